@@ -1,0 +1,28 @@
+"""What Keras lacks for training models, and the engine of the course.
+
+    from coursekit import datasets, plots
+    data = datasets.load_fashion_mnist()
+
+Parts are loaded when they are first used: `import coursekit` imports neither Keras nor
+TensorFlow.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["datasets", "exercises", "lessons", "plots", "training"]
+
+try:
+    __version__ = version("keras-coursekit")
+except PackageNotFoundError:  # used from a checkout that is not installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str):
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

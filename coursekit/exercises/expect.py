@@ -1,0 +1,102 @@
+"""What an answer must be before its value is judged; each returns the answer, ready for use.
+
+A check calls these on whatever the learner gave. Each raises `Wrong` with a standard message:
+None, a generator, a wrong type, shape or dtype, NaN and infinity get a sentence of their own.
+"""
+
+import inspect
+import itertools
+from collections.abc import Iterable
+from numbers import Number
+
+import numpy as np
+
+from coursekit.exercises.wrong import Wrong, a
+
+
+def number(answer, what: str = "your answer") -> float:
+    """Return the answer as a float. Accepts Python, numpy and tensor scalars."""
+    value = _as_numpy(answer, what, "one number")
+    if value.size != 1:
+        raise Wrong("shape", what=what, got=value.shape, wanted="() (one number)")
+    return float(_finite(value, what).reshape(()))
+
+
+def array(answer, shape: tuple | None = None, dtype: str | None = None, what="the result"):
+    """Return the answer as a finite numpy array of that shape and dtype, where they are given."""
+    value = _as_numpy(answer, what, "an array of numbers")
+    if shape is not None and value.shape != tuple(shape):
+        raise Wrong("shape", what=what, got=value.shape, wanted=tuple(shape))
+    if dtype is not None and value.dtype.name != dtype:
+        raise Wrong("dtype", what=what, got=value.dtype.name, wanted=dtype)
+    return _finite(value, what)
+
+
+def function(answer, what: str = "your answer"):
+    """Return the answer if it can be called."""
+    if callable(answer):
+        return answer
+    if answer is None or isinstance(answer, Number | np.ndarray | list | tuple):
+        raise Wrong("called", what=what, got=a(answer))
+    raise Wrong("type", what=what, wanted="a function", got=a(answer))
+
+
+def choice(answer, options: Iterable[str], what: str = "your answer") -> str:
+    """Return the answer as one of the options, whatever its case and blanks."""
+    options = list(options)
+    text = answer.strip().strip("()").lower() if isinstance(answer, str) else None
+    for option in options:
+        if text == option.lower():
+            return option
+    quoted = [f'"{o}"' for o in options]
+    raise Wrong(
+        "option", got=repr(answer), wanted=" or ".join([", ".join(quoted[:-1]), quoted[-1]])
+    )
+
+
+def items(answer, at_most: int, what: str = "the result") -> list:
+    """Return the values of an iterable as a list; of an endless one the first `at_most + 1`."""
+    if answer is None:
+        raise Wrong("none", what=what)
+    if not isinstance(answer, Iterable) or isinstance(answer, str | bytes):
+        raise Wrong("type", what=what, wanted="something to loop over", got=a(answer))
+    return list(itertools.islice(answer, at_most + 1))
+
+
+def close(got: float, wanted: float, what: str = "your answer", tolerance: float = 1e-3) -> None:
+    """Raise the plain "expected ..." message unless `got` is within a relative tolerance."""
+    if not np.isclose(got, wanted, rtol=tolerance, atol=tolerance * 1e-3):
+        raise Wrong("value", what=what, got=float(got), wanted=float(wanted))
+
+
+def _as_numpy(answer, what, wanted) -> np.ndarray:
+    if answer is None:
+        raise Wrong("none", what=what)
+    if inspect.isgenerator(answer) or hasattr(answer, "__next__"):
+        raise Wrong("generator", what=what, wanted=wanted)
+    if isinstance(answer, str | bytes | dict | set) or callable(answer):
+        raise Wrong("type", what=what, wanted=wanted, got=a(answer))
+    if isinstance(answer, Number):
+        answer = [answer]
+        shape = ()
+    else:
+        shape = None
+    try:
+        if hasattr(answer, "detach"):  # a tensor of another framework
+            answer = answer.detach()
+        value = np.asarray(answer)
+        value = value.reshape(shape) if shape == () else value
+        if value.dtype == object or value.dtype.kind not in "biuf":
+            value = value.astype("float64")
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong("type", what=what, wanted=wanted, got=a(answer)) from None
+    return value
+
+
+def _finite(value, what):
+    if value.dtype.kind == "f" or value.dtype.name == "bfloat16":
+        if np.isnan(value).any():
+            raise Wrong("nan", what=what)
+        if np.isinf(value).any():
+            raise Wrong("inf", what=what)
+    return value

@@ -1,0 +1,75 @@
+"""How a check says that an answer is wrong, and how values are written into its sentence."""
+
+import numpy as np
+
+LONGEST_VALUE = 160
+
+
+class Wrong(Exception):
+    """Raised by a check: the key of a message, and the values that the message names.
+
+    The key is one of the exercise's `messages` or of `STANDARD` (messages that any check can use,
+    raised through `coursekit.exercises.expect`).
+    """
+
+    def __init__(self, key: str, **values):
+        super().__init__(key)
+        self.key, self.values = key, values
+
+
+STANDARD = {
+    "none": "{what} returned None. Is there a `return` line?",
+    "generator": "{what} is a generator, which gives its values one by one, where {wanted} is "
+    "expected. Did you write `yield` for `return`, or leave out `list(...)`?",
+    "type": "{what} should be {wanted}, but it is {got}.",
+    "called": "{what} should be the function itself, but it is {got}. Give its name alone, without "
+    "brackets after it.",
+    "shape": "{what} has shape {got}; expected shape {wanted}.",
+    "dtype": "{what} has dtype {got}; expected {wanted}.",
+    "nan": "{what} contains NaN (not a number): a division 0/0, a logarithm of a negative number, "
+    "or an infinity minus an infinity.",
+    "inf": "{what} contains an infinity: a division by zero, an overflow, or log(0).",
+    "value": "{what} is {got}; expected {wanted}.",
+    "option": "{got} is not one of the options: answer with {wanted}, in quotes.",
+    "mutated": "your function changed its argument `{argument}` in place. The caller still needs "
+    "it: work on a new array (`x = x * 2` makes one, `x *= 2` does not).",
+    "signature": "we call {call}, and that does not fit what you wrote: {got}. Keep the names and "
+    "the order of the arguments in the stub.",
+    "arguments": "this check takes {wanted}, but it was given {got}.",
+    "too_slow": "your code did not come to an end within {seconds} seconds, so we stopped it. "
+    "Is there a loop whose end is never reached? (Only Python code can be stopped like this. If a "
+    "cell hangs in one endless TensorFlow operation, restart the kernel.)",
+}
+
+
+def brief(value) -> str:
+    """Write a value for a sentence: short, and never failing."""
+    if isinstance(value, str):
+        return shorten(value)
+    try:
+        if isinstance(value, float | np.floating):
+            return f"{float(value):.6g}"
+        if isinstance(value, np.ndarray):
+            with np.printoptions(precision=5, threshold=12, edgeitems=3, suppress=True):
+                return shorten(" ".join(np.array2string(value, separator=", ").split()))
+        if isinstance(value, list | tuple) and len(value) <= 12:
+            inner = ", ".join(brief(v) if isinstance(v, float) else repr(v) for v in value)
+            return shorten(f"[{inner}]" if isinstance(value, list) else f"({inner})")
+        return shorten(repr(value))
+    except Exception:  # a learner's class may have a broken __repr__
+        return f"an object of type {type(value).__name__}"
+
+
+def shorten(text: str, limit: int = LONGEST_VALUE) -> str:
+    """Cut the middle out of a text that is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit * 2 // 3]} ... {text[-limit // 4 :]}"
+
+
+def a(value) -> str:
+    """Name the type of a value with its article: "a list", "an int"."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
