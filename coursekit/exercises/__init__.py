@@ -18,7 +18,7 @@ A lesson module makes one `Lesson`, and registers its checks on it::
         expect.close(got, 5.0)
 
 The learner writes `check("mse", mse)`, `check.hint("mse")`, `check.solution("mse")`.
-This package imports numpy and IPython only.
+This package imports numpy only.
 """
 
 from coursekit.exercises import expect

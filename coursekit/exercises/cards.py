@@ -7,18 +7,20 @@ gives the same bytes every time.
 
 import html
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 LOOKS = {  # state: mark, words, colour (at least 3 : 1 against white and against near-black)
     "correct": ("✓", "Correct", "#2f8f46"),
     "wrong": ("✗", "Not right yet", "#d1495b"),
+    "missed": ("✗", "Not this time", "#d1495b"),
     "raised": ("!", "Your code stopped with an error", "#c4622d"),
     "todo": ("○", "Not done yet", "#9a7411"),
     "broken": ("?", "Our check failed, not you", "#8a63d2"),
     "note": ("·", "", "#5b7fa6"),
 }
-CODE = re.compile("`([^`]+)`")
+CODE = re.compile("`([^`\n]+)`")
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,16 @@ class Card:
 
 
 def show(card: Card) -> None:
-    """Display a card in a notebook, or print it."""
-    from IPython import get_ipython
+    """Display a card in a notebook, or print it, in whatever letters the terminal has."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        print(_encodable(str(card), sys.stdout.encoding or "utf-8"))
+        return
     from IPython.display import display
 
-    if get_ipython() is None:
-        print(card)
-    else:
-        display(card)
+    forms = {"text/html": card._repr_html_(), "text/plain": repr(card)}
+    display({k: _encodable(v) for k, v in forms.items()}, raw=True)
+
+
+def _encodable(text: str, encoding: str = "utf-8") -> str:
+    return text.encode(encoding, "replace").decode(encoding)

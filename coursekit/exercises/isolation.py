@@ -10,10 +10,10 @@ import copy
 import io
 import os
 import random
+import re
 import signal
 import sys
 import threading
-import time
 
 import numpy as np
 
@@ -38,8 +38,16 @@ def _randomness():
 
 
 def _folder():
-    folder = os.getcwd()
-    return lambda: os.chdir(folder)
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was deleted
+        return lambda: None
+
+    def restore():
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
+
+    return restore
 
 
 def _figures():
@@ -58,21 +66,25 @@ def _keras():
     keras = sys.modules.get("keras")
     if keras is None:
         return lambda: None
-    # Keras has no public access to its global seed generator: pinned by tests/exercises.
+    # Keras keeps its seed generator, dtype policy, distribution, layer names and switches in one
+    # place, and has no public way to read all of them: pinned by tests/exercises.
     from keras.src.backend.common import global_state
 
-    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
-    generator = global_state.get_global_attribute("global_seed_generator")
-    state = None if generator is None else np.array(generator.state)
-    distribution = keras.distribution.distribution()
+    settings = {name: getattr(keras.config, name)()
+                for name in ("floatx", "epsilon", "image_data_format")}  # fmt: skip
+    state = {k: copy.copy(v) if isinstance(v, dict | list) else v
+             for k, v in vars(global_state.GLOBAL_STATE_TRACKER).items()}  # fmt: skip
+    generator = state.get("global_seed_generator")
+    seed = None if generator is None else np.array(generator.state)
 
     def restore():
-        keras.config.set_floatx(floatx)
-        keras.config.set_dtype_policy(policy)
-        keras.distribution.set_distribution(distribution)
-        global_state.set_global_attribute("global_seed_generator", generator)
+        for name, value in settings.items():
+            getattr(keras.config, f"set_{name}")(value)
+        now = vars(global_state.GLOBAL_STATE_TRACKER)
+        now.clear()
+        now.update(state)
         if generator is not None:
-            generator.state.assign(state)
+            generator.state.assign(seed)
 
     return restore
 
@@ -81,30 +93,43 @@ def _tensorflow():
     tf = sys.modules.get("tensorflow")
     if tf is None or not hasattr(tf, "distribute"):
         return lambda: None
-    # The seed and the counter that seeds each random operation: TensorFlow can set them but has no
-    # public way to read them: pinned by tests/exercises.
+    # TensorFlow can set its seeds and enter scopes, but has no public way to read the seeds or to
+    # leave a scope from outside: pinned by tests/exercises. Nothing here starts its devices, whose
+    # number a lesson may still want to set.
     from tensorflow.python.eager import context
     from tensorflow.python.framework import ops
+    from tensorflow.python.ops import stateful_random_ops
 
-    seeds = context.context()
-    seed, counter = seeds._seed, copy.deepcopy(seeds._rng)
-    generator = np.array(tf.random.get_global_generator().state)
-    scopes = ops.get_default_graph()._distribution_strategy_stack
-    depth, strategy = len(scopes), tf.distribute.get_strategy()
-    had_strategy = tf.distribute.has_strategy()
+    eager, graph = context.context(), ops.get_default_graph()
+    seeds = {k: copy.deepcopy(v) for k, v in vars(eager).items() if k in ("_seed", "_rng")}
+    generator = stateful_random_ops.global_generator
+    state = None if generator is None else np.array(generator.state)
+    scopes = {"_distribution_strategy_stack": list(graph._distribution_strategy_stack),
+              "_variable_creator_stack": graph._variable_creator_stack,
+              "_global_distribute_strategy_scope": graph._global_distribute_strategy_scope}  # fmt: skip
+    device = eager.device_name, eager.device_spec
 
     def restore():
-        seeds._seed, seeds._rng = seed, counter
-        tf.random.get_global_generator().reset(generator)
-        del scopes[depth:]  # a strategy's scope that was entered and never left
-        if tf.distribute.get_strategy() is not strategy:
-            tf.distribute.experimental_set_strategy(strategy if had_strategy else None)
+        if _drawn(vars(eager).get("_rng")) != _drawn(seeds.get("_rng")):
+            eager.clear_kernel_cache()  # a cached random operation goes on where it stopped
+        vars(eager).pop("_rng", None)
+        vars(eager).update(seeds)
+        stateful_random_ops.global_generator = generator
+        if generator is not None:
+            generator.reset(state)
+        for name, value in scopes.items():
+            setattr(ops.get_default_graph(), name, value)
+        eager._set_device(*device)
 
     return restore
 
 
-class TimeIsUp(Exception):
-    """The learner's code was stopped at its time limit."""
+def _drawn(counter: random.Random | None):
+    return counter and counter.getstate()
+
+
+class TimeIsUp(BaseException):
+    """The learner's code was stopped at its time limit. No `except Exception` stops this."""
 
 
 @contextlib.contextmanager
@@ -116,42 +141,41 @@ def time_limit(seconds: float):
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    lock, running, fired = threading.Lock(), True, False
+    lock, over, late = threading.Lock(), False, False
+    ended = threading.Event()
 
     def watch():
-        nonlocal fired
-        deadline = time.monotonic() + seconds
-        while running:
-            if time.monotonic() > deadline:
-                with lock:
-                    if running:
-                        fired = True
-                        _thread.interrupt_main()
-                deadline += 5  # code that swallows the first interrupt gets another one
-            time.sleep(0.02)
+        nonlocal late
+        wait = seconds
+        while not ended.wait(wait):
+            with lock:
+                if not over:
+                    late = True
+                    _thread.interrupt_main()
+            wait = 1  # code that swallows the first interrupt gets another one
+
+    def interrupt(number, frame):
+        if not late:  # the learner's own
+            signal.default_int_handler(number, frame)
+        if not over:
+            raise TimeIsUp
 
     # A process started in the background ignores SIGINT, and interrupt_main() with it.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, interrupt)
     threading.Thread(target=watch, daemon=True).start()
-    delivered = False
     try:
         yield
-    except KeyboardInterrupt:
-        delivered = True
-        if not fired:
-            raise  # the learner's own interrupt
-        raise TimeIsUp from None
     finally:
+        over = True  # an interrupt that is still on its way is ignored
         with lock:
-            running = False
-        if fired and not delivered:
-            with contextlib.suppress(KeyboardInterrupt):
-                time.sleep(1)  # the interrupt is on its way: take it here
-        signal.signal(signal.SIGINT, handler)
+            ended.set()
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 class Printed(io.TextIOBase):
     """Keeps the first `limit` characters written to it, and counts the rest."""
+
+    encoding = "utf-8"
 
     def __init__(self, limit: int = 1000):
         self.limit, self.kept, self.length = limit, "", 0
@@ -166,7 +190,10 @@ class Printed(io.TextIOBase):
 
     def __str__(self):
         rest = self.length - len(self.kept)
-        return self.kept.rstrip() + (f"\n... and {rest:,} characters more" if rest else "")
+        # Without what moves a terminal's cursor or colours its text, as progress bars do.
+        lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\x08", "", self.kept).replace("\r\n", "\n")
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines.split("\n"))
+        return text.rstrip() + (f"\n... and {rest:,} characters more" if rest else "")
 
 
 @contextlib.contextmanager

@@ -15,11 +15,12 @@ import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import CodeType
 
 import numpy as np
 
 from coursekit.exercises.isolation import TimeIsUp, isolated, printed, time_limit
-from coursekit.exercises.wrong import STANDARD, Wrong, brief, shorten
+from coursekit.exercises.wrong import STANDARD, Wrong, shorten
 
 CORRECT, WRONG, RAISED, TODO, BROKEN = "correct", "wrong", "raised", "todo", "broken"
 
@@ -69,108 +70,131 @@ class NotDone(Exception):
     """The learner's code gave `...` back."""
 
 
-class _LearnerError(Exception):
-    """Carries an exception of the learner's code through the check."""
-
-    def __init__(self, error: BaseException):
-        super().__init__(error)
-        self.error = error
-
-
 @contextlib.contextmanager
 def learner_code():
-    """Mark a block of a check as running the learner's code: its exceptions are the learner's."""
+    """Mark a block of a check as running the learner's code: its exceptions are the learner's.
+
+    Calling the learner's function needs no mark. Making an object of the learner's class does, and
+    so does giving the learner's code to a pipeline, which loses where an exception came from.
+    A check may still catch them by their type.
+    """
     try:
         yield
-    except (Wrong, NotDone, TimeIsUp, _LearnerError, KeyboardInterrupt):
+    except (Wrong, NotDone, TimeIsUp, KeyboardInterrupt, GeneratorExit):
         raise
-    except (Exception, SystemExit) as error:
-        raise _LearnerError(error) from error
+    except BaseException as error:
+        object.__setattr__(error, "is_learners", True)  # a frozen class has no other way
+        raise
 
 
 def judge(exercise: Exercise, answers: Sequence) -> Outcome:
     """Run a check on the learner's answers, isolated and within its time limit."""
-    if any(_has_dots(a) for a in answers):
+    try:
+        return _judge(exercise, answers)
+    except Exception as error:
+        return _broken(error)
+
+
+def _judge(exercise, answers) -> Outcome:
+    if any(has_dots(a) for a in answers):
         return _todo()
     try:
         inspect.signature(exercise.check).bind(*answers)
     except TypeError:
         wanted = " and ".join(f"`{p}`" for p in inspect.signature(exercise.check).parameters)
-        return _wrong(
-            exercise, Wrong("arguments", wanted=wanted, got=f"{len(answers)} answers"), ""
-        )
-    guarded = [Guard(a) if _is_function(a) else a for a in answers]
+        got = f"{len(answers) or 'no'} answer{'s' * (len(answers) != 1)}"
+        return _wrong(exercise, Wrong("arguments", wanted=wanted, got=got), "")
+    caught = []
+    guarded = [Guard(a, caught) if _is_function(a) else a for a in answers]
     with isolated(), printed() as out:
         try:
             with time_limit(exercise.seconds):
                 exercise.check(*guarded)
             return Outcome(CORRECT, "ok", exercise.praise, str(out))
-        except NotDone:
-            return _todo()
-        except Wrong as wrong:
-            return _wrong(exercise, wrong, str(out))
+        except KeyboardInterrupt:
+            raise
         except TimeIsUp:
-            return _wrong(exercise, Wrong("too_slow", seconds=exercise.seconds), str(out))
-        except _LearnerError as carried:
-            return _raised(carried.error, answers, str(out))
-        except Exception as error:
-            if _learner_line(error, answers):
-                return _raised(error, answers, str(out))
-            return _broken(error)
+            return _not_right(exercise, answers, out, Wrong("too_slow", seconds=exercise.seconds))
+        except (Wrong, NotDone) as error:
+            return _not_right(exercise, answers, out, error)
+        except BaseException as error:  # TensorFlow makes errors of its own of what it runs into
+            return _not_right(exercise, answers, out, caught[-1] if caught else error)
 
 
-def _todo(where: str = "") -> Outcome:
+def _not_right(exercise, answers, out, error) -> Outcome:
+    if isinstance(error, NotDone):
+        return _todo()
+    if isinstance(error, Wrong):
+        dots = _forgotten_dots(answers)
+        return _todo(dots) if dots else _wrong(exercise, error, str(out))
+    if vars(error).get("is_learners") or _lines(error, answers):
+        return _raised(error, answers, str(out))
+    return _broken(error)
+
+
+def _todo(line: str = "") -> Outcome:
+    where = f" that is left in `{line}`" if line else ""
     return Outcome(TODO, "todo", f"Replace the `...`{where}, run that cell, then this one again.")
 
 
 def _wrong(exercise, wrong, out) -> Outcome:
     try:
-        text = {**STANDARD, **exercise.messages}[wrong.key]
-        message = text.format(**{k: brief(v) for k, v in wrong.values.items()})
-    except (KeyError, IndexError, ValueError) as error:
+        return Outcome(WRONG, wrong.key, wrong.sentence(exercise.messages), out)
+    except Exception as error:  # an unknown key, or a message that names what it was not given
         return _broken(error)
-    return Outcome(WRONG, wrong.key, message[:1].upper() + message[1:], out)
 
 
 def _raised(error, answers, out) -> Outcome:
-    if isinstance(error, NotImplementedError):
-        return _todo()
-    line = _forgotten_dots(answers)
-    if line:
-        return _todo(f" that is left in `{line}`")
-    try:
-        text = shorten(" ".join(str(error).split()), 400)
-    except Exception:
-        text = "(an error whose text cannot be shown)"
-    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return Outcome(RAISED, "raised", message + _learner_line(error, answers), out)
+    lines = _lines(error, answers)
+    if isinstance(error, NotImplementedError) and lines and "NotImplementedError" in lines[-1][1]:
+        return Outcome(TODO, "todo", f"Write what is missing at `{lines[-1][1]}`.")
+    dots = _forgotten_dots([*answers, *(code for code, _, _ in lines)])
+    if dots:
+        return _todo(dots)
+    where = ""
+    if lines:
+        _, source, number = lines[-1]
+        where = f"\nLine {number} of your cell: `{source}`" if source else "\nIn your cell."
+    return Outcome(RAISED, "raised", _told(error) + where, out)
 
 
 def _broken(error) -> Outcome:
     report = "".join(traceback.format_exception(error, limit=-4))
-    message = f"{type(error).__name__} in our own code: {shorten(str(error), 200)}"
-    return Outcome(BROKEN, "broken", message, report=shorten(report, 3000))
+    return Outcome(BROKEN, "broken", f"In our own code: {_told(error)}", report=shorten(report, 3000))
 
 
-def _learner_line(error: BaseException, answers: Sequence) -> str:
-    """The deepest line of the learner's that an exception passed through, for the message."""
+def _told(error: BaseException) -> str:
+    """Write an exception's type and text in one line."""
+    try:
+        text = shorten(" ".join(str(error).split()), 400)
+    except Exception:
+        text = "(an error whose text cannot be shown)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _lines(error: BaseException, answers: Sequence) -> list[tuple[CodeType, str, int]]:
+    """List the learner's lines that an exception passed through: code, source, line number.
+
+    The learner's are those of a notebook's cells, and of the answers if no module holds them.
+    """
     files = {a.__code__.co_filename for a in map(_unwrap, answers) if hasattr(a, "__code__")}
-    found = ""
+    found = []
     for frame, number in traceback.walk_tb(error.__traceback__):
-        code = frame.f_code
-        if frame.f_globals.get("__name__") == "__main__" or code.co_filename in files:
+        code, names = frame.f_code, frame.f_globals
+        in_cell = code.co_filename in files and names.get("__spec__") is None
+        if in_cell or names.get("__name__") == "__main__":
             source = traceback.FrameSummary(code.co_filename, number, code.co_name).line
-            found = f"\nLine {number} of your cell: `{source}`" if source else "\nIn your cell."
+            found.append((code, source, number))
     return found
 
 
 def _forgotten_dots(answers: Sequence) -> str:
-    """The first line of a learner's function that still holds a `...` of the stub."""
+    """Return the first line of the learner's functions that still holds a `...` of the stub."""
     for answer in map(_unwrap, answers):
         try:
             lines = inspect.getsource(answer)
             tree = ast.parse(textwrap.dedent(lines))
-        except (OSError, TypeError, SyntaxError):
+        except Exception:  # no source, or only a part of a statement
             continue
         indices = {id(n) for s in ast.walk(tree) if isinstance(s, ast.Subscript)
                    for n in ast.walk(s.slice)}  # fmt: skip
@@ -192,14 +216,27 @@ def _is_function(answer) -> bool:
 class Guard:
     """Stands for the learner's function: marks its exceptions, sees `...` and changed arguments."""
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: Callable, caught: list):
         self.__wrapped__ = function
         self.__name__ = getattr(function, "__name__", "your function")
+        self._caught = caught
 
     def __getattr__(self, name):
+        if name == "__wrapped__":  # while it is being copied
+            raise AttributeError(name)
         return getattr(self.__wrapped__, name)
 
+    def __repr__(self):
+        return repr(self.__wrapped__)
+
     def __call__(self, *args, **kwargs):  # noqa: D102
+        try:
+            return self._call(args, kwargs)
+        except Exception as error:
+            self._caught.append(error)
+            raise
+
+    def _call(self, args, kwargs):
         self._must_fit(args, kwargs)
         given = dict([*enumerate(args), *kwargs.items()])
         before = {k: _copy(v) for k, v in given.items()}
@@ -212,9 +249,22 @@ class Guard:
         with learner_code():
             result = self.__wrapped__(*args, **kwargs)
         unchanged()
-        if _has_dots(result):
+        if has_dots(result):
             raise NotDone
-        return _guarded_items(result, unchanged) if inspect.isgenerator(result) else result
+        return self._items(result, unchanged) if inspect.isgenerator(result) else result
+
+    def _items(self, generator, unchanged):
+        try:
+            with learner_code():
+                for item in generator:
+                    unchanged()
+                    if has_dots(item):
+                        raise NotDone
+                    yield item
+            unchanged()
+        except Exception as error:
+            self._caught.append(error)
+            raise
 
     def _must_fit(self, args, kwargs):
         try:
@@ -236,22 +286,15 @@ class Guard:
 
 
 def _kind(value) -> str:
-    return brief(value) if isinstance(value, int | float | str) else type(value).__name__
+    return repr(value) if isinstance(value, int | float | str) else type(value).__name__
 
 
-def _guarded_items(generator, unchanged: Callable):
-    with learner_code():
-        for item in generator:
-            if _has_dots(item):
-                raise NotDone
-            yield item
-    unchanged()
-
-
-def _has_dots(answer) -> bool:
+def has_dots(answer) -> bool:
+    """Say whether an answer, or one of its parts, is still the `...` of the stub."""
     if isinstance(answer, dict):
         answer = list(answer.values())
-    return answer is ... or (isinstance(answer, tuple | list) and any(p is ... for p in answer))
+    parts = answer if isinstance(answer, tuple | list) else [answer]
+    return any(p is ... or (isinstance(p, str) and p.strip() == "...") for p in parts)
 
 
 def _copy(value):
@@ -267,8 +310,7 @@ def _same(before, after) -> bool:
     if before is after:
         return True
     if isinstance(before, np.ndarray):
-        nan = {"equal_nan": True} if before.dtype.kind == "f" else {}
-        return before.shape == after.shape and np.array_equal(before, after, **nan)
+        return before.shape == after.shape and before.tobytes() == after.tobytes()
     if isinstance(before, dict):
         return before.keys() == after.keys() and all(_same(v, after[k]) for k, v in before.items())
     if isinstance(before, list) and isinstance(after, list):
@@ -278,7 +320,7 @@ def _same(before, after) -> bool:
 
 def versions() -> str:
     """The versions a report needs, of what is loaded."""
-    names = ("keras", "tensorflow", "jax", "numpy")
+    names = ("coursekit", "keras", "tensorflow", "jax", "numpy")
     loaded = [(n, getattr(sys.modules.get(n), "__version__", None)) for n in names]
     found = [f"{n} {v}" for n, v in loaded if v]
     return ", ".join([f"Python {sys.version.split()[0]}", *found])

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from coursekit.exercises import expect, judge
-from coursekit.exercises.cards import LOOKS, Card, Code, Fold, Text, show
+from coursekit.exercises.cards import Card, Code, Fold, Text, show
 from coursekit.exercises.judge import BROKEN, CORRECT, RAISED, TODO, WRONG, Outcome
 from coursekit.exercises.progress import Progress, decisions
 from coursekit.exercises.wrong import Wrong, brief, shorten
@@ -93,15 +93,11 @@ class Lesson:
 
     def __call__(self, name: str, *answers) -> None:
         """Judge an answer, note a prediction, or mark a quiz question; show a card."""
-        name = name if isinstance(name, str) else brief(name)
-        if name in self.exercises:
-            self._exercise(name, answers)
-        elif name in self.predictions:
-            self._predict(name, answers)
-        elif name in self.questions:
-            self._answer(name, answers)
-        else:
-            self._unknown(name)
+        for names, judged in ((self.exercises, self._exercise), (self.predictions, self._predict),
+                              (self.questions, self._answer)):  # fmt: skip
+            if self._is_one(name, names):
+                return judged(name, answers)
+        return self._unknown(name)
 
     def verdict(self, name: str, *answers) -> Outcome:
         """Return the outcome of an exercise, without showing or keeping it."""
@@ -109,7 +105,7 @@ class Lesson:
 
     def hint(self, name: str) -> None:
         """Show the next hint; one made for the last failure comes first."""
-        if name not in self.exercises:
+        if not self._is_one(name, self.exercises):
             return self._unknown(name)
         exercise, state = self.exercises[name], self._state(name)
         special = exercise.hints_for.get(state["key"])
@@ -117,7 +113,7 @@ class Lesson:
             state["shown"] = [*state["shown"], state["key"]]
             title, text = f"A hint for what happened in {exercise.title}", special
         else:
-            number = min(state["hints"], len(exercise.hints) - 1)
+            number = min(max(state["hints"], 0), len(exercise.hints) - 1)
             state["hints"] = number + 1
             title = f"Hint {number + 1} of {len(exercise.hints)}: {exercise.title}"
             text = exercise.hints[number]
@@ -126,33 +122,38 @@ class Lesson:
 
     def solution(self, name: str, anyway: bool = False) -> None:
         """Show a solution, why it is right, and another way; after an attempt, or `anyway`."""
-        if name not in self.exercises:
+        if not self._is_one(name, self.exercises):
             return self._unknown(name)
         exercise = self.exercises[name]
         if not (anyway or self._state(name)["attempts"]):
             way = f'`check.solution("{name}", anyway=True)` shows it all the same.'
             text = Text(f"Try it once first: a wrong answer teaches more than a read one. {way}")
             return self._show("note", f"The solution of {exercise.title} waits", text)
+        try:
+            texts = json.loads((SOLUTIONS / f"{self.slug}.json").read_text(encoding="utf-8"))
+            solution = texts[name]
+        except (OSError, ValueError, KeyError) as error:
+            text = Text(f"It is missing from the package. Please report this: {brief(error)}")
+            return self._show(BROKEN, exercise.title, text)
         self._show(
             "note",
             f"A solution: {exercise.title}",
-            Code(self._solution_texts[name]),
+            Code(solution),
             Text(f"Why: {exercise.why}"),
             Text(f"Another way: {exercise.alternative}"),
         )
 
     def reveal(self, name: str) -> None:
         """Compare a prediction with what happened."""
-        if name not in self.predictions:
+        if not self._is_one(name, self.predictions):
             return self._unknown(name)
         question, chosen = self.predictions[name], self._progress.data["predictions"].get(name)
         self._revealed.add(name)
         if chosen not in question.reasons:
             call = f'`check("{name}", "{next(iter(question.reasons))}")`'
             text = f"You ran this before you predicted. Choose with {call}, or another letter."
-            return self._show("todo", "no prediction to compare with", Text(text))
+            return self._show(TODO, "no prediction to compare with", Text(text))
         self._show_reason("You predicted", question, chosen)
-        self._strict(chosen == question.answer, name, chosen)
 
     def quiz(self) -> None:
         """Show the questions of the quiz; each is answered in a cell of its own."""
@@ -160,7 +161,8 @@ class Lesson:
         for name, question in self.questions.items():
             options = [f"({k}) {v}" for k, v in question.options.items()]
             blocks.append(Text("\n".join([f"{name}. {question.text}", *options])))
-        call = f'Answer with `check("{next(iter(self.questions))}", "...")`.'
+        first = next(iter(self.questions), "name")
+        call = f'Answer with `check("{first}", "...")`, with a letter for the dots.'
         self._show(
             "note", f"Quiz: {len(self.questions)} questions", *blocks, Text(call, quiet=True)
         )
@@ -172,8 +174,8 @@ class Lesson:
             return self._known(knew, total, today)
         due = [n for n in range(1, total + 1) if self._days_left(n, today) <= 0]
         if not due:
-            days = min(self._days_left(n, today) for n in range(1, total + 1))
-            text = f"The next one comes back in {days} {'day' if days == 1 else 'days'}."
+            days = min((self._days_left(n, today) for n in range(1, total + 1)), default=0)
+            text = f"The next one comes back in {_days(days)}." if total else "There are none here."
             return self._show("note", f"All {total} cards are known for now", Text(text))
         folds = [Fold(f"{n} / {total}  {self.card_texts[n - 1][0]}",
                       [Text(self.card_texts[n - 1][1])]) for n in due]  # fmt: skip
@@ -184,17 +186,16 @@ class Lesson:
     def decide(self, choice: str, because: str, score: float, metric="val_accuracy") -> None:
         """Log this lesson's decision on the running model, with its validation score."""
         title = "decision on the running model"
-        if any(part is ... for part in (choice, because, score)):
-            return self._show("todo", title, Text("Replace each `...`, then run the cell again."))
+        if any(judge.has_dots(part) for part in (choice, because, score)):
+            return self._show(TODO, title, Text("Replace each `...`, then run the cell again."))
         try:
-            for part, what in ((choice, "`choice`"), (because, "`because`")):
-                if not isinstance(part, str) or not part.strip():
-                    raise Wrong("type", what=what, wanted="a sentence", got=brief(part))
+            texts = {"`choice`": choice, "`because`": because, "`metric`": metric}
+            for what, text in texts.items():
+                if not isinstance(text, str) or not text.strip():
+                    raise Wrong("type", what=what, wanted="a text", got=brief(text) or "empty")
             score = expect.number(score, "`score`")
         except Wrong as wrong:
-            message = judge.STANDARD[wrong.key].format(**wrong.values)
-            self._show(WRONG, title, Text(message))
-            return self._strict(False, "decide", message)
+            return self._show(WRONG, title, Text(wrong.sentence()))
         entry = {"choice": choice.strip(), "because": because.strip(), metric: score}
         for key, value in entry.items():
             self._progress.save("decision", key, value)
@@ -202,9 +203,10 @@ class Lesson:
 
     def decisions(self) -> None:
         """Show every decision you have logged on the running model, in all lessons."""
+        mine = self._progress.data["decision"]
         rows = []
-        for lesson, entry in decisions().items():
-            scores = [f"{k} {v:.2f}" for k, v in entry.items() if isinstance(v, float)]
+        for lesson, entry in {**decisions(), **({self.slug: mine} if mine else {})}.items():
+            scores = [f"{k} {v:.4g}" for k, v in entry.items() if isinstance(v, float)]
             rows.append(Text(f"{lesson}: {entry.get('choice')} ({', '.join(scores)})\n"
                              f"because {entry.get('because')}"))  # fmt: skip
         self._show("note", f"Decisions on the running model: {len(rows)}", *rows)
@@ -213,8 +215,10 @@ class Lesson:
         """Show what is done in this lesson."""
         data, names = self._progress.data, list(self.exercises)
         done = [n for n in names if self._state(n)["done"]]
-        marks = [f"{LOOKS[CORRECT if n in done else TODO][0]} {n}" for n in names]
-        lines = ["  ".join(marks)]
+        lines = []
+        for words, some in (("✓ Done", done), ("○ To do", [n for n in names if n not in done])):
+            if some:
+                lines.append(f"{words}: {', '.join(some)}")
         for kind, questions in (("predictions", self.predictions), ("quiz", self.questions)):
             if questions:
                 given = sum(n in data[kind] for n in questions)
@@ -226,8 +230,8 @@ class Lesson:
         if self._progress.notice:
             lines.append(self._progress.notice)
         state = CORRECT if len(done) == len(names) else "note"
-        card = Card(state, f"{len(done)} of {len(names)} exercises done", [Text("\n".join(lines))])
-        show(card)
+        title = f"{len(done)} of {len(names)} exercises done"
+        self._show(state, title, Text("\n".join(lines)))
 
     # Below: how it is done.
 
@@ -235,14 +239,16 @@ class Lesson:
     def _progress(self) -> Progress:
         return Progress(self.slug)
 
-    @cached_property
-    def _solution_texts(self) -> dict[str, str]:
-        return json.loads((SOLUTIONS / f"{self.slug}.json").read_text(encoding="utf-8"))
+    def _is_one(self, name, names) -> bool:
+        return isinstance(name, str) and name in names
 
     def _state(self, name: str) -> dict:
-        fresh = {"done": False, "attempts": 0, "hints": 0, "key": "", "shown": []}
-        kept = self._progress.data["exercises"].get(name)
-        return {**fresh, **kept} if isinstance(kept, dict) else fresh
+        state = {"done": False, "attempts": 0, "hints": 0, "key": "", "shown": []}
+        self._progress.refresh()
+        for key, value in self._progress.data["exercises"].get(name, {}).items():
+            if key in state and type(value) is type(state[key]):
+                state[key] = value
+        return state
 
     def _exercise(self, name, answers):
         outcome, state = self.verdict(name, *answers), self._state(name)
@@ -262,8 +268,7 @@ class Lesson:
             blocks.append(Text(f'`check.solution("{name}")` shows ours, and why.', quiet=True))
         elif outcome.status != TODO:
             blocks.append(Text(self._way_on(name), quiet=True))
-        show(Card(outcome.status, self.exercises[name].title, blocks))
-        self._strict(outcome.status == CORRECT, name, f"{outcome.key}: {outcome.message}")
+        self._show(outcome.status, self.exercises[name].title, *blocks)
 
     def _way_on(self, name: str) -> str:
         exercise, state = self.exercises[name], self._state(name)
@@ -275,15 +280,14 @@ class Lesson:
 
     def _choose(self, name: str, question: Question, answers) -> str | None:
         """The letter that was given, or None after a card that says what is missing."""
-        if len(answers) != 1 or answers[0] is ...:
+        if len(answers) != 1 or judge.has_dots(answers[0]):
             letters = ", ".join(f'"{k}"' for k in question.reasons)
             text = f'Answer with one letter: `check("{name}", ...)` with {letters}.'
-            return self._show("todo", name, Text(text))
+            return self._show(TODO, name, Text(text))
         try:
             return expect.choice(answers[0], question.reasons)
         except Wrong as wrong:
-            self._show(WRONG, name, Text(judge.STANDARD["option"].format(**wrong.values)))
-            return self._strict(False, name, "no such option")
+            return self._show(WRONG, name, Text(wrong.sentence()))
 
     def _predict(self, name, answers):
         question = self.predictions[name]
@@ -302,7 +306,7 @@ class Lesson:
         if not right:
             blocks.append(Text(f"({question.answer}): {question.reasons[question.answer]}"))
         verdict = "and so it is" if right else f"and it is ({question.answer})"
-        show(Card(CORRECT if right else WRONG, f"{start} ({chosen}), {verdict}", blocks))
+        self._show(CORRECT if right else "missed", f"{start} ({chosen}), {verdict}", *blocks)
 
     def _answer(self, name, answers):
         question = self.questions[name]
@@ -312,8 +316,7 @@ class Lesson:
         self._progress.save("quiz", name, chosen)
         right = chosen == question.answer
         title = f"{name} ({chosen}) {question.options[chosen]}"
-        show(Card(CORRECT if right else WRONG, title, [Text(question.reasons[chosen])]))
-        self._strict(right, name, chosen)
+        self._show(CORRECT if right else WRONG, title, Text(question.reasons[chosen]))
 
     def _days_left(self, number: int, today: date) -> int:
         try:
@@ -324,33 +327,37 @@ class Lesson:
 
     def _known(self, knew, total, today):
         numbers = list(knew) if isinstance(knew, Sequence | set) else [knew]
-        if not all(isinstance(n, int) and 1 <= n <= total for n in numbers):
-            text = (
-                f"`knew` takes the numbers of cards, from 1 to {total}: {brief(knew)} does not fit."
-            )
+        if not all(type(n) is int and 1 <= n <= total for n in numbers):
+            text = f"`knew` takes the numbers of cards, from 1 to {total}. Received: {brief(knew)}."
             return self._show(WRONG, "cards", Text(text))
         lines = []
         for number in sorted(set(numbers)):
-            question = self.card_texts[number - 1][0]
-            kept = self._progress.data["cards"].get(question)
-            step = min(kept.get("step", 0), len(DAYS) - 1) if isinstance(kept, dict) else 0
-            due = today + timedelta(days=DAYS[step])
-            entry = {"step": step + 1, "due": due.isoformat()}
-            self._progress.save("cards", question, entry)
-            lines.append(f"Card {number} comes back in {DAYS[step]} day{'s' * (DAYS[step] > 1)}.")
+            days = self._days_left(number, today)
+            if days <= 0:  # a cell that is run twice on one day counts once
+                question = self.card_texts[number - 1][0]
+                step = self._progress.data["cards"].get(question, {}).get("step")
+                step = step if step in range(len(DAYS)) else len(DAYS) - 1 if step else 0
+                days = DAYS[step]
+                due = (today + timedelta(days=days)).isoformat()
+                self._progress.save("cards", question, {"step": step + 1, "due": due})
+            lines.append(f"Card {number} comes back in {_days(days)}.")
         self._show("note", f"{len(lines)} of {total} cards known", Text("\n".join(lines)))
 
     def _unknown(self, name):
         names = [*self.exercises, *self.predictions, *self.questions]
-        close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+        given = name if isinstance(name, str) else getattr(name, "__name__", "")
+        close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
         wanted = f"Did you mean `{close[0]}`?" if close else f"There are: {', '.join(names)}."
-        text = f'The first argument is a name in quotes, as in `check("{names[0]}", ...)`. {wanted}'
+        first = (close or names or ["name"])[0]
+        text = f'The first argument is a name in quotes, as in `check("{first}", ...)`. {wanted}'
         self._show(WRONG, f"no exercise is called {brief(name)}", Text(text))
-        self._strict(False, str(name), "no such exercise")
 
     def _show(self, state: str, title: str, *blocks) -> None:
-        show(Card(state, title, blocks))
+        card = Card(state, title, blocks)
+        show(card)
+        if state not in (CORRECT, "note") and os.environ.get("COURSEKIT_STRICT") == "1":
+            raise judge.CheckFailed(f"{self.slug}: {card}")
 
-    def _strict(self, right: bool, name: str, message: str) -> None:
-        if not right and os.environ.get("COURSEKIT_STRICT") == "1":
-            raise judge.CheckFailed(f"{self.slug}, {name}: {message}")
+
+def _days(number: int) -> str:
+    return f"{number} day{'s' * (number != 1)}"

@@ -9,21 +9,27 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-KINDS = ("exercises", "predictions", "quiz", "cards", "decision")
+KINDS = {"exercises": dict, "predictions": str, "quiz": str, "cards": dict,
+         "decision": str | float}  # what an entry of each kind is  # fmt: skip
 
 
 def home() -> Path:
     """Return the folder of the learner's progress: COURSEKIT_HOME, or the user's data folder."""
     if os.environ.get("COURSEKIT_HOME"):
-        return Path(os.environ["COURSEKIT_HOME"])
+        return Path(os.path.expanduser(os.environ["COURSEKIT_HOME"]))
+    try:
+        user = Path.home()
+    except RuntimeError:  # a container's user may have none
+        user = Path(tempfile.gettempdir())
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        base = os.environ.get("LOCALAPPDATA") or user / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = user / "Library" / "Application Support"
     else:
-        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        base = os.environ.get("XDG_DATA_HOME") or user / ".local" / "share"
     return Path(base) / "coursekit"
 
 
@@ -36,39 +42,42 @@ class Progress:
         self.data = self._load()
 
     def _load(self) -> dict:
-        empty = {k: {} for k in KINDS}
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
-            if all(isinstance(data.get(k, {}), dict) for k in KINDS):
-                return {k: data.get(k, {}) for k in KINDS}
-            raise ValueError
+            return _read(self.path)
         except FileNotFoundError:
             pass
-        except (ValueError, AttributeError):
+        except ValueError:
             aside = self._aside()
             with contextlib.suppress(OSError):
                 self.path.replace(aside)
             self.notice = f"Your earlier progress could not be read; it is kept in {aside.name}."
         except OSError as error:
             self._not_kept(error)
-        return empty
+        return {k: {} for k in KINDS}
 
     def _aside(self) -> Path:
         number = 1
-        while (path := self.path.with_suffix(f".damaged-{number}.json")).exists():
+        while (path := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
             number += 1
         return path
 
-    def save(self, kind: str, name: str, value) -> None:
-        """Set one entry and write the file, keeping what another window wrote meanwhile."""
+    def refresh(self) -> None:
+        """Take over what another window has written meanwhile."""
         theirs = self._load()
         self.data = {k: {**self.data[k], **theirs[k]} for k in KINDS}
+
+    def save(self, kind: str, name: str, value) -> None:
+        """Set one entry and write the file, keeping what another window wrote meanwhile."""
+        self.refresh()
         self.data[kind][name] = value
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(self.data, indent=1), encoding="utf-8")
-            os.replace(temporary, self.path)
+            try:
+                temporary.write_text(json.dumps(self.data, indent=1), encoding="utf-8")
+                os.replace(temporary, self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
         except OSError as error:
             self._not_kept(error)
 
@@ -76,12 +85,23 @@ class Progress:
         self.notice = f"Your progress lasts for this session only: {error.strerror or error}."
 
 
+def _read(path: Path) -> dict:
+    """Return a file's progress, without entries that are not ours; ValueError if damaged."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError from None
+    if not isinstance(data, dict) or not all(isinstance(data.get(k, {}), dict) for k in KINDS):
+        raise ValueError
+    return {k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, kind)}
+            for k, kind in KINDS.items()}  # fmt: skip
+
+
 def decisions() -> dict[str, dict]:
     """Return the decision logged in each lesson, by lesson."""
     found = {}
     for path in sorted(home().glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            decision = json.loads(path.read_text(encoding="utf-8")).get("decision", {})
-            if decision:
+        with contextlib.suppress(OSError, ValueError):
+            if decision := _read(path)["decision"]:
                 found[path.stem] = decision
     return found

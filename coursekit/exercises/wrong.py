@@ -1,5 +1,8 @@
 """How a check says that an answer is wrong, and how values are written into its sentence."""
 
+import inspect
+import re
+
 import numpy as np
 
 LONGEST_VALUE = 160
@@ -12,9 +15,15 @@ class Wrong(Exception):
     raised through `coursekit.exercises.expect`).
     """
 
-    def __init__(self, key: str, **values):
+    def __init__(self, key: str, /, **values):
         super().__init__(key)
         self.key, self.values = key, values
+
+    def sentence(self, messages: dict[str, str] | None = None) -> str:
+        """Return the message, with the values in it."""
+        text = {**STANDARD, **(messages or {})}[self.key]
+        text = text.format(**{k: brief(v) for k, v in self.values.items()})
+        return text[:1].upper() + text[1:]
 
 
 STANDARD = {
@@ -47,17 +56,30 @@ def brief(value) -> str:
     if isinstance(value, str):
         return shorten(value)
     try:
-        if isinstance(value, float | np.floating):
-            return f"{float(value):.6g}"
-        if isinstance(value, np.ndarray):
-            with np.printoptions(precision=5, threshold=12, edgeitems=3, suppress=True):
-                return shorten(" ".join(np.array2string(value, separator=", ").split()))
-        if isinstance(value, list | tuple) and len(value) <= 12:
-            inner = ", ".join(brief(v) if isinstance(v, float) else repr(v) for v in value)
-            return shorten(f"[{inner}]" if isinstance(value, list) else f"({inner})")
-        return shorten(repr(value))
+        text = re.sub(r" at 0x[0-9a-fA-F]+", "", _written(value))
     except Exception:  # a learner's class may have a broken __repr__
         return f"an object of type {type(value).__name__}"
+    return shorten(" ".join(text.split()))
+
+
+def _written(value) -> str:
+    if hasattr(value, "__array__") and hasattr(value, "shape"):  # a tensor, of any framework
+        value = np.asarray(value)
+        if value.shape:
+            with np.printoptions(precision=5, threshold=12, edgeitems=3, suppress=True):
+                return np.array2string(value, separator=", ")
+        value = value.item()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if type(value) in (list, tuple):
+        parts = [brief(v) if isinstance(v, float | np.generic) else repr(v) for v in value[:12]]
+        if len(value) > 12:
+            parts.append(f"... ({len(value):,} values)")
+        inner = ", ".join(parts)
+        if isinstance(value, list):
+            return f"[{inner}]"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    return repr(value)
 
 
 def shorten(text: str, limit: int = LONGEST_VALUE) -> str:
@@ -71,5 +93,6 @@ def a(value) -> str:
     """Name the type of a value with its article: "a list", "an int"."""
     if value is None:
         return "None"
-    name = type(value).__name__
+    name = type(inspect.unwrap(value) if callable(value) else value).__name__
+    name = {"type": "class", "builtin_function_or_method": "built-in function"}.get(name, name)
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -1,0 +1,58 @@
+"""Settings of the whole suite: repeatable numbers, a progress folder a notebook, its time."""
+
+import collections
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
+HOMES = Path(tempfile.mkdtemp(prefix="coursekit-tests-"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Give each notebook, whose kernel starts after this, a progress folder of its own."""
+    if item.path.suffix == ".ipynb":
+        os.environ.pop("MPLBACKEND", None)  # a notebook draws inline
+        os.environ["COURSEKIT_HOME"] = str(_home(item.path))
+    else:
+        os.environ["MPLBACKEND"] = "agg"
+        os.environ["COURSEKIT_HOME"] = str(HOMES / "tests")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """After a notebook: the solved one has every exercise done, the untouched one has none."""
+    if item.path.suffix != ".ipynb" or (nextitem is not None and nextitem.path == item.path):
+        return
+    slug = item.path.stem.split("_", 1)[1]
+    from importlib import import_module
+
+    exercises = set(import_module(f"coursekit.lessons.{slug}").check.exercises)
+    file = _home(item.path) / f"{slug}.json"
+    kept = json.loads(file.read_text())["exercises"] if file.exists() else {}
+    done = {name for name, state in kept.items() if state["done"]}
+    wanted = exercises if item.path.parent.name == "solutions" else set()
+    if done != wanted:
+        pytest.fail(f"{item.path.name}: done {sorted(done)}, expected {sorted(wanted)}")
+
+
+def _home(path: Path) -> Path:
+    return HOMES / hashlib.sha1(str(path).encode()).hexdigest()[:8]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how long each notebook took."""
+    spent = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "fspath", "").endswith(".ipynb"):
+                spent[report.fspath] += report.duration
+    for name, seconds in spent.most_common():
+        terminalreporter.write_line(f"{seconds:6.1f} s  {name}")

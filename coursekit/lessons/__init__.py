@@ -1,0 +1,87 @@
+"""The lessons' checks, hints, quizzes and cards, one module each.
+
+    from coursekit.lessons.training_loop import check
+
+Importing this settles what a notebook needs before Keras is loaded: the same numbers on every kind
+of CPU, a quiet TensorFlow, and the backend that is installed.
+"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from coursekit.lessons._running import running_model
+
+__all__ = ["report", "running_model"]
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if find_spec("tensorflow") is None and find_spec("jax") is not None:
+    os.environ.setdefault("KERAS_BACKEND", "jax")  # a TPU runtime on Colab
+
+
+def report(backends: Sequence[str] = ("tensorflow", "jax")) -> None:
+    """Show what this notebook runs on, and what to do if something is missing.
+
+    Args:
+        backends: the Keras backends that the lesson runs on.
+    """
+    from coursekit.exercises.cards import Card, Code, Fold, Text, show
+    from coursekit.exercises.judge import versions
+    from coursekit.exercises.progress import home
+
+    with _quiet_start():
+        found, problems = _look(backends)
+    title = "Something is missing" if problems else f"Ready: {', '.join(found)}"
+    details = "\n".join([versions(), *found, f"your progress is kept in {home()}"])
+    folded = Fold("Details of this installation", [Code(details)])
+    show(Card("note", title, [*map(Text, problems), folded]))
+
+
+@contextlib.contextmanager
+def _quiet_start():
+    """Hide what TensorFlow's libraries write to stderr while they load; errors still raise."""
+    saved, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nothing)
+
+
+def _look(backends) -> tuple[list[str], list[str]]:
+    """Return what was found and what is wrong, in words."""
+    from coursekit import datasets
+
+    if find_spec("tensorflow") is None and find_spec("jax") is None:
+        return [], ["Keras needs TensorFlow or JAX: `%pip install tensorflow`, then restart."]
+    import keras
+
+    name = keras.backend.backend()
+    problems = list(datasets.check_files())
+    if name not in backends:
+        words = " or ".join(backends)
+        problems.append(
+            f"This lesson runs on {words}, and Keras runs on {name} here. On Colab choose "
+            f"Runtime, Change runtime type, CPU; elsewhere set KERAS_BACKEND={backends[0]} and "
+            "restart the kernel."
+        )
+    policy = keras.config.dtype_policy().name
+    return [f"Keras on {name}", _devices(name), policy, "data sets complete"], problems
+
+
+def _devices(name: str) -> str:
+    """Name the accelerators, or the CPU where there are none."""
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        kinds = [d.device_type for d in tf.config.list_logical_devices()]
+    else:
+        import jax
+
+        kinds = [d.platform.upper() for d in jax.devices()]
+    special = [k for k in kinds if k in ("GPU", "TPU")]
+    return f"{len(special)} {special[0]}" if special else "CPU"

@@ -1,0 +1,159 @@
+"""Copy the lessons to ``my/`` and open them in JupyterLab: ``python tools/open_course.py``.
+
+``make course`` runs this. Further arguments go to JupyterLab, for instance
+``python tools/open_course.py --no-browser --port 8899``.
+
+A learner's file is never overwritten. ``my/.delivered.json`` lists, for each lesson, the SHA-256
+of every version that was copied, the last one at the end. A file that equals one of them holds no
+work of the learner, and a newer version replaces it. Beside any other file the newer version
+comes as ``02_training_loop-new.ipynb``. Without a readable record every file is the learner's.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+RECORD = ".delivered.json"
+
+
+def deliver(source: Path, target: Path) -> list[str]:
+    """Copy the lessons in ``source`` and ``source/solutions`` to ``target``, as described above.
+
+    Args:
+        source: The folder with the lessons.
+        target: The learner's folder. It is made if it does not exist.
+
+    Returns:
+        Sentences that say what was done; none if there was nothing to do.
+
+    Raises:
+        OSError: If there are no lessons, or ``target`` cannot be written.
+    """
+    lessons = sorted([*source.glob("*.ipynb"), *source.glob("solutions/*.ipynb")])
+    if not lessons:
+        raise FileNotFoundError(f"there are no lessons in {source}")
+    for folder in (target, target / "solutions"):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is not a folder; rename it and run this again")
+        folder.mkdir(parents=True, exist_ok=True)
+
+    record, sentences = _read_record(target / RECORD)
+    copied = replaced = 0
+    for lesson in lessons:
+        name = lesson.relative_to(source).as_posix()
+        content = lesson.read_bytes()
+        version = hashlib.sha256(content).hexdigest()
+        delivered = record.get(name, [])
+        place = target / name
+        if not os.path.lexists(place):
+            copied += 1
+        elif delivered and delivered[-1] == version:
+            continue
+        elif place.is_symlink() or not place.is_file():
+            kind = "link" if place.is_symlink() else "folder"
+            sentences.append(
+                f"{name} was not copied, because a {kind} has its name; "
+                f"rename the {kind} and run this again."
+            )
+            continue
+        elif place.read_bytes() != content:
+            if _is_untouched(place, delivered):
+                replaced += 1
+            else:
+                place = _place_beside(place, [*delivered, version])
+                sentences.append(f"{name} is yours and stays; the newer version is {place.name}.")
+        if not place.exists() or place.read_bytes() != content:
+            _write(place, content)
+        record[name] = [*(old for old in delivered if old != version), version]
+        # After each copy, so that an interruption leaves at most one copy unrecorded.
+        _write(target / RECORD, json.dumps(record, indent=1).encode())
+
+    if copied:
+        sentences.insert(0, f"Notebooks copied: {copied}.")
+    if replaced:
+        sentences.insert(0, f"Notebooks that you had not changed, now a newer version: {replaced}.")
+    return sentences
+
+
+def _read_record(path: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the versions delivered earlier, and a sentence if they cannot be read."""
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, ValueError):
+        record = None
+    if isinstance(record, dict) and all(
+        isinstance(versions, list) and all(isinstance(version, str) for version in versions)
+        for versions in record.values()
+    ):
+        return record, []
+    return {}, [f"{path.name} is damaged, so every file in {path.parent} is taken as yours."]
+
+
+def _is_untouched(path: Path, versions: list[str]) -> bool:
+    """Return whether a file is a delivered version that nobody changed or write-protected."""
+    mode = path.lstat().st_mode
+    return (
+        stat.S_ISREG(mode)
+        and bool(mode & stat.S_IWUSR)
+        and hashlib.sha256(path.read_bytes()).hexdigest() in versions
+    )
+
+
+def _place_beside(path: Path, versions: list[str]) -> Path:
+    """Return the first of ``x-new.ipynb``, ``x-new-2.ipynb``... without work of the learner."""
+    place, number = path.with_stem(f"{path.stem}-new"), 2
+    while os.path.lexists(place) and not _is_untouched(place, versions):
+        place, number = path.with_stem(f"{path.stem}-new-{number}"), number + 1
+    return place
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Copy the lessons and open JupyterLab on them."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        sys.exit(f"JupyterLab is not installed for {sys.executable}; README.md says how to set up.")
+    course = Path(__file__).resolve().parent.parent
+    lessons = course / "my"
+    try:
+        sentences = deliver(course / "notebooks", lessons)
+    except OSError as error:
+        sys.exit(f"The lessons could not be copied: {error}.")
+    print(*sentences, f"Your lessons are in {lessons}.", sep="\n", flush=True)
+
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lessons}", *arguments]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return _run_until_stopped(command)
+
+
+def _run_until_stopped(command: list[str]) -> int:
+    """Go over to a program that has the terminal to itself, and return its exit code."""
+    if os.name != "nt":
+        os.execv(command[0], command)
+    # On Windows exec returns to the prompt at once, and two programs then read the keyboard.
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # JupyterLab got it too, and asks whether to stop
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
