@@ -52,7 +52,7 @@ def pytest_terminal_summary(terminalreporter):
     spent = collections.Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            if getattr(report, "fspath", "").endswith(".ipynb"):
+            if str(getattr(report, "fspath", "")).endswith(".ipynb"):
                 spent[report.fspath] += report.duration
     for name, seconds in spent.most_common():
         terminalreporter.write_line(f"{seconds:6.1f} s  {name}")

@@ -45,9 +45,6 @@ HOUSE = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
     "figure.facecolor": "white",
     "font.size": 10,
     "grid.alpha": 0.3,
@@ -55,6 +52,7 @@ HOUSE = {
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
 }
+TITLE = {"x": 0.01, "ha": "left", "fontsize": 11, "fontweight": "bold"}
 
 
 def figure(
@@ -63,7 +61,7 @@ def figure(
     """Make a figure in the house style.
 
     Args:
-        title: what the figure shows or asks; with several columns it stands above them all.
+        title: what the figure shows or, where a prediction is open, a neutral name.
         x: label of the horizontal axis, with its unit.
         y: label of the vertical axis, with its unit.
         columns: number of axes side by side.
@@ -75,10 +73,7 @@ def figure(
     with plt.rc_context(HOUSE):
         size = (6.4 if columns == 1 else 9.0, height)
         fig, axes = plt.subplots(1, columns, figsize=size, layout="constrained")
-    if columns == 1:
-        axes.set_title(title)
-    else:
-        fig.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    fig.suptitle(title, **TITLE)
     for ax in np.atleast_1d(axes):
         ax.set(xlabel=x, ylabel=y)
     return fig, axes
@@ -113,12 +108,12 @@ def images(
     with plt.rc_context(HOUSE):
         size = (1.5 * columns, 1.85 * lines + 0.4)
         fig, axes = plt.subplots(lines, columns, figsize=size, layout="constrained")
-    fig.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    fig.suptitle(title, **TITLE)
     for ax in axes.flat:
         ax.axis("off")
     for ax, image, text in zip(axes.flat, rows, titles, strict=False):
         ax.imshow(image, cmap="gray_r")
-        ax.set_title(text, fontsize=9, fontweight="normal", loc="center")
+        ax.set_title(text, fontsize=9)
     return fig
 
 

@@ -176,7 +176,9 @@ def execute(nb: NotebookNode) -> None:
         fixed |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": folder}
         resources = {"metadata": {"path": folder}}
         client = NotebookClient(nb, timeout=600, coalesce_streams=True, resources=resources)
+        metadata = copy.deepcopy(nb.metadata)
         client.execute(env=os.environ | fixed)
+    nb.metadata = metadata  # without the version of this Python
     for cell in nb.cells:
         cell.metadata.pop("execution", None)
         for out in cell.get("outputs", []):

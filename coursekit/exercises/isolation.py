@@ -104,9 +104,9 @@ def _tensorflow():
     seeds = {k: copy.deepcopy(v) for k, v in vars(eager).items() if k in ("_seed", "_rng")}
     generator = stateful_random_ops.global_generator
     state = None if generator is None else np.array(generator.state)
-    scopes = {"_distribution_strategy_stack": list(graph._distribution_strategy_stack),
-              "_variable_creator_stack": graph._variable_creator_stack,
-              "_global_distribute_strategy_scope": graph._global_distribute_strategy_scope}  # fmt: skip
+    names = "_variable_creator_stack", "_global_distribute_strategy_scope"
+    scopes = {name: getattr(graph, name) for name in names}
+    scopes["_distribution_strategy_stack"] = list(graph._distribution_strategy_stack)
     device = eager.device_name, eager.device_spec
 
     def restore():
@@ -190,10 +190,14 @@ class Printed(io.TextIOBase):
 
     def __str__(self):
         rest = self.length - len(self.kept)
-        # Without what moves a terminal's cursor or colours its text, as progress bars do.
-        lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\x08", "", self.kept).replace("\r\n", "\n")
-        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines.split("\n"))
+        lines = without_codes(self.kept).replace("\r\n", "\n").split("\n")
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
         return text.rstrip() + (f"\n... and {rest:,} characters more" if rest else "")
+
+
+def without_codes(text: str) -> str:
+    """Return the text without what colours it, or moves the cursor, in a terminal."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x08", "", text)
 
 
 @contextlib.contextmanager

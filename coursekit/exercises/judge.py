@@ -19,7 +19,7 @@ from types import CodeType
 
 import numpy as np
 
-from coursekit.exercises.isolation import TimeIsUp, isolated, printed, time_limit
+from coursekit.exercises.isolation import TimeIsUp, isolated, printed, time_limit, without_codes
 from coursekit.exercises.wrong import STANDARD, Wrong, shorten
 
 CORRECT, WRONG, RAISED, TODO, BROKEN = "correct", "wrong", "raised", "todo", "broken"
@@ -127,9 +127,8 @@ def _not_right(exercise, answers, out, error) -> Outcome:
     if isinstance(error, Wrong):
         dots = _forgotten_dots(answers)
         return _todo(dots) if dots else _wrong(exercise, error, str(out))
-    if vars(error).get("is_learners") or _lines(error, answers):
-        return _raised(error, answers, str(out))
-    return _broken(error)
+    learners = _learners(error, answers, exercise.check)
+    return _raised(learners, answers, str(out)) if learners else _broken(error)
 
 
 def _todo(line: str = "") -> Outcome:
@@ -146,34 +145,44 @@ def _wrong(exercise, wrong, out) -> Outcome:
 
 def _raised(error, answers, out) -> Outcome:
     lines = _lines(error, answers)
-    if isinstance(error, NotImplementedError) and lines and "NotImplementedError" in lines[-1][1]:
-        return Outcome(TODO, "todo", f"Write what is missing at `{lines[-1][1]}`.")
-    dots = _forgotten_dots([*answers, *(code for code, _, _ in lines)])
-    if dots:
-        return _todo(dots)
-    where = ""
+    where = source = ""
     if lines:
-        _, source, number = lines[-1]
+        code, number = lines[-1]
+        source = traceback.FrameSummary(code.co_filename, number, code.co_name).line
         where = f"\nLine {number} of your cell: `{source}`" if source else "\nIn your cell."
-    return Outcome(RAISED, "raised", _told(error) + where, out)
+    if isinstance(error, NotImplementedError) and "NotImplementedError" in source:
+        return Outcome(TODO, "todo", f"Write what is missing at `{source}`.")
+    dots = _forgotten_dots([*answers, *dict.fromkeys(code for code, _ in lines)])
+    return _todo(dots) if dots else Outcome(RAISED, "raised", _told(error) + where, out)
 
 
 def _broken(error) -> Outcome:
     report = "".join(traceback.format_exception(error, limit=-4))
-    return Outcome(BROKEN, "broken", f"In our own code: {_told(error)}", report=shorten(report, 3000))
+    message = f"In our own code: {_told(error)}"
+    return Outcome(BROKEN, "broken", message, report=shorten(report, 3000))
+
+
+def _learners(error: BaseException | None, answers, check) -> BaseException | None:
+    """Return the learner's exception: the given one, or one that a library made it of."""
+    while error is not None and not (vars(error).get("is_learners") or _lines(error, answers)):
+        frames = list(traceback.walk_tb(error.__traceback__))
+        if frames and frames[-1][0].f_code.co_filename == inspect.getfile(check):
+            return None
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _told(error: BaseException) -> str:
     """Write an exception's type and text in one line."""
     try:
-        text = shorten(" ".join(str(error).split()), 400)
+        text = shorten(" ".join(without_codes(str(error)).split()), 400)
     except Exception:
         text = "(an error whose text cannot be shown)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _lines(error: BaseException, answers: Sequence) -> list[tuple[CodeType, str, int]]:
-    """List the learner's lines that an exception passed through: code, source, line number.
+def _lines(error: BaseException, answers: Sequence) -> list[tuple[CodeType, int]]:
+    """List the learner's lines that an exception passed through.
 
     The learner's are those of a notebook's cells, and of the answers if no module holds them.
     """
@@ -182,9 +191,9 @@ def _lines(error: BaseException, answers: Sequence) -> list[tuple[CodeType, str,
     for frame, number in traceback.walk_tb(error.__traceback__):
         code, names = frame.f_code, frame.f_globals
         in_cell = code.co_filename in files and names.get("__spec__") is None
-        if in_cell or names.get("__name__") == "__main__":
-            source = traceback.FrameSummary(code.co_filename, number, code.co_name).line
-            found.append((code, source, number))
+        generated = "__autograph_generated_file" in code.co_filename  # TensorFlow's, from a cell
+        if (in_cell or names.get("__name__") == "__main__") and not generated:
+            found.append((code, number))
     return found
 
 

@@ -336,7 +336,7 @@ class Lesson:
             if days <= 0:  # a cell that is run twice on one day counts once
                 question = self.card_texts[number - 1][0]
                 step = self._progress.data["cards"].get(question, {}).get("step")
-                step = step if step in range(len(DAYS)) else len(DAYS) - 1 if step else 0
+                step = min(step, len(DAYS) - 1) if isinstance(step, int) and step > 0 else 0
                 days = DAYS[step]
                 due = (today + timedelta(days=days)).isoformat()
                 self._progress.save("cards", question, {"step": step + 1, "due": due})

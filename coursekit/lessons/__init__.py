@@ -31,10 +31,11 @@ def report(backends: Sequence[str] = ("tensorflow", "jax")) -> None:
     from coursekit.exercises.judge import versions
     from coursekit.exercises.progress import home
 
+    kept = "$COURSEKIT_HOME" if os.environ.get("COURSEKIT_HOME") else home()
     with _quiet_start():
         found, problems = _look(backends)
     title = "Something is missing" if problems else f"Ready: {', '.join(found)}"
-    details = "\n".join([versions(), *found, f"your progress is kept in {home()}"])
+    details = "\n".join([versions(), *found, f"your progress is kept in {kept}"])
     folded = Fold("Details of this installation", [Code(details)])
     show(Card("note", title, [*map(Text, problems), folded]))
 

@@ -93,6 +93,9 @@ def _letters(answer) -> list[str]:
         "the update was made from, {wanted}: return that one.",
         "loss_value": "the weights are right, but you return {got}; the loss of this batch was "
         "{wanted}.",
+        "two_forwards": "the weights and the loss are right, but the moving averages of batch "
+        "normalization moved twice: each call with `training=True` moves them. One forward pass a "
+        "step.",
         "weights": "after one step the weights are not those of the reference: the largest "
         "difference is {difference}. One forward pass, one gradient, one update: nothing else "
         "may move a weight.",
@@ -139,13 +142,15 @@ def train_step(answer):  # noqa: D103
     right, losses = _reference(batches, start, loss_fn)
 
     after = model.get_weights()
-    if not _same(after, right[0]):
+    if not _same(_trained(model, after), _trained(model, right[0])):
         _explain_weights(model, start, after, loss, (x, y), loss_fn, right[0])
     if not np.isclose(loss, losses[0], rtol=1e-4):
         later = float(loss_fn(y, model(x, training=True)))
         if np.isclose(loss, later, rtol=1e-4):
             raise Wrong("loss_after", got=loss, wanted=losses[0])
         raise Wrong("loss_value", got=loss, wanted=losses[0])
+    if not _same(after, right[0]):
+        raise Wrong("two_forwards")
     for (x, y), wanted in zip(batches[1:], right[1:], strict=True):
         answer(model, loss_fn, optimizer, x, y)
         if not _same(model.get_weights(), wanted):
@@ -211,18 +216,20 @@ def _explain_weights(model, start, after, loss, batch, loss_fn, right):
         raise Wrong("inference_mode")
     if _same(after, _reference([batch], start, loss_fn, swapped=True)[0][0]):
         raise Wrong("swapped", got=loss)
-    trainable = {id(v) for v in model.trainable_variables}
-    moved = [
-        not np.array_equal(a, b)
-        for a, b, v in zip(start, after, model.weights, strict=True)
-        if id(v) in trainable
-    ]
+    start, after, right = (_trained(model, weights) for weights in (start, after, right))
+    moved = [not np.array_equal(a, b) for a, b in zip(start, after, strict=True)]
     if not any(moved):
         raise Wrong("no_update", got=loss)
     if not all(moved):
         raise Wrong("partly", moved=sum(moved), total=len(moved))
     difference = max(float(np.abs(a - b).max()) for a, b in zip(after, right, strict=True))
     raise Wrong("weights", difference=difference)
+
+
+def _trained(model, weights) -> list[np.ndarray]:
+    """Pick the trainable ones out of all weights."""
+    trainable = {id(v) for v in model.trainable_variables}
+    return [w for w, v in zip(weights, model.weights, strict=True) if id(v) in trainable]
 
 
 def _same(ours, theirs) -> bool:

@@ -20,8 +20,8 @@
 # Skip ahead if you can answer these: where may a loop zero its gradients? What does `fit` report as
 # the loss of an epoch whose last batch is smaller? What does a bare `model(x)` leave out?
 #
-# You will write the training loop by hand, see that `fit` is the same loop, and know what it does
-# that is easy to forget. You need Python and a little NumPy.
+# You will write the training loop by hand, hold it against `fit`, and know the four lines that are
+# easy to forget. You need Python and a little NumPy.
 #
 # > **You need only this.** We fit a model to *training* rows, choose settings by *validation* rows,
 # > and open the *test* rows once, at the very end. Why, comes in the lesson on cross-validation.
@@ -87,19 +87,20 @@ print(f"w = {w:.2f}, b = {b:.2f}, loss from {losses[0]:.2f} to {losses[-1]:.2f}"
 
 # %% jupyter={"source_hidden": true} topics="training-flow-diagram"
 # Safe to skip: this draws the diagram.
-fig, ax = plots.figure("The loop, with its way out", height=2.3)
-steps = ["training\ndata", "initialise", "forward", "loss", "backward", "update", "converged?"]
-for place, name in enumerate([*steps, "trained\nmodel"]):
-    box = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": "#0072b2" if 1 < place < 7 else "0.5"}
-    ax.text(place, 0, name, ha="center", va="center", fontsize=8.5, bbox=box)
-for place in range(7):
-    arrow = {"arrowstyle": "->", "shrinkA": 24, "shrinkB": 24}
-    ax.annotate("", (place + 1, 0), (place, 0), arrowprops=arrow)
-back = {"arrowstyle": "->", "connectionstyle": "arc3,rad=0.3", "shrinkA": 16, "shrinkB": 16}
-ax.annotate("", (2, 0), (6, 0), arrowprops=back)
-ax.text(4, 0.9, "no: the next batch", ha="center", fontsize=8.5)
-ax.text(6.5, -0.35, "yes", ha="center", fontsize=8.5)
-ax.set(xlim=(-0.6, 7.6), ylim=(-0.6, 1.1))
+fig, ax = plots.figure("The loop, with its way out", height=1.9)
+names = ["training\ndata", "initialise", "forward", "loss", "backward", "update", "converged?"]
+for place, name in enumerate([*names, "trained\nmodel"]):
+    color = plots.TRAIN.color if 2 <= place <= 6 else "0.5"
+    box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 1.5}
+    ax.text(1.3 * place, 0, name, ha="center", va="center", fontsize=8, bbox=box)
+    if place < 7:
+        ends = (1.3 * place + 0.88, 0), (1.3 * place + 0.46, 0)
+        ax.annotate("", *ends, arrowprops={"arrowstyle": "-|>", "color": "0.3"})
+back = {"arrowstyle": "-|>", "color": "0.3", "connectionstyle": "arc3,rad=0.25", "shrinkB": 10}
+ax.annotate("", (2.6, 0.1), (7.8, 0.25), arrowprops=back)
+ax.text(5.2, 1.05, "no: the next batch", ha="center", fontsize=8)
+ax.text(8.45, 0.2, "yes", ha="center", fontsize=8)
+ax.set(xlim=(-0.6, 9.7), ylim=(-0.5, 1.3))
 ax.axis("off")
 plots.show(
     fig,
@@ -164,6 +165,7 @@ print("the first kernel lies on", model.weights[0].value.device.split("/")[-1])
 #
 # Write one round for one batch: predict, measure, get the gradients, apply them, return the loss.
 # We run it on a small network with batch normalization, beside a reference.
+
 
 # %% exercise="train_step"
 def train_step(model, loss_fn, optimizer, x, y):
@@ -243,6 +245,7 @@ check.reveal("predict_same")
 # for any batches: `losses` and `sizes` are lists of equal length. The tutorial's
 # `total / len(dataloader)` gives 3.0 here. Is that fair to the rows?
 
+
 # %% exercise="epoch_loss"
 def epoch_loss(losses, sizes):
     """Return the mean loss over all rows of the epoch."""
@@ -303,7 +306,8 @@ for name, kept in curves.items():
 fig, ax = plots.figure("Without zeroing the loss never settles", x="epoch", y="loss")
 for (name, kept), style in zip(curves.items(), plots.COMPARE, strict=False):
     plots.curve(ax, kept, style, label=name)
-ax.legend()
+ax.set_ylim(0, 5)
+ax.legend(ncols=2, loc="upper right")
 plots.show(
     fig,
     alt="With zeroing the loss falls and stays low; without it swings up and down to the end.",
@@ -334,6 +338,7 @@ check("accumulated", accumulated)
 #
 # Write one epoch's batches: every pair `(x[i], y[i])` exactly once, in a random order drawn from
 # `rng`. We try 104 rows in batches of 32, over two epochs.
+
 
 # %% exercise="batches"
 def batches(x, y, size, rng):
@@ -384,7 +389,7 @@ print("stopped by:", run.reason)
 # ### E2.6 How much patience? (difficulty 2, 5 minutes)
 #
 # Choose `patience` for this run: it should get past the bumps to the best epoch, and stop before the
-# end. Read the dashed curve; count the epochs between one new lowest point and the next.
+# end. Read the dashed curve: how long are the stretches without a new lowest point?
 
 # %% exercise="patience"
 patience = 8  # SOLUTION
@@ -397,6 +402,7 @@ check("patience", patience, run.validation_losses)
 # To change what happens in a step and keep the rest of `fit`, override `train_step`. The right
 # version calls `self.compute_loss`, and weights the loss tracker by the rows. The short version,
 # found in many places, does neither. Both networks below ask for an L2 penalty on their weights.
+
 
 # %%
 class Right(keras.Sequential):
@@ -434,8 +440,9 @@ for kind in (keras.Sequential, Right, Short):
     print(f"{kind.__name__:10}  loss {seen[-1]:.2f}  size of the first kernel {size:.2f}")
 
 # %% [markdown]
-# `Right` is `fit`, to the digit. `Short` shows a lower loss, and no error: its penalty is never
-# part of the gradient, so its kernel stays larger, and the loss it shows is that of the last batch.
+# `Right` is `fit`, to the digit. `Short` raises no error and shows a loss close to 0. It is the loss
+# of the last batch, seven rows, without the penalty. The penalty is missing from the gradient too,
+# so the kernel stays larger.
 #
 # ## All of it, in four lines
 #
@@ -477,7 +484,7 @@ plots.show(fig, alt="Training accuracy keeps climbing; validation accuracy flatt
 ### BEGIN SOLUTION
 check.decide(
     choice="at most 20 epochs, patience 3",
-    because="the validation accuracy still creeps up at epoch 12, and bumps last an epoch or two",
+    because="the validation accuracy still creeps up at epoch 12, and one epoch without a gain is common",
     score=max(scores),
 )
 ### STUB
@@ -510,6 +517,4 @@ check("quiz_5", "b")  # SOLUTION
 
 # %%
 check.cards()
-
-# %%
 check.summary()

@@ -1,0 +1,105 @@
+"""What every lesson must have: all its messages triggered, all its files, all its cells."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from answers import RIGHT
+from build_notebooks import ROOT, Course
+
+import coursekit.lessons
+from coursekit.exercises.wrong import STANDARD
+
+SLUGS = [m.name for m in pkgutil.iter_modules(coursekit.lessons.__path__) if m.name[0] != "_"]
+COURSE = Course(ROOT)
+SOURCES = {s.slug: s for s in COURSE.sources}
+
+
+def check_of(slug):
+    return importlib.import_module(f"coursekit.lessons.{slug}").check
+
+
+def rows_of(slug):
+    path = Path(__file__).parent / f"test_{slug}.py"
+    spec = importlib.util.spec_from_file_location(f"rows_{slug}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ANSWERS
+
+
+EXERCISES = [(slug, name) for slug in SLUGS for name in check_of(slug).exercises]
+
+
+def test_each_lesson_has_its_source_its_module_and_its_test_file():
+    tested = {p.stem.removeprefix("test_") for p in Path(__file__).parent.glob("test_*.py")}
+    assert set(SOURCES) == set(SLUGS) == tested - {"all_lessons"}
+    for slug in SLUGS:
+        assert check_of(slug).slug == slug
+        assert check_of(slug).title == SOURCES[slug].title
+
+
+@pytest.mark.parametrize("slug, name", EXERCISES)
+def test_rows_of_an_exercise(slug, name):
+    exercise = check_of(slug).exercises[name]
+    rows = [r for r in rows_of(slug) if r.exercise == name]
+    keys = [r.key for r in rows]
+    untested = set(exercise.messages) - set(keys)
+    assert not untested, f"no wrong answer triggers {sorted(untested)}"
+    unknown = set(keys) - set(exercise.messages) - set(STANDARD) - {*RIGHT, "todo", "raised"}
+    assert not unknown, f"rows for messages that do not exist: {sorted(unknown)}"
+    assert {"ok", "alternative", "todo"} <= set(keys)
+    assert sum(k not in (*RIGHT, "todo") for k in keys) >= 3
+    assert len(exercise.hints) >= 2 and exercise.why and exercise.alternative
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_notebook_calls_every_check(slug):
+    check, source = check_of(slug), SOURCES[slug]
+    cells = source.notebook.cells
+    code = "\n".join(c.source for c in cells if c.cell_type == "code")
+    assert set(source.solutions()) == set(check.exercises)
+    for name in [*check.exercises, *check.predictions, *check.questions]:
+        assert f'check("{name}", ' in code, name
+    for name in check.predictions:
+        assert f'check.reveal("{name}")' in code, name
+    for call in ("quiz", "cards", "summary"):
+        assert f"check.{call}()" in code
+    assert check.card_texts
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_each_option_of_a_prediction_stands_above_its_cell(slug):
+    cells = SOURCES[slug].notebook.cells
+    for name, question in check_of(slug).predictions.items():
+        place = next(i for i, c in enumerate(cells) if f'check("{name}", ' in c.source)
+        text = cells[place - 1].source
+        assert re.findall(r"\(([a-z])\)", text) == list(question.reasons), name
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_figure_has_its_caption(slug):
+    solved = nbformat.read(COURSE.solved_path(SOURCES[slug]), 4)
+    figures = 0
+    for cell in solved.cells:
+        for out in cell.get("outputs", []):
+            data = out.get("data", {})
+            assert not {"image/png", "image/svg+xml"} & set(data), "shown without plots.show"
+            if "<img" in data.get("text/html", ""):
+                figures += 1
+                caption = re.search(r"<figcaption[^>]*>([^<]+)</figcaption>", data["text/html"])
+                alt = re.search(r'<img [^>]*alt="([^"]+)"', data["text/html"])
+                assert caption and alt and caption[1] == alt[1] and len(caption[1]) > 20
+    assert figures
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_learner_sees_no_solution(slug):
+    learner = nbformat.read(COURSE.notebooks / f"{SOURCES[slug].name}.ipynb", 4)
+    text = "\n".join(c.source for c in learner.cells)
+    assert not any(c.get("outputs") for c in learner.cells)
+    assert "SOLUTION" not in text and "### STUB" not in text
+    for code in SOURCES[slug].solutions().values():
+        assert code not in text
