@@ -97,3 +97,10 @@ def test_no_machine_paths():
             continue
         if path != Path(__file__):
             assert not patterns.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_readme_example_runs(capsys):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+    exec(compile(code, "README.md", "exec"), {})
+    reason, epochs = capsys.readouterr().out.split()
+    assert reason == "converged" and int(epochs) < 50

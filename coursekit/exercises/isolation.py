@@ -75,7 +75,7 @@ def _keras():
     state = {k: copy.copy(v) if isinstance(v, dict | list) else v
              for k, v in vars(global_state.GLOBAL_STATE_TRACKER).items()}  # fmt: skip
     generator = state.get("global_seed_generator")
-    seed = None if generator is None else np.array(generator.state)
+    seed = None if generator is None else np.asarray(generator.state).copy()
 
     def restore():
         for name, value in settings.items():
@@ -103,7 +103,7 @@ def _tensorflow():
     eager, graph = context.context(), ops.get_default_graph()
     seeds = {k: copy.deepcopy(v) for k, v in vars(eager).items() if k in ("_seed", "_rng")}
     generator = stateful_random_ops.global_generator
-    state = None if generator is None else np.array(generator.state)
+    state = None if generator is None else np.asarray(generator.state).copy()
     names = "_variable_creator_stack", "_global_distribute_strategy_scope"
     scopes = {name: getattr(graph, name) for name in names}
     scopes["_distribution_strategy_stack"] = list(graph._distribution_strategy_stack)
@@ -117,6 +117,9 @@ def _tensorflow():
         stateful_random_ops.global_generator = generator
         if generator is not None:
             generator.reset(state)
+        if ops.get_default_graph()._global_distribute_strategy_scope is not scopes[names[1]]:
+            with contextlib.suppress(RuntimeError):  # it refuses inside a scope
+                tf.distribute.experimental_set_strategy(None)
         for name, value in scopes.items():
             setattr(ops.get_default_graph(), name, value)
         eager._set_device(*device)

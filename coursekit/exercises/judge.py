@@ -117,8 +117,10 @@ def _judge(exercise, answers) -> Outcome:
             return _not_right(exercise, answers, out, Wrong("too_slow", seconds=exercise.seconds))
         except (Wrong, NotDone) as error:
             return _not_right(exercise, answers, out, error)
-        except BaseException as error:  # TensorFlow makes errors of its own of what it runs into
-            return _not_right(exercise, answers, out, caught[-1] if caught else error)
+        except BaseException as error:
+            if caught and not _is_ours(error, exercise.check):
+                error = caught[-1]  # TensorFlow makes errors of its own of what it runs into
+            return _not_right(exercise, answers, out, error)
 
 
 def _not_right(exercise, answers, out, error) -> Outcome:
@@ -148,7 +150,7 @@ def _raised(error, answers, out) -> Outcome:
     where = source = ""
     if lines:
         code, number = lines[-1]
-        source = traceback.FrameSummary(code.co_filename, number, code.co_name).line
+        source = traceback.FrameSummary(code.co_filename, number, code.co_name).line or ""
         where = f"\nLine {number} of your cell: `{source}`" if source else "\nIn your cell."
     if isinstance(error, NotImplementedError) and "NotImplementedError" in source:
         return Outcome(TODO, "todo", f"Write what is missing at `{source}`.")
@@ -165,11 +167,14 @@ def _broken(error) -> Outcome:
 def _learners(error: BaseException | None, answers, check) -> BaseException | None:
     """Return the learner's exception: the given one, or one that a library made it of."""
     while error is not None and not (vars(error).get("is_learners") or _lines(error, answers)):
-        frames = list(traceback.walk_tb(error.__traceback__))
-        if frames and frames[-1][0].f_code.co_filename == inspect.getfile(check):
-            return None
-        error = error.__cause__ or error.__context__
+        error = None if _is_ours(error, check) else error.__cause__ or error.__context__
     return error
+
+
+def _is_ours(error: BaseException, check: Callable) -> bool:
+    """Say whether the check itself raised an exception, and nothing that it called."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return files[-1:] == [inspect.getfile(check)]
 
 
 def _told(error: BaseException) -> str:
@@ -200,6 +205,8 @@ def _lines(error: BaseException, answers: Sequence) -> list[tuple[CodeType, int]
 def _forgotten_dots(answers: Sequence) -> str:
     """Return the first line of the learner's functions that still holds a `...` of the stub."""
     for answer in map(_unwrap, answers):
+        if getattr(answer, "__globals__", {}).get("__spec__"):  # a library's function
+            continue
         try:
             lines = inspect.getsource(answer)
             tree = ast.parse(textwrap.dedent(lines))

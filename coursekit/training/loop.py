@@ -7,6 +7,7 @@ It gives the same weights as `model.fit(..., shuffle=False)` on the same batches
 `fit`, which adds callbacks, metrics, devices and sample weights.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -118,12 +119,15 @@ def train_until(
 def _reason(run: Run, tolerance: float, patience: int | None) -> str:
     """The convergence check: why to stop now, or an empty string."""
     losses, validation = run.losses, run.validation_losses
-    if not abs(losses[-1]) < float("inf"):
+    if not math.isfinite(losses[-1]):
         return "not_finite"
     if len(losses) > 1 and abs(losses[-2] - losses[-1]) < tolerance:
         return "converged"
-    if patience is not None and len(validation) - 1 - validation.index(min(validation)) >= patience:
-        return "no_improvement"
+    if patience is not None:
+        ranks = [(math.isnan(loss), loss) for loss in validation]  # NaN is never the best
+        best = ranks.index(min(ranks))
+        if len(validation) - 1 - best >= patience:
+            return "no_improvement"
     return ""
 
 

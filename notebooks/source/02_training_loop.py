@@ -372,7 +372,7 @@ keras.utils.set_random_seed(0)
 flat, dense = keras.layers.Flatten(), keras.layers.Dense
 small = keras.Sequential([keras.Input((28, 28)), flat, dense(64, activation="relu"), dense(10)])
 run = train_until(
-    small, few, loss_fn, keras.optimizers.SGD(0.3), max_epochs=30, validation=held_out
+    small, few, loss_fn, keras.optimizers.SGD(0.2), max_epochs=30, validation=held_out
 )
 fig, ax = plots.figure("The validation loss finds its best by detours", x="epoch", y="loss")
 plots.curve(ax, run.losses, plots.TRAIN)
@@ -380,8 +380,8 @@ plots.curve(ax, run.validation_losses, plots.VALIDATION, markevery=1)
 ax.legend()
 plots.show(
     fig,
-    alt="Training loss falls. Validation loss jumps up and down, reaches its lowest point about "
-    "half way, and is higher at the end.",
+    alt="Training loss falls. Validation loss jumps up and down, reaches its lowest point by "
+    "detours, and ends higher.",
 )
 print("stopped by:", run.reason)
 
@@ -392,7 +392,7 @@ print("stopped by:", run.reason)
 # end. Read the dashed curve: how long are the stretches without a new lowest point?
 
 # %% exercise="patience"
-patience = 8  # SOLUTION
+patience = 6  # SOLUTION
 
 check("patience", patience, run.validation_losses)
 

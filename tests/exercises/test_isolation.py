@@ -1,0 +1,474 @@
+"""A check leaves no trace; a loop without an end is stopped; a flood of print does no harm."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from coursekit.exercises import Wrong
+from coursekit.exercises.isolation import Printed, TimeIsUp, isolated, printed, time_limit
+
+pytestmark = pytest.mark.any_backend
+BACKEND = keras.backend.backend()
+needs_tf = pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow only")
+PIN = (
+    "A private name that coursekit/exercises/isolation.py reads has changed: {}. Find the new one "
+    "in the library's source, change it in isolation.py, and run these tests again."
+)
+
+
+def trained(seed=None):
+    """Train a model with dropout and shuffling; return its losses."""
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    layers = [keras.Input((3,)), keras.layers.Dense(8), keras.layers.Dropout(0.5),
+              keras.layers.Dense(1)]  # fmt: skip
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    x = np.linspace(-1, 1, 72).reshape(24, 3)
+    return model.fit(x, x.sum(1), batch_size=4, epochs=2, shuffle=True, verbose=0).history["loss"]
+
+
+def draws():
+    """Draw from every random source a learner may use."""
+    random.random(), np.random.rand(), keras.random.uniform((2,))
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.random.uniform((2,)), tf.random.get_global_generator().normal((2,))
+
+
+def restless():
+    draws()
+    trained(seed=3)
+    draws()
+
+
+def fails():
+    restless()
+    raise ValueError
+
+
+# Random states.
+
+
+@pytest.mark.parametrize("check", [draws, restless, fails])
+def test_training_after_a_check_is_the_same(run, check):
+    def both(with_checks):
+        losses = []
+        keras.utils.set_random_seed(1)
+        for _ in range(2):
+            losses.append(trained())
+            if with_checks:
+                run(lambda answer: check(), 1)
+        return losses
+
+    without = both(False)
+    assert both(True) == without
+    assert without[0] != without[1]
+
+
+@pytest.mark.parametrize("check", [draws, restless, fails])
+def test_numbers_drawn_after_a_check_are_the_same(run, check):
+    def both(with_check):
+        keras.utils.set_random_seed(1)
+        numbers = []
+        for _ in range(2):
+            numbers += [random.random(), np.random.rand()]
+            numbers += keras.random.normal((2,)).tolist() if BACKEND == "torch" else [
+                float(v) for v in keras.random.normal((2,))]  # fmt: skip
+            numbers += one_of_tensorflow()
+            if with_check:
+                run(lambda answer: check(), 1)
+        return numbers
+
+    assert both(True) == both(False)
+
+
+def one_of_tensorflow():
+    if BACKEND != "tensorflow":
+        return []
+    import tensorflow as tf
+
+    shuffled = tf.data.Dataset.range(20).shuffle(20)
+    return [float(v) for v in (*tf.random.normal((2,)), *shuffled)]
+
+
+@needs_tf
+def test_the_global_generator_goes_on_where_it_was():
+    import tensorflow as tf
+
+    tf.random.set_global_generator(tf.random.Generator.from_seed(1))
+    with isolated():
+        first = tf.random.get_global_generator().normal((2,)).numpy()
+        tf.random.set_global_generator(tf.random.Generator.from_seed(5))
+    np.testing.assert_array_equal(tf.random.get_global_generator().normal((2,)), first)
+
+
+@needs_tf
+def test_operations_with_a_seed_of_their_own_go_on():
+    """Only a check that draws from TensorFlow's counter makes it forget cached operations."""
+    import tensorflow as tf
+
+    def both(check):
+        tf.random.set_seed(1)
+        first = float(tf.random.normal((), seed=4))
+        with isolated():
+            check()
+        return first, float(tf.random.normal((), seed=4))
+
+    assert both(lambda: None) == both(trained) == both(lambda: keras.random.normal((2,)))
+    assert len(set(both(lambda: None))) == 2
+
+
+def test_names_of_layers_do_not_count_the_checks(run):
+    keras.utils.clear_session()
+    first = keras.layers.Dense(1).name
+    run(lambda answer: trained(), 1)
+    assert (first, keras.layers.Dense(1).name) == ("dense", "dense_1")
+
+
+def test_a_check_that_clears_the_session():
+    keras.utils.set_random_seed(1)
+    keras.random.normal((2,))
+    keras.layers.Dense(1)
+    with isolated():
+        expected = np.asarray(keras.random.normal((2,)))
+        name = keras.layers.Dense(1).name
+    with isolated():
+        keras.utils.clear_session()
+        keras.random.normal((2,))
+    np.testing.assert_array_equal(np.asarray(keras.random.normal((2,))), expected)
+    assert keras.layers.Dense(1).name == name
+
+
+# Settings, folder, figures.
+
+
+def settings():
+    return (keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format(),
+            keras.config.dtype_policy().name, keras.config.is_interactive_logging_enabled(),
+            keras.distribution.distribution(), os.getcwd(), plt.get_fignums())  # fmt: skip
+
+
+def change_settings(folder):
+    keras.config.set_floatx("float64")
+    keras.config.set_epsilon(0.1)
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.disable_interactive_logging()
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
+    os.chdir(folder)
+    plt.figure()
+    plt.figure()
+
+
+@pytest.mark.parametrize("error", [None, ValueError, Wrong("value"), KeyboardInterrupt])
+def test_settings_are_restored(tmp_path, error):
+    own = plt.figure()
+    before = settings()
+    try:
+        with isolated():
+            change_settings(tmp_path)
+            assert settings() != before
+            if error:
+                raise error
+    except (ValueError, Wrong, KeyboardInterrupt):
+        pass
+    assert settings() == before
+    assert plt.get_fignums() == [own.number]
+    plt.close(own)
+
+
+def test_a_check_leaves_the_dtype_policy_to_be_set_by_floatx():
+    """Keras fixes its policy when it is first asked: a check does not ask."""
+    from keras.src.backend.common import global_state
+
+    keras.utils.clear_session()
+    with isolated():
+        keras.layers.Dense(1)
+    assert "dtype_policy" not in vars(global_state.GLOBAL_STATE_TRACKER)
+
+
+def test_a_folder_that_vanishes(tmp_path):
+    start = os.getcwd()
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    try:
+        os.chdir(folder)
+        with isolated():
+            os.chdir(tmp_path)
+            folder.rmdir()
+        with isolated():
+            os.chdir(tmp_path)
+        folder.mkdir()
+        os.chdir(folder)
+        folder.rmdir()
+        with isolated():
+            pass
+    finally:
+        os.chdir(start)
+
+
+@needs_tf
+@pytest.mark.parametrize("entered", ["scope", "set"])
+def test_a_strategy_that_is_never_left(entered):
+    import tensorflow as tf
+    from tensorflow.python.framework import ops
+
+    def enter(strategy):
+        if entered == "set":
+            tf.distribute.experimental_set_strategy(strategy)
+        else:
+            strategy.scope().__enter__()
+
+    creators = ops.get_default_graph()._variable_creator_stack
+    with isolated():
+        enter(tf.distribute.OneDeviceStrategy("/cpu:0"))
+        assert tf.distribute.has_strategy()
+    assert ops.get_default_graph()._variable_creator_stack is creators
+    assert not tf.distribute.has_strategy()
+    assert type(tf.Variable(1.0)).__name__ == "ResourceVariable"
+    trained()
+
+    own = tf.distribute.OneDeviceStrategy("/cpu:0")
+    with own.scope():
+        with isolated():
+            pass
+        assert tf.distribute.get_strategy() is own
+        with isolated(), tf.distribute.get_strategy().scope():
+            trained()
+        assert tf.distribute.get_strategy() is own
+    assert not tf.distribute.has_strategy()
+
+
+@needs_tf
+def test_a_device_scope_that_is_never_left():
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    with isolated():
+        tf.device("/cpu:0").__enter__()
+        assert context.context().device_name
+    assert not context.context().device_name
+
+
+# The private names that isolation.py reads.
+
+
+def test_pinned_keras_names():
+    from keras.src.backend.common import global_state
+
+    keras.random.normal((1,))
+    keras.config.dtype_policy()
+    keras.layers.Dense(1)
+    kept = vars(global_state.GLOBAL_STATE_TRACKER)
+    for name in ("global_seed_generator", "dtype_policy", "object_name_uids"):
+        assert name in kept, PIN.format(f"{name} in keras.src.backend.common.global_state")
+    state = kept["global_seed_generator"].state
+    assert hasattr(state, "assign") and np.asarray(state).shape == (2,), PIN.format("its state")
+    keras.distribution.set_distribution(None)
+    assert "distribution" in kept, PIN.format("the distribution in global_state")
+
+
+@needs_tf
+def test_pinned_tensorflow_names():
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import ops
+    from tensorflow.python.ops import stateful_random_ops
+
+    eager, graph = context.context(), ops.get_default_graph()
+    tf.random.set_seed(1)
+    assert vars(eager).get("_seed") == 1, PIN.format("context()._seed")
+    before = vars(eager)["_rng"].getstate()
+    tf.random.normal(())
+    assert vars(eager)["_rng"].getstate() != before, PIN.format("context()._rng")
+    for name in ("clear_kernel_cache", "_set_device", "device_name", "device_spec"):
+        assert hasattr(eager, name), PIN.format(f"context().{name}")
+    generator = tf.random.get_global_generator()
+    assert stateful_random_ops.global_generator is generator, PIN.format("global_generator")
+    with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
+        for name in ("_distribution_strategy_stack", "_variable_creator_stack"):
+            assert len(getattr(graph, name)) == 1, PIN.format(f"get_default_graph().{name}")
+    tf.distribute.experimental_set_strategy(tf.distribute.OneDeviceStrategy("/cpu:0"))
+    scope = graph._global_distribute_strategy_scope
+    tf.distribute.experimental_set_strategy(None)
+    assert scope is not None, PIN.format("get_default_graph()._global_distribute_strategy_scope")
+
+
+# In a process of its own: Keras is first imported inside a check, and there are two devices.
+
+FRESH = """
+    import json, sys
+    from coursekit.exercises.judge import Exercise, judge
+
+    def run(check):
+        return judge(Exercise("n", check, "t", {}, ["h"], "", ""), [1]).status
+
+    seen = {"before": [m for m in ("keras", "tensorflow", "matplotlib") if m in sys.modules]}
+
+    def first(answer):
+        import keras
+        keras.utils.set_random_seed(1)
+        keras.random.normal((2,))
+
+    def second(answer):
+        import keras
+        keras.random.normal((2,))
+
+    def nothing(answer):
+        return
+
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+        from tensorflow.python.eager import context
+
+        seen["unseeded"] = run(nothing)
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+        seen["counter"] = hasattr(context.context(), "_rng")
+        tf.config.experimental.enable_op_determinism()
+        seen["deterministic"] = run(nothing)
+    seen["imported"] = [run(first), run(second)]
+    if BACKEND == "tensorflow":
+        def enters(answer):
+            global scope  # while it lives it holds on
+            scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+            scope.__enter__()
+            seen["inside"] = type(tf.Variable(1.0)).__name__
+
+        seen["strategy"] = run(enters)
+        seen["outside"] = type(tf.Variable(1.0)).__name__
+        seen["left"] = not tf.distribute.has_strategy()
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        with strategy.scope():
+            run(nothing)
+            seen["own"] = type(tf.Variable(1.0)).__name__
+    print(json.dumps(seen))
+"""
+
+
+def test_in_a_fresh_process(tmp_path):
+    source = textwrap.dedent(FRESH).replace("BACKEND", repr(BACKEND))
+    environment = {**os.environ, "KERAS_BACKEND": BACKEND}
+    found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True,
+                           env=environment, timeout=120, check=False)  # fmt: skip
+    assert found.returncode == 0, found.stderr[-2000:]
+    seen = json.loads(found.stdout.splitlines()[-1])
+    assert seen["before"] == []
+    assert seen["imported"] == ["correct", "correct"]
+    if BACKEND == "tensorflow":
+        assert seen["unseeded"] == seen["deterministic"] == seen["strategy"] == "correct"
+        assert seen["counter"] is False
+        assert (seen["inside"], seen["outside"]) == ("MirroredVariable", "ResourceVariable")
+        assert seen["left"] is True
+        assert seen["own"] == "MirroredVariable"
+
+
+# The time limit.
+
+
+def forever():
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN, lambda n, f: None])
+def test_the_time_limit_and_the_handler(handler):
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        start = time.monotonic()
+        with pytest.raises(TimeIsUp), time_limit(0.05):
+            forever()
+        assert time.monotonic() - start < 1
+        assert signal.getsignal(signal.SIGINT) == handler
+        with time_limit(5):
+            pass
+        assert signal.getsignal(signal.SIGINT) == handler
+        with pytest.raises(KeyError), time_limit(5):
+            raise KeyError
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ending_near_the_limit_stops_nothing_else():
+    for number in range(40):
+        with_limit = 0.01 + number * 5e-5
+        try:
+            with time_limit(with_limit):
+                time.sleep(0.011)
+        except TimeIsUp:
+            pass
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    time.sleep(0.05)
+
+
+def test_a_real_interrupt_is_no_time_limit():
+    with pytest.raises(KeyboardInterrupt), time_limit(5):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_no_thread_is_left():
+    before = threading.active_count()
+    for _ in range(5):
+        with time_limit(60):
+            pass
+    time.sleep(0.05)
+    assert threading.active_count() == before
+
+
+def test_no_limit_in_another_thread():
+    done = []
+
+    def work():
+        with time_limit(0.01):
+            time.sleep(0.1)
+        done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
+
+
+# What is printed.
+
+
+def test_printed_is_bounded_and_put_back():
+    before = sys.stdout, sys.stderr
+    with printed() as out:
+        for _ in range(100):
+            print("y" * 100_000)
+        print("to the other", file=sys.stderr)
+    assert (sys.stdout, sys.stderr) == before
+    assert len(str(out)) < 1100
+    assert str(out).endswith("10,000,113 - 1,000".replace("10,000,113 - 1,000", "characters more"))
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("a\rb\rc\n", "c"),
+        ("50%\r100%\r\n", "100%"),
+        ("\x1b[1m1/2\x1b[0m \x1b[32m--\x1b[0m\x08\x08", "1/2 --"),
+        ("  kept\n\n", "  kept"),
+        ("", ""),
+    ],
+)
+def test_printed_is_readable(text, shown):
+    out = Printed()
+    out.write(text)
+    assert str(out) == shown
