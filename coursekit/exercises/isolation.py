@@ -22,7 +22,7 @@ import numpy as np
 def isolated():
     """Restore everything global that a check, or the code it calls, may have changed."""
     with contextlib.ExitStack() as stack:
-        for save in (_randomness, _folder, _figures, _keras, _tensorflow):
+        for save in (_randomness, _folder, _figures, _keras, _tensorflow, _tensorflow_scopes):
             stack.callback(save())
         yield
 
@@ -89,40 +89,55 @@ def _keras():
     return restore
 
 
+# TensorFlow can set its seeds and enter scopes, but has no public way to read the seeds or to leave
+# a scope from outside: pinned by tests/exercises. Nothing here starts its devices, whose number a
+# lesson may still want to set.
+
+
 def _tensorflow():
-    tf = sys.modules.get("tensorflow")
-    if tf is None or not hasattr(tf, "distribute"):
+    if not hasattr(sys.modules.get("tensorflow"), "random"):
         return lambda: None
-    # TensorFlow can set its seeds and enter scopes, but has no public way to read the seeds or to
-    # leave a scope from outside: pinned by tests/exercises. Nothing here starts its devices, whose
-    # number a lesson may still want to set.
     from tensorflow.python.eager import context
-    from tensorflow.python.framework import ops
     from tensorflow.python.ops import stateful_random_ops
 
-    eager, graph = context.context(), ops.get_default_graph()
-    seeds = {k: copy.deepcopy(v) for k, v in vars(eager).items() if k in ("_seed", "_rng")}
+    eager = vars(context.context())
+    seeds = {k: copy.deepcopy(eager[k]) for k in ("_seed", "_rng") if k in eager}
     generator = stateful_random_ops.global_generator
     state = None if generator is None else np.asarray(generator.state).copy()
-    names = "_variable_creator_stack", "_global_distribute_strategy_scope"
-    scopes = {name: getattr(graph, name) for name in names}
-    scopes["_distribution_strategy_stack"] = list(graph._distribution_strategy_stack)
-    device = eager.device_name, eager.device_spec
 
     def restore():
-        if _drawn(vars(eager).get("_rng")) != _drawn(seeds.get("_rng")):
-            eager.clear_kernel_cache()  # a cached random operation goes on where it stopped
-        vars(eager).pop("_rng", None)
-        vars(eager).update(seeds)
+        if _drawn(eager.get("_rng")) != _drawn(seeds.get("_rng")):
+            context.context().clear_kernel_cache()  # a cached operation goes on where it stopped
+        eager.pop("_rng", None)
+        eager.update(seeds)
         stateful_random_ops.global_generator = generator
         if generator is not None:
             generator.reset(state)
-        if ops.get_default_graph()._global_distribute_strategy_scope is not scopes[names[1]]:
+
+    return restore
+
+
+def _tensorflow_scopes():
+    tf = sys.modules.get("tensorflow")
+    if not hasattr(tf, "distribute"):
+        return lambda: None
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import ops
+
+    graph = ops.get_default_graph()
+    strategies, creators = list(graph._distribution_strategy_stack), graph._variable_creator_stack
+    chosen = graph._global_distribute_strategy_scope
+    device = context.context().device_name, context.context().device_spec
+
+    def restore():
+        graph = ops.get_default_graph()
+        if graph._global_distribute_strategy_scope is not chosen:
             with contextlib.suppress(RuntimeError):  # it refuses inside a scope
                 tf.distribute.experimental_set_strategy(None)
-        for name, value in scopes.items():
-            setattr(ops.get_default_graph(), name, value)
-        eager._set_device(*device)
+        graph._global_distribute_strategy_scope = chosen
+        graph._distribution_strategy_stack = strategies
+        graph._variable_creator_stack = creators
+        context.context()._set_device(*device)
 
     return restore
 

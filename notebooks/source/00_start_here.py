@@ -1,0 +1,300 @@
+# ---
+# jupyter:
+#   coursekit:
+#     backends: [tensorflow, jax]
+#     minutes: 10
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 0. Can you beat gradient descent?
+#
+# You guess a line, watch gradient descent look for the same one, and train a network in seconds.
+# On the way you meet everything that the other lessons use. You need a little Python.
+#
+# Run the cells from top to bottom with Shift+Enter. Dots, `...`, stand where you write something.
+# Nothing you write can break the course.
+
+# %% tags=["setup"]
+from coursekit import lessons
+
+lessons.report(["tensorflow", "jax"])
+
+import keras
+import numpy as np
+
+from coursekit import datasets, plots
+from coursekit.lessons.start_here import check, pairs
+
+# %% [markdown]
+# ## Thirty penguins
+#
+# How heavy is a penguin, judged by its flipper? Our model is a line, $\hat y = wx + b$. The slope
+# $w$ says how many kg each further cm of flipper adds. The intercept $b$ is the mass at $x = 0$,
+# which is a flipper of 20 cm here. The **loss** says how wrong a line is: the mean of the squared
+# errors over the thirty birds. Lower is better.
+
+# %%
+birds = datasets.load_penguins().table.dropna().sample(30, random_state=0)
+x = birds.flipper_length_mm.to_numpy() / 10 - 20  # cm more than 20
+y = birds.body_mass_g.to_numpy() / 1000  # kg
+
+
+def loss(w, b):
+    return np.mean((w * x + b - y) ** 2)
+
+
+# %% jupyter={"source_hidden": true}
+# Safe to skip: this draws the penguins, your lines, and later the loss of every line.
+guesses = []
+
+
+def draw(guesses):
+    lines = pairs(guesses)
+    fig, ax = plots.figure("Thirty penguins", "flipper, cm more than 20", "mass, kg")
+    ax.plot(x, y, "o", color="0.4")
+    ends = np.array([-3.5, 3.5])
+    for number, (w, b) in enumerate(lines, 1):
+        last = number == len(lines)
+        label = f"guess {number}: loss {loss(w, b):,.2f}" if last else ""
+        look = {"color": "#0072b2", "lw": 2.5} if last else {"color": "0.6", "lw": 1, "ls": "--"}
+        ax.plot(ends, np.clip(w * ends + b, -99, 99), label=label or None, **look)
+    if len(lines):
+        ax.legend(loc="upper left")
+    ax.set(xlim=ends, ylim=(-0.3, 7.5))
+    losses = ", ".join(f"{loss(w, b):,.2f}" for w, b in lines)
+    told = f"The loss of your guesses, in their order: {losses}." if len(lines) else "No line yet."
+    plots.show(fig, alt=f"Thirty penguins: the longer the flipper, the heavier. {told}")
+
+
+def draw_surface(path, losses, guesses):
+    fig, (left, right) = plots.figure("The loss of every line, and one way down", columns=2)
+    w, b = np.meshgrid(np.linspace(-1.5, 2.5, 120), np.linspace(-0.8, 6.5, 120))
+    height = np.mean((w[..., None] * x + b[..., None] - y) ** 2, axis=-1)
+    rings = left.contour(w, b, height, [0.2, 0.5, 1, 2, 4, 8, 16, 32], colors="0.6", linewidths=0.9)
+    left.clabel(rings, fontsize=7)
+    plots.curve(left, path[:, 1], plots.COMPARE[0], x=path[:, 0], label="each step", markevery=1)
+    low, high = (-1.5, -0.8), (2.5, 6.5)
+    lines = np.clip(pairs(guesses), low, high)
+    for number, place in enumerate(lines, 1):
+        left.plot(*place, "x", color="#d55e00", ms=7, mew=2, clip_on=False,
+                  label="your guesses" if number == 1 else None)  # fmt: skip
+        left.annotate(f"{number}", place, xytext=(5, 3), textcoords="offset points")
+    left.set(xlabel="slope", ylabel="intercept, kg")
+    left.legend(loc="upper right")
+    steps = range(len(losses))
+    plots.curve(right, losses, plots.COMPARE[0], x=steps, label="each step", markevery=1)
+    right.axhline(0.2, color="0.4", ls=":", label="0.2")
+    right.set(xlabel="step", ylabel="loss (logarithmic scale)", yscale="log")
+    right.legend()
+    plots.show(
+        fig,
+        alt="Left: rings of equal loss over slope and intercept; the path of gradient descent "
+        f"starts at (0, 0). Crosses, {len(lines)} here, are your guesses; one that lies outside "
+        "stands at the edge. Right: the loss at each step of the path.",
+    )
+
+
+draw(guesses)
+
+# %% [markdown]
+# ### E0.1 Five guesses (difficulty 1, 3 minutes)
+#
+# Find a line with a loss below 0.2. Put your first guess, `(slope, intercept)`, in place of the dots
+# and run the cell: a **check** answers. Then add a line for the next guess, and run it again.
+#
+# The cell after that gives a **hint**, and another one each time you run it. After a try you may
+# write `check.solution("guess")` there: it shows our answer, why, and another way.
+
+# %% exercise="guess"
+### BEGIN SOLUTION
+guesses = [
+    (0, 4),  # flat, at the height of the middle
+    (1, 4),  # too steep now
+    (0.5, 4),  # half way between
+    (0.5, 4.2),  # a little higher
+]
+### STUB
+# guesses = [
+#     ...,  # a guess looks like this: (2, 3),
+# ]
+### END SOLUTION
+
+draw(guesses)
+check("guess", guesses, x, y)
+
+# %%
+check.hint("guess")
+
+# %% [markdown]
+# ## Your opponent
+#
+# Gradient descent begins with the flat line at 0 kg. It sees no picture. It computes the
+# **gradient**: how fast the loss grows with the slope, and how fast with the intercept, at the place
+# where it stands. Then it moves both numbers a little the other way, downhill: by `rate` times the
+# gradient. And again.
+#
+# A **prediction** is no test: you choose before you run, then compare. With a rate of 0.1, after how
+# many steps is the loss below 0.2? (a) Fewer than 5. (b) Between 10 and 20. (c) More than 100.
+
+# %%
+check("predict_steps", "b")  # SOLUTION
+
+
+# %%
+def descend(rate, steps, w=0.0, b=0.0):
+    path, losses = [(w, b)], [loss(w, b)]
+    for _ in range(steps):
+        error = w * x + b - y
+        gradient_w, gradient_b = 2 * np.mean(error * x), 2 * np.mean(error)
+        w, b = w - rate * gradient_w, b - rate * gradient_b
+        path.append((w, b))
+        losses.append(loss(w, b))
+    return np.array(path), np.array(losses)
+
+
+path, losses = descend(rate=0.1, steps=40)
+draw_surface(path, losses, guesses)
+best = min((loss(w, b) for w, b in pairs(guesses)), default=np.inf)
+for name, mark in (("0.2", 0.2), (f"your best guess, {best:.2f}", best)):
+    below = np.flatnonzero(losses < mark)
+    print(f"below {name}:", f"after step {below[0]}" if len(below) else "not in 40 steps")
+print(f"after step 40: slope {path[-1, 0]:.2f}, intercept {path[-1, 1]:.2f}, loss {losses[-1]:.2f}")
+print(f"the lowest loss that any line can have: {loss(*np.polyfit(x, y, 1)):.2f}")
+check.reveal("predict_steps")
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# It needs more steps than you had guesses: you saw thirty points at once. Gradient descent knew
+# one thing, which way is downhill from where it stands. We drew the rings for you; it never saw
+# them. Yet it ends at the lowest loss there is, which you can match and not beat.
+#
+# With two numbers, eyes are enough. The next model has so many that nobody can draw its rings.
+#
+# </details>
+#
+# ### E0.2 Five steps (difficulty 1, 2 minutes)
+#
+# Now help your opponent. Choose a rate so that its loss falls below 0.2 within five steps from the
+# same start.
+
+# %% exercise="rate"
+rate = 0.3  # SOLUTION
+
+check("rate", rate, x, y)
+
+# %% [markdown]
+# ## Ten garments
+#
+# A network takes a picture of 784 pixels and gives ten scores, one for each kind of garment. The
+# highest score is its answer. At the start its numbers are random.
+#
+# Of ten garments, one of each kind, how many will it name correctly before any training?
+# (a) None: it has learned nothing. (b) One, or one more or less. (c) About five.
+
+# %%
+check("predict_untrained", "b")  # SOLUTION
+
+# %%
+garments = datasets.load_fashion_mnist()
+names, unseen = garments.class_names, garments.validation
+ten = [np.flatnonzero(unseen.y == kind)[0] for kind in range(10)]  # one of each kind
+
+
+def accuracy(model, x, y):
+    return np.mean(model.predict(x, verbose=0).argmax(axis=1) == y)
+
+
+def show_ten(model, title):
+    answers = model.predict(unseen.x[ten], verbose=0).argmax(axis=1)
+    words = [f"{names[answer]} {'✗✓'[answer == kind]}" for kind, answer in enumerate(answers)]
+    right = sum(answers == range(10))
+    told = f"Ten garments, each with the model's answer: {', '.join(words)}. Right: {right} of 10."
+    plots.show(plots.images(unseen.x[ten], words, title), alt=told)
+
+
+fresh = [lessons.running_model(seed) for seed in range(5)]
+show_ten(fresh[0], "Ten garments, and what the fresh model says")
+scores = [accuracy(model, unseen.x, unseen.y) for model in fresh]
+print(f"numbers to learn: {fresh[0].count_params():,}")
+print(f"share right of {len(unseen.y):,} garments, for five random starts:", *np.round(scores, 2))
+print(f"their mean: {np.mean(scores):.2f}")
+check.reveal("predict_untrained")
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# A random model guesses. With ten kinds, about equally frequent, a guess is right about once in
+# ten. One start is a little luckier than another; their mean lies near 0.10. That is **chance**,
+# the number to beat.
+#
+# </details>
+#
+# Now we train it for some seconds, by gradient descent again: on 8,000 other garments, in small
+# portions. The share of right answers is called **accuracy**.
+
+# %%
+model = lessons.running_model()
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)  # a loss for kinds
+model.compile(keras.optimizers.SGD(0.1), cross_entropy)  # gradient descent with a rate of 0.1
+model.fit(garments.train.x, garments.train.y, batch_size=64, epochs=12, verbose=0)
+
+show_ten(model, "The same garments, after training")
+print(f"accuracy on garments it has never seen: {accuracy(model, unseen.x, unseen.y):.2f}")
+
+shirts, trousers = (np.flatnonzero(unseen.y == kind) for kind in (6, 1))
+shop = [*shirts[:180], *trousers[:20]]
+shop_accuracy = accuracy(model, unseen.x[shop], unseen.y[shop])
+print(f"accuracy in a shop with 180 shirts and 20 trousers: {shop_accuracy:.2f}")
+
+# %% [markdown]
+# Most of the ten are right now, and so are most of the 2,000: far above chance. The last line is
+# about a shop that sells little but shirts, the kind that is easiest to mistake.
+#
+# ### E0.3 The lazy seller (difficulty 1, 2 minutes)
+#
+# A seller in that shop calls everything a shirt, without looking. Which accuracy is that, from 0 to
+# 1? And does the model beat it: `True` or `False`?
+
+# %% exercise="baseline"
+always_shirt = 180 / 200  # SOLUTION
+model_wins = False  # SOLUTION
+
+check("baseline", always_shirt, model_wins, shop_accuracy)
+
+# %% [markdown]
+# ## What you can say now
+#
+# 1. A loss says how wrong a model is, in one number. Training makes it smaller.
+# 2. Gradient descent knows which way is downhill from where it stands, and nothing else.
+# 3. The rate decides: too small is slow, too large jumps across the valley.
+# 4. An untrained model names about one in ten of ten balanced kinds.
+# 5. An accuracy means little without the score of a lazy answer.
+#
+# Each lesson ends as this one does: a **quiz**, **cards** to come back to, and a summary of your
+# progress. That is kept on this computer and sent nowhere.
+#
+# Next: what a model is doing when it trains.
+
+# %%
+check.quiz()
+
+# %%
+check("quiz_1", "b")  # SOLUTION
+check("quiz_2", "b")  # SOLUTION
+check("quiz_3", "c")  # SOLUTION
+
+# %%
+check.cards()
+
+# %%
+check.summary()
