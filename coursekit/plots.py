@@ -48,9 +48,6 @@ HOUSE = {
     "figure.facecolor": "white",
     "font.size": 10,
     "grid.alpha": 0.3,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4.5,
 }
 TITLE = {"x": 0.01, "ha": "left", "fontsize": 11, "fontweight": "bold"}
 
@@ -84,7 +81,8 @@ def curve(ax: Axes, values: Sequence[float], style: Style, x=None, label: str = 
     values = np.asarray(values, float)
     x = np.arange(1, len(values) + 1) if x is None else x
     markers = max(1, len(values) // 10)
-    look = {"color": style.color, "ls": style.line, "marker": style.marker, "markevery": markers}
+    look = {"color": style.color, "ls": style.line, "lw": 1.8}
+    look |= {"marker": style.marker, "ms": 4.5, "markevery": markers}
     ax.plot(x, values, **{**look, "label": label or style.label, **line})
 
 
@@ -157,6 +155,8 @@ def show(fig: Figure, alt: str) -> None:
             "A figure needs its caption in words, for those who cannot see it. "
             f"Received: alt={alt!r}. Write what the curves do, in a sentence."
         )
+    for legend in filter(None, (ax.get_legend() for ax in fig.axes)):
+        legend.set_frame_on(False)
     png = io.BytesIO()
     fig.savefig(png, format="png", dpi=144, metadata={"Software": None})
     plt.close(fig)

@@ -23,18 +23,21 @@ LOOKS = {  # state: mark, words, colour (at least 3 : 1 against white and agains
 CODE = re.compile("`([^`\n]+)`")
 
 
+def _marked(text: str) -> str:
+    return CODE.sub(r"<code>\1</code>", html.escape(text)).replace("\n", "<br>")
+
+
 @dataclass(frozen=True)
 class Text:
-    """A paragraph. Parts in backticks are shown as code."""
+    """A paragraph. Here, in titles and in summaries, parts in backticks are shown as code."""
 
     text: str
     quiet: bool = False
 
     def html(self) -> str:
         """Return the paragraph as HTML."""
-        lines = CODE.sub(r"<code>\1</code>", html.escape(self.text)).replace("\n", "<br>")
-        style = "opacity:.8;margin:4px 0 0" if self.quiet else "margin:4px 0 0"
-        return f'<p style="{style}">{lines}</p>'
+        style = "margin:6px 0 0;overflow-wrap:anywhere" + (";opacity:.8" if self.quiet else "")
+        return f'<p style="{style}">{_marked(self.text)}</p>'
 
     def plain(self) -> str:
         """Return the paragraph as plain text."""
@@ -67,7 +70,7 @@ class Fold:
     def html(self) -> str:
         """Return a details element."""
         inside = "".join(b.html() for b in self.blocks)
-        summary = f'<summary style="cursor:pointer">{html.escape(self.summary)}</summary>'
+        summary = f'<summary style="cursor:pointer">{_marked(self.summary)}</summary>'
         return f'<details style="margin:6px 0 0">{summary}{inside}</details>'
 
     def plain(self) -> str:
@@ -96,10 +99,10 @@ class Card:
         label = f"{html.escape(words)}: " if words else ""
         head = (
             f'<span style="color:{colour};font-weight:bold" aria-hidden="true">{mark}</span> '
-            f"<b>{label}{html.escape(self.title)}</b>"
+            f"<b>{label}{_marked(self.title)}</b>"
         )
         inside = "".join(b.html() for b in self.blocks)
-        box = f"border-left:4px solid {colour};padding:4px 12px;margin:4px 0;max-width:50em"
+        box = f"border-left:4px solid {colour};padding:4px 12px;margin:8px 0;max-width:50em"
         return f'<div style="{box}">{head}{inside}</div>'
 
 

@@ -6,6 +6,8 @@ import re
 import numpy as np
 
 LONGEST_VALUE = 160
+PLAIN_NAMES = {"type": "class", "builtin_function_or_method": "built-in function",
+               "ndarray": "numpy array"}  # fmt: skip
 
 
 class Wrong(Exception):
@@ -94,5 +96,5 @@ def a(value) -> str:
     if value is None:
         return "None"
     name = type(inspect.unwrap(value) if callable(value) else value).__name__
-    name = {"type": "class", "builtin_function_or_method": "built-in function"}.get(name, name)
+    name = PLAIN_NAMES.get(name, name)
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

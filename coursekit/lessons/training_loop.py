@@ -24,8 +24,8 @@ STEPS = {
         "letters": "use each of the letters a, b, c, d, e once: {got} has {problem}.",
         "loss_first": "`loss` comes before `forward` here. There is nothing to compare with the "
         "targets yet: the loss needs the predictions of this batch.",
-        "backward_first": "`backward` comes before `loss` here. A gradient is the gradient *of* "
-        "the loss, so the loss must be there first.",
+        "backward_first": "`backward` comes before `loss` here. A gradient belongs to a "
+        "loss, so the loss must be there first.",
         "update_first": "`update` comes before `backward` here. In the first round it finds no "
         "gradient, and the gradient of the last batch is never used: after one round the weights "
         "are still where they started.",
@@ -63,7 +63,9 @@ def loop_order(answer):  # noqa: D103
 def _letters(answer) -> list[str]:
     if isinstance(answer, str):
         answer = [c for c in answer if c.isalnum()]
-    letters = [str(item).strip().lower() for item in expect.items(answer, at_most=20)]
+    by_name = {name: letter for letter, name in STEPS.items()}
+    words = [str(item).strip().lower() for item in expect.items(answer, at_most=20)]
+    letters = [by_name.get(word, word) for word in words]
     missing = sorted(set(STEPS) - set(letters))
     if sorted(letters) != sorted(STEPS):
         problem = f"no {', '.join(missing)}" if missing else "letters that are not in the list"
@@ -96,6 +98,8 @@ def _letters(answer) -> list[str]:
         "two_forwards": "the weights and the loss are right, but the moving averages of batch "
         "normalization moved twice: each call with `training=True` moves them. One forward pass a "
         "step.",
+        "uphill": "every weight moved by the right amount in the wrong direction: the loss grows. An "
+        "optimizer already steps against the gradient; give it the gradient as it is.",
         "weights": "after one step the weights are not those of the reference: the largest "
         "difference is {difference}. One forward pass, one gradient, one update: nothing else "
         "may move a weight.",
@@ -222,6 +226,8 @@ def _explain_weights(model, start, after, loss, batch, loss_fn, right):
         raise Wrong("no_update", got=loss)
     if not all(moved):
         raise Wrong("partly", moved=sum(moved), total=len(moved))
+    if _same([2 * a - b for a, b in zip(start, after, strict=True)], right):
+        raise Wrong("uphill")
     difference = max(float(np.abs(a - b).max()) for a, b in zip(after, right, strict=True))
     raise Wrong("weights", difference=difference)
 
@@ -349,6 +355,7 @@ def accumulated(answer):  # noqa: D103
     "gives every row exactly once, with a smaller last batch.",
     alternative="`np.array_split` cannot (it evens the sizes out), but a list of pairs instead of "
     "`yield`, or `itertools.batched` on the permutation, is as good.",
+    seconds=10,
 )
 def batches(answer):  # noqa: D103
     expect.function(answer, "`batches`")

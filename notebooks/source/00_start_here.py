@@ -59,7 +59,9 @@ guesses = []
 
 def draw(guesses):
     lines = pairs(guesses)
-    fig, ax = plots.figure("Thirty penguins", "flipper, cm more than 20", "mass, kg")
+    fig, ax = plots.figure(
+        "The longer the flipper, the heavier", "flipper, cm more than 20", "mass, kg"
+    )
     ax.plot(x, y, "o", color="0.4")
     ends = np.array([-3.5, 3.5])
     for number, (w, b) in enumerate(lines, 1):
@@ -72,10 +74,10 @@ def draw(guesses):
     ax.set(xlim=ends, ylim=(-0.3, 7.5))
     losses = ", ".join(f"{loss(w, b):,.2f}" for w, b in lines)
     told = f"The loss of your guesses, in their order: {losses}." if len(lines) else "No line yet."
-    plots.show(fig, alt=f"Thirty penguins: the longer the flipper, the heavier. {told}")
+    plots.show(fig, alt=f"Thirty penguins: their mass rises with their flipper length. {told}")
 
 
-def draw_surface(path, losses, guesses):
+def draw_descent(path, losses, guesses):
     fig, (left, right) = plots.figure("The loss of every line, and one way down", columns=2)
     w, b = np.meshgrid(np.linspace(-1.5, 2.5, 120), np.linspace(-0.8, 6.5, 120))
     height = np.mean((w[..., None] * x + b[..., None] - y) ** 2, axis=-1)
@@ -88,19 +90,28 @@ def draw_surface(path, losses, guesses):
         left.plot(*place, "x", color="#d55e00", ms=7, mew=2, clip_on=False,
                   label="your guesses" if number == 1 else None)  # fmt: skip
         left.annotate(f"{number}", place, xytext=(5, 3), textcoords="offset points")
-    left.set(xlabel="slope", ylabel="intercept, kg")
+    left.set(xlabel="slope", ylabel="intercept, kg", xlim=(-1.5, 2.5), ylim=(-0.8, 6.5))
     left.legend(loc="upper right")
     steps = range(len(losses))
     plots.curve(right, losses, plots.COMPARE[0], x=steps, label="each step", markevery=1)
     right.axhline(0.2, color="0.4", ls=":", label="0.2")
     right.set(xlabel="step", ylabel="loss (logarithmic scale)", yscale="log")
     right.legend()
+    crosses = "The crosses are your guesses; one from outside stands at the edge. " * (
+        len(lines) > 0
+    )
     plots.show(
         fig,
-        alt="Left: rings of equal loss over slope and intercept; the path of gradient descent "
-        f"starts at (0, 0). Crosses, {len(lines)} here, are your guesses; one that lies outside "
-        "stands at the edge. Right: the loss at each step of the path.",
+        alt="Left: rings of equal loss over slope and intercept, and the path of gradient descent "
+        f"from (0, 0). {crosses}Right: the loss at each step of the path.",
     )
+    goals = {"0.20": 0.2}
+    if len(lines):
+        best = min(loss(w, b) for w, b in pairs(guesses))
+        goals[f"your best guess, {best:.2f}"] = best
+    for name, goal in goals.items():
+        first = next((step for step, value in enumerate(losses) if value < goal), "not reached")
+        print(f"first step with a loss below {name}: {first}")
 
 
 draw(guesses)
@@ -162,11 +173,7 @@ def descend(rate, steps, w=0.0, b=0.0):
 
 
 path, losses = descend(rate=0.1, steps=40)
-draw_surface(path, losses, guesses)
-best = min((loss(w, b) for w, b in pairs(guesses)), default=np.inf)
-for name, mark in (("0.2", 0.2), (f"your best guess, {best:.2f}", best)):
-    below = np.flatnonzero(losses < mark)
-    print(f"below {name}:", f"after step {below[0]}" if len(below) else "not in 40 steps")
+draw_descent(path, losses, guesses)
 print(f"after step 40: slope {path[-1, 0]:.2f}, intercept {path[-1, 1]:.2f}, loss {losses[-1]:.2f}")
 print(f"the lowest loss that any line can have: {loss(*np.polyfit(x, y, 1)):.2f}")
 check.reveal("predict_steps")
@@ -176,7 +183,8 @@ check.reveal("predict_steps")
 #
 # It needs more steps than you had guesses: you saw thirty points at once. Gradient descent knew
 # one thing, which way is downhill from where it stands. We drew the rings for you; it never saw
-# them. Yet it ends at the lowest loss there is, which you can match and not beat.
+# them. Downhill is not straight towards the goal, so the path bends. Yet it ends at the lowest loss
+# there is, which you can match and not beat.
 #
 # With two numbers, eyes are enough. The next model has so many that nobody can draw its rings.
 #
@@ -185,7 +193,7 @@ check.reveal("predict_steps")
 # ### E0.2 Five steps (difficulty 1, 2 minutes)
 #
 # Now help your opponent. Choose a rate so that its loss falls below 0.2 within five steps from the
-# same start.
+# same start. A new cell with `draw_descent(*descend(0.2, steps=5), guesses)` draws its way for 0.2.
 
 # %% exercise="rate"
 rate = 0.3  # SOLUTION
@@ -195,8 +203,8 @@ check("rate", rate, x, y)
 # %% [markdown]
 # ## Ten garments
 #
-# A network takes a picture of 784 pixels and gives ten scores, one for each kind of garment. The
-# highest score is its answer. At the start its numbers are random.
+# A network takes a picture of 784 pixels and gives ten scores, one for each kind of garment, or
+# **class**. The highest score is its answer. At the start its numbers are random.
 #
 # Of ten garments, one of each kind, how many will it name correctly before any training?
 # (a) None: it has learned nothing. (b) One, or one more or less. (c) About five.
@@ -207,7 +215,7 @@ check("predict_untrained", "b")  # SOLUTION
 # %%
 garments = datasets.load_fashion_mnist()
 names, unseen = garments.class_names, garments.validation
-ten = [np.flatnonzero(unseen.y == kind)[0] for kind in range(10)]  # one of each kind
+ten = [np.flatnonzero(unseen.y == c)[0] for c in range(10)]  # one of each class
 
 
 def accuracy(model, x, y):
@@ -216,49 +224,52 @@ def accuracy(model, x, y):
 
 def show_ten(model, title):
     answers = model.predict(unseen.x[ten], verbose=0).argmax(axis=1)
-    words = [f"{names[answer]} {'✗✓'[answer == kind]}" for kind, answer in enumerate(answers)]
-    right = sum(answers == range(10))
-    told = f"Ten garments, each with the model's answer: {', '.join(words)}. Right: {right} of 10."
-    plots.show(plots.images(unseen.x[ten], words, title), alt=told)
+    right = answers == np.arange(10)
+    words = [f"{'✓' if ok else '✗'} {names[a]}" for a, ok in zip(answers, right, strict=True)]
+    told = f"Ten garments, and what the model calls them: {', '.join(words)}."
+    plots.show(plots.images(unseen.x[ten], words, title), alt=f"{told} Right: {right.sum()} of 10.")
 
 
 fresh = [lessons.running_model(seed) for seed in range(5)]
 show_ten(fresh[0], "Ten garments, and what the fresh model says")
 scores = [accuracy(model, unseen.x, unseen.y) for model in fresh]
 print(f"numbers to learn: {fresh[0].count_params():,}")
-print(f"share right of {len(unseen.y):,} garments, for five random starts:", *np.round(scores, 2))
-print(f"their mean: {np.mean(scores):.2f}")
+print(f"share right of {len(unseen.y):,} garments, from five random starts:")
+print(*[f"{score:.2f}" for score in scores], f" mean: {np.mean(scores):.2f}")
 check.reveal("predict_untrained")
 
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# A random model guesses. With ten kinds, about equally frequent, a guess is right about once in
-# ten. One start is a little luckier than another; their mean lies near 0.10. That is **chance**,
-# the number to beat.
+# A random model guesses, and may well give the same answer every time. With ten classes, about
+# equally frequent, that is right about once in ten. One start is luckier than another; their mean
+# lies near 0.10. That is **chance**, the number to beat.
 #
 # </details>
 #
-# Now we train it for some seconds, by gradient descent again: on 8,000 other garments, in small
-# portions. The share of right answers is called **accuracy**.
+# ## Some seconds of training
+#
+# Now we train it by gradient descent, on 8,000 other garments, in small portions. The share of right
+# answers is called **accuracy**.
 
 # %%
 model = lessons.running_model()
-cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)  # a loss for kinds
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)  # a loss for classes
 model.compile(keras.optimizers.SGD(0.1), cross_entropy)  # gradient descent with a rate of 0.1
 model.fit(garments.train.x, garments.train.y, batch_size=64, epochs=12, verbose=0)
 
 show_ten(model, "The same garments, after training")
-print(f"accuracy on garments it has never seen: {accuracy(model, unseen.x, unseen.y):.2f}")
-
-shirts, trousers = (np.flatnonzero(unseen.y == kind) for kind in (6, 1))
+print(f"trained on {len(garments.train.y):,} garments")
+print(f"accuracy on {len(unseen.y):,} others: {accuracy(model, unseen.x, unseen.y):.2f}")
+shirts, trousers = (np.flatnonzero(unseen.y == c) for c in (6, 1))
 shop = [*shirts[:180], *trousers[:20]]
 shop_accuracy = accuracy(model, unseen.x[shop], unseen.y[shop])
 print(f"accuracy in a shop with 180 shirts and 20 trousers: {shop_accuracy:.2f}")
 
 # %% [markdown]
-# Most of the ten are right now, and so are most of the 2,000: far above chance. The last line is
-# about a shop that sells little but shirts, the kind that is easiest to mistake.
+# Most of the ten are right now, and so are most of the 2,000 that it has never seen: far above
+# chance. This model comes back in every lesson. The last line is about a shop that sells little but
+# shirts.
 #
 # ### E0.3 The lazy seller (difficulty 1, 2 minutes)
 #
@@ -277,7 +288,7 @@ check("baseline", always_shirt, model_wins, shop_accuracy)
 # 1. A loss says how wrong a model is, in one number. Training makes it smaller.
 # 2. Gradient descent knows which way is downhill from where it stands, and nothing else.
 # 3. The rate decides: too small is slow, too large jumps across the valley.
-# 4. An untrained model names about one in ten of ten balanced kinds.
+# 4. An untrained model names about one in ten where ten classes are balanced.
 # 5. An accuracy means little without the score of a lazy answer.
 #
 # Each lesson ends as this one does: a **quiz**, **cards** to come back to, and a summary of your

@@ -135,8 +135,9 @@ check("loop_order", loop_order)
 # |---|---|---|
 # | `model.train()` | `model(x, training=True)` | no global mode: each call says it |
 # | `x.to(device)`, `model.to(device)` | | Keras places both by itself |
-# | `predictions = model(x)` | `with tf.GradientTape() as tape:` `y_pred = model(x, training=True)` | recorded by the tape |
-# | `loss = criterion(predictions, y)` | `loss = loss_fn(y, y_pred)`, still in the `with` | **targets first** |
+# | | `with tf.GradientTape() as tape:` | the tape records the next two lines |
+# | `predictions = model(x)` | `y_pred = model(x, training=True)` | |
+# | `loss = criterion(predictions, y)` | `loss = loss_fn(y, y_pred)` | **targets first** |
 # | `optimizer.zero_grad()` | | each tape gives fresh gradients |
 # | `loss.backward()` | `gradients = tape.gradient(loss, model.trainable_variables)` | |
 # | `optimizer.step()` | `optimizer.apply(gradients, model.trainable_variables)` | |
@@ -372,7 +373,7 @@ keras.utils.set_random_seed(0)
 flat, dense = keras.layers.Flatten(), keras.layers.Dense
 small = keras.Sequential([keras.Input((28, 28)), flat, dense(64, activation="relu"), dense(10)])
 run = train_until(
-    small, few, loss_fn, keras.optimizers.SGD(0.2), max_epochs=30, validation=held_out
+    small, few, loss_fn, keras.optimizers.SGD(0.15), max_epochs=30, validation=held_out
 )
 fig, ax = plots.figure("The validation loss finds its best by detours", x="epoch", y="loss")
 plots.curve(ax, run.losses, plots.TRAIN)
@@ -500,8 +501,8 @@ check.decide(
 # 4. Stored gradients must be zeroed between two backward passes; a tape has none stored.
 # 5. A run ends by convergence, by the number of epochs, or by patience.
 #
-# **Break it.** In the first loop set `rate = 0.8`, then 0.9, and look at the loss. In `Right`, leave
-# out `training=True`: which printed number notices?
+# **Break it.** In the first loop set `rate = 0.5`, then 0.7, and look at the loss. In `Right`, leave
+# out `training=True`: no printed number changes. Which layer would make it count?
 #
 # Next: how good the model can get on its data.
 

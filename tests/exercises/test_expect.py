@@ -73,7 +73,6 @@ WRONG_KINDS = [
     (keras.Input((2,)), "type"),
     (10**400, "inf"),
     (float("nan"), "nan"),
-    ([1.0, float("nan")], "nan"),
     (float("-inf"), "inf"),
     (np.array([np.inf], "float16"), "inf"),
     (np.array([np.nan], ml_dtypes.bfloat16), "nan"),
@@ -83,13 +82,15 @@ WRONG_KINDS = [
 
 @pytest.mark.parametrize("answer, expected", WRONG_KINDS, ids=lambda v: type(v).__name__)
 def test_no_number_and_no_array(answer, expected):
-    if hasattr(answer, "__next__"):
-        answer = generator()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        if np.ndim(answer) == 0 or expected not in ("nan", "inf"):
-            assert key(expect.number, answer) == expected
+        assert key(expect.number, answer) == expected
         assert key(expect.array, answer) == expected
+
+
+def test_one_value_among_many():
+    assert key(expect.array, [1.0, np.nan]) == "nan"
+    assert key(expect.array, [[1.0], [np.inf]]) == "inf"
 
 
 @pytest.mark.parametrize("answer", [True, np.bool_(True), np.array(False)])
@@ -137,7 +138,6 @@ def test_tensors(dtype):
             f"The result has dtype {dtype}; expected float64."
         )
         assert key(expect.function, tensor) == "called"
-        assert len(expect.items(list(tensor), 5)) == 2
 
 
 def test_tensors_as_numbers():
@@ -305,11 +305,11 @@ def test_shorten():
 
 @pytest.mark.parametrize(
     "value, name",
-    [(None, "None"), (1, "an int"), (1.0, "a float"), ([], "a list"), (np.ones(1), "a ndarray"),
+    [(None, "None"), (1, "an int"), (1.0, "a float"), ([], "a list"), (np.ones(1), "a numpy array"),
      (float, "a class"), (len, "a built-in function"), (a, "a function")],
 )  # fmt: skip
 def test_types_with_their_articles(value, name):
-    assert a(value) == name.replace("a ndarray", "an ndarray")
+    assert a(value) == name
 
 
 def test_a_message_may_name_a_value_key():

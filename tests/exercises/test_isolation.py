@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ from coursekit.exercises import Wrong
 from coursekit.exercises.isolation import Printed, TimeIsUp, isolated, printed, time_limit
 
 pytestmark = pytest.mark.any_backend
+ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()
 needs_tf = pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow only")
 PIN = (
@@ -364,7 +366,7 @@ def test_in_a_fresh_process(tmp_path):
     source = textwrap.dedent(FRESH).replace("BACKEND", repr(BACKEND))
     environment = {**os.environ, "KERAS_BACKEND": BACKEND}
     found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True,
-                           env=environment, timeout=120, check=False)  # fmt: skip
+                           env=environment, timeout=120, check=False, cwd=ROOT)  # fmt: skip
     assert found.returncode == 0, found.stderr[-2000:]
     seen = json.loads(found.stdout.splitlines()[-1])
     assert seen["before"] == []

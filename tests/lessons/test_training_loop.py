@@ -105,6 +105,14 @@ def step_twice(model, loss_fn, optimizer, x, y):
     return loss
 
 
+def step_uphill(model, loss_fn, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_fn(y, model(x, training=True))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply([-g for g in gradients], model.trainable_variables)
+    return loss
+
+
 def step_without_return(*args):
     step(*args)
 
@@ -127,14 +135,6 @@ def step_that_remembers():
 def stub_step(model, loss_fn, optimizer, x, y):
     with tf.GradientTape():
         loss = ...
-    return loss
-
-
-def step_half_done(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x, training=True))
-    gradients = tape.gradient(loss, ...)
-    optimizer.apply(gradients, model.trainable_variables)
     return loss
 
 
@@ -217,6 +217,7 @@ ANSWERS = [
     row("loop_order", "ok", "cedba"),
     row("loop_order", "alternative", ["d", "c", "e", "b", "a"]),
     row("loop_order", "alternative", "c, d, e, b, a"),
+    row("loop_order", "alternative", ["forward", "loss", "zero", "backward", "update"]),
     row("loop_order", "alternative", ("C", "E", "B", "A", "D")),
     row("loop_order", "todo", ...),
     row("loop_order", "letters", "ceba"),
@@ -233,13 +234,13 @@ ANSWERS = [
     row("train_step", "alternative", step_by_keras),
     row("train_step", "alternative", tf.function(step)),
     row("train_step", "todo", stub_step),
-    row("train_step", "todo", step_half_done),
     row("train_step", "outside_tape", step_outside),
     row("train_step", "some_none", step_all_weights),
     row("train_step", "inference_mode", step_bare_call),
     row("train_step", "swapped", step_swapped),
     row("train_step", "no_update", step_no_update),
     row("train_step", "partly", step_last_layer),
+    row("train_step", "uphill", step_uphill),
     row("train_step", "loss_after", step_later_loss),
     row("train_step", "loss_value", lambda *a: step(*a) * 8),
     row("train_step", "two_forwards", step_that_looks_first),

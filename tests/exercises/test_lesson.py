@@ -1,0 +1,523 @@
+"""What a learner calls: each call answers with a card, and none of them raises."""
+
+import json
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coursekit.exercises import CheckFailed, Lesson
+from coursekit.exercises import lesson as module
+from coursekit.exercises.progress import KINDS
+
+pytestmark = pytest.mark.any_backend
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def shown(capsys):
+    """Return a reader of what was shown since it was last read."""
+    return lambda: capsys.readouterr().out
+
+
+@pytest.fixture
+def solutions(tmp_path, monkeypatch):
+    folder = tmp_path / "solutions"
+    folder.mkdir()
+    monkeypatch.setattr(module, "SOLUTIONS", folder)
+    (folder / "losses.json").write_text(json.dumps({"twice": "def twice(x):\n    return 2 * x"}))
+    return folder / "losses.json"
+
+
+@pytest.fixture
+def today(monkeypatch):
+    """Return a function that moves today by some days."""
+
+    class Date(date):
+        now = date(2030, 1, 30)
+
+        @classmethod
+        def today(cls):
+            return cls.now
+
+    def move(days):
+        Date.now += timedelta(days)
+
+    monkeypatch.setattr(module, "date", Date)
+    return move
+
+
+# Exercises.
+
+
+def test_the_way_through_an_exercise(lesson, shown, solutions):
+    check = lesson()
+    check("twice", ...)
+    assert shown().startswith("○ Not done yet: Twice\nReplace the `...`")
+    check.solution("twice")
+    assert 'check.solution("twice", anyway=True)' in shown()
+
+    check("twice", lambda x: x)
+    assert shown() == (
+        "✗ Not right yet: Twice\n`3` is what went in: nothing was doubled.\n"
+        '`check.hint("twice")` has a hint for this.\n'
+    )
+    check.hint("twice")
+    assert "look at what comes out" in shown()
+    check.hint("twice")
+    text = shown()
+    assert "Hint 1 of 2: Twice\nthe idea" in text
+    assert '`check.hint("twice")`: hint 2 of 2.' in text
+    check.hint("twice")
+    text = shown()
+    assert "Hint 2 of 2: Twice\nthe line" in text
+    assert 'That was the last hint; `check.solution("twice")`' in text
+    check.hint("twice")
+    assert "Hint 2 of 2" in shown()
+
+    check("twice", lambda x: None)
+    assert "returned None" not in shown().split("Is there")[1]
+    check.hint("twice")
+    assert "end with a `return` line" in shown()
+
+    check("twice", lambda x: 2 * x)
+    assert shown() == (
+        '✓ Correct: Twice\nand short\n`check.solution("twice")` shows ours, and why.\n'
+    )
+    check.solution("twice")
+    text = shown()
+    assert "    def twice(x):\n        return 2 * x" in text
+    assert "Why: two times x is x + x" in text
+    assert "Another way: `x + x`" in text
+
+
+def test_a_solution_before_an_attempt(lesson, shown, solutions):
+    lesson().solution("twice", anyway=True)
+    assert "return 2 * x" in shown()
+
+
+@pytest.mark.parametrize("text", [None, "{", "{}"])
+def test_a_solution_that_is_missing(lesson, shown, solutions, text):
+    solutions.unlink()
+    if text:
+        solutions.write_text(text)
+    lesson().solution("twice", anyway=True)
+    assert shown().startswith("? Our check failed, not you: Twice")
+
+
+def test_hints_before_an_attempt(lesson, shown):
+    check = lesson()
+    check.hint("twice")
+    assert "Hint 1 of 2" in shown()
+
+
+def test_the_hint_for_code_that_raised(shown):
+    check = Lesson("losses", "?")
+
+    @check.exercise(title="T", messages={}, hints=["h"], hints_for={"raised": "read the last line"},
+                    why="", alternative="")  # fmt: skip
+    def one(answer):
+        answer()
+
+    check("one", lambda: 1 / 0)
+    assert shown().startswith("! Your code stopped with an error: T\nZeroDivisionError")
+    check.hint("one")
+    assert "read the last line" in shown()
+
+
+def test_what_was_printed_is_shown(lesson, shown):
+    def answer(x):
+        print("<half way>")
+        return 2 * x
+
+    lesson()("twice", answer)
+    assert "What your code printed\n    <half way>" in shown()
+
+
+def test_a_broken_check_asks_for_a_report(lesson, shown):
+    check = lesson()
+    check("flawed", 1)
+    text = shown()
+    assert text.startswith("? Our check failed, not you: Flawed\nYour answer was not judged.")
+    assert "    losses, flawed\n    Python 3" in text
+    assert "KeyError: 'no such key'" in text
+    check.solution("flawed")
+    assert "Try it once first" in shown()  # it was no attempt
+
+
+def test_a_verdict_shows_and_keeps_nothing(lesson, shown, home):
+    assert lesson().verdict("twice", lambda x: x).key == "same"
+    assert shown() == ""
+    assert not home.exists()
+
+
+def test_a_right_answer_stays_right(lesson, shown):
+    one, two = lesson(), lesson()
+    two.summary()
+    one("size", 7)
+    two("size", 8)
+    one("size", 9)
+    shown()
+    for check in (one, two, lesson()):
+        check.summary()
+        assert "1 of 3 exercises done" in shown()
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    "name", ["twise", "", None, 3, ["twice"], {"a": 1}, np.zeros(100), ..., "x" * 10_000]
+)
+def test_unknown_names(lesson, shown, name):
+    check = lesson()
+    for call in (check, check.hint, check.solution, check.reveal):
+        call(name)
+        text = shown()
+        assert text.startswith("✗ Not right yet: no exercise is called ")
+        assert len(text) < 600
+
+
+def test_a_near_match(lesson, shown):
+    check = lesson()
+    check("twise", lambda x: 2 * x)
+    assert '`check("twice", ...)`. Did you mean `twice`?' in shown()
+    check("predict_with", "a")
+    assert "Did you mean `predict_width`?" in shown()
+    check("nothing like it")
+    assert "There are: twice, size, flawed, predict_width, quiz_1." in shown()
+
+
+def test_the_function_in_place_of_its_name(lesson, shown):
+    def twice(x):
+        return 2 * x
+
+    lesson()(twice)
+    text = shown()
+    assert "name in quotes" in text
+    assert "Did you mean `twice`?" in text
+
+
+def test_a_lesson_without_anything(shown):
+    check = Lesson("review", "What do you still know?")
+    check("name"), check.quiz(), check.cards(), check.cards(knew=[1]), check.summary()
+    check.decisions(), check.hint("name")
+    assert "0 of 0 exercises done" in shown()
+    assert "check.summary()" in repr(check)
+
+
+# Predictions and the quiz.
+
+
+def test_predictions(lesson, shown):
+    check = lesson()
+    check.reveal("predict_width")
+    assert shown().startswith("○ Not done yet: no prediction to compare with")
+    check = lesson()
+    check("predict_width", "(A)")
+    text = shown()
+    assert text.startswith("· You predict (a)\nNoted.")
+    assert "costs" not in text
+    check.reveal("predict_width")
+    assert shown() == (
+        "✗ Not this time: You predicted (a), and it is (b)\nwider costs more\n(b): and fits more\n"
+    )
+    check("predict_width", "b")
+    assert shown() == "✓ Correct: You say (b), and so it is\nand fits more\n"
+    lesson().reveal("predict_width")
+    assert "You predicted (b), and so it is" in shown()
+
+
+@pytest.mark.parametrize("name", ["predict_width", "quiz_1"])
+@pytest.mark.parametrize("answers", [(), (...,), ("...",), ("a", "b")])
+def test_no_letter_yet(lesson, shown, name, answers):
+    lesson()(name, *answers)
+    assert shown().startswith(f'○ Not done yet: {name}\nAnswer with one letter: `check("{name}"')
+
+
+@pytest.mark.parametrize("name", ["predict_width", "quiz_1"])
+@pytest.mark.parametrize("answer", ["c", 1, None, np.ones(1000), {"{x}": 1}])
+def test_no_such_letter(lesson, shown, name, answer):
+    lesson()(name, answer)
+    text = shown()
+    assert text.startswith(f"✗ Not right yet: {name}")
+    assert 'answer with "a" or "b"' in text
+    assert len(text) < 400
+
+
+def test_the_quiz(lesson, shown):
+    check = lesson()
+    check.quiz()
+    text = shown()
+    assert "quiz_1. Which?\n(a) This\n(b) That" in text
+    assert "since" not in text
+    check("quiz_1", "b")
+    assert shown() == "✗ Not right yet: quiz_1 (b) That\nnot so\n"
+    check("quiz_1", "a")
+    assert shown() == "✓ Correct: quiz_1 (a) This\nsince\n"
+
+
+def test_a_question_needs_a_reason_for_each_option():
+    check = Lesson("losses", "?")
+    with pytest.raises(ValueError, match=r"Received: .*answer='c'"):
+        check.prediction("p", {"a": "", "b": ""}, "c")
+
+
+# Cards.
+
+
+def test_cards_come_back_after_1_3_and_7_days(lesson, shown, today):
+    check = lesson()
+    check.cards()
+    text = shown()
+    assert text.startswith("· 3 of 3 cards are due\n1 / 3  question 1\nanswer 1\n2 / 3")
+    for days in (1, 3, 7, 7):
+        lesson().cards(knew=[2])
+        assert f"Card 2 comes back in {days} day" in shown()
+        lesson().cards()
+        assert "question 2" not in shown()
+        today(days - 1)
+        lesson().cards()
+        assert shown().startswith("· 2 of 3 cards are due")
+        today(1)
+        lesson().cards()
+        assert shown().startswith("· 3 of 3 cards are due")
+
+
+def test_saying_it_twice_on_one_day_counts_once(lesson, shown, today):
+    check = lesson()
+    for _ in range(3):
+        check.cards(knew=[1])
+        assert "Card 1 comes back in 1 day." in shown()
+
+
+def test_all_cards_known(lesson, shown, today):
+    check = lesson()
+    check.cards(knew={1, 2, 3})
+    assert "3 of 3 cards known" in shown()
+    check.cards()
+    assert shown() == "· All 3 cards are known for now\nThe next one comes back in 1 day.\n"
+
+
+def test_no_card_known(lesson, shown):
+    lesson().cards(knew=[])
+    assert "0 of 3 cards known" in shown()
+
+
+def test_one_number_is_enough(lesson, shown):
+    lesson().cards(knew=2)
+    assert "Card 2 comes back" in shown()
+
+
+@pytest.mark.parametrize("knew", [[4], [0], [-1], "12", [1.0], ["1"], [True], {1: 2}, ..., [[1]]])
+def test_cards_that_do_not_exist(lesson, shown, home, knew):
+    lesson().cards(knew=knew)
+    assert shown().startswith("✗ Not right yet: cards\n`knew` takes the numbers of cards, from 1")
+    assert not home.exists()
+
+
+# Decisions.
+
+
+def test_decisions_over_lessons(lesson, shown):
+    first = Lesson("a_first", "?")
+    first.decide("Huber", because="it ignores outliers", score=0.8912)
+    assert shown() == (
+        "· Decisions on the running model: 1\n"
+        "a_first: Huber (val_accuracy 0.8912)\nbecause it ignores outliers\n"
+    )
+    check = lesson()
+    check.decide(" Adam ", because="faster", score=np.float32(0.25), metric="val_loss")
+    text = shown()
+    assert "running model: 2" in text
+    assert "losses: Adam (val_loss 0.25)\nbecause faster" in text
+    Lesson("b", "?").decisions()
+    assert "a_first: Huber" in shown()
+    check.summary()
+    assert "Decision: Adam" in shown()
+
+
+def test_a_decision_that_cannot_be_written(lesson, shown, home):
+    home.write_text("in the way")
+    check = lesson()
+    check.decide("Adam", because="faster", score=0.25)
+    assert "losses: Adam (val_accuracy 0.25)" in shown()
+    check.summary()
+    assert "for this session only" in shown()
+
+
+@pytest.mark.parametrize(
+    "choice, because, score, said",
+    [
+        ("", "b", 0.5, "`choice` should be a text, but it is empty."),
+        (" ", "b", 0.5, "`choice` should be a text"),
+        (3, "b", 0.5, "`choice` should be a text, but it is 3."),
+        ("c", None, 0.5, "`because` should be a text, but it is None."),
+        ("c", "b", "0.9", "`score` should be one number, but it is a str."),
+        ("c", "b", None, "`score` returned None"),
+        ("c", "b", [0.1, 0.2], "`score` has shape (2,)"),
+        ("c", "b", float("nan"), "`score` contains NaN"),
+    ],
+)
+def test_a_decision_needs_words_and_a_number(lesson, shown, choice, because, score, said):
+    check = lesson()
+    check.decide(choice, because=because, score=score)
+    text = shown()
+    assert text.startswith("✗ Not right yet: decision on the running model\n")
+    assert said in text
+    check.decisions()
+    assert "running model: 0" in shown()
+
+
+@pytest.mark.parametrize("parts", [(..., "b", 0.5), ("c", "...", 0.5), ("c", "b", ...)])
+def test_an_open_decision(lesson, shown, parts):
+    choice, because, score = parts
+    lesson().decide(choice, because=because, score=score)
+    assert shown().startswith("○ Not done yet: decision")
+
+
+# The summary.
+
+
+def test_the_summary_of_an_untouched_lesson(lesson, shown, home):
+    lesson().summary()
+    assert shown() == (
+        "· 0 of 3 exercises done\n○ To do: twice, size, flawed\n"
+        "Predictions: 0 of 1 given, 0 right\nQuiz: 0 of 1 given, 0 right\n"
+    )
+    assert not home.exists()
+
+
+def test_the_summary(lesson, shown):
+    check = lesson()
+    check("size", 7), check("predict_width", "a"), check("quiz_1", "a")
+    shown()
+    lesson().summary()
+    assert shown() == (
+        "· 1 of 3 exercises done\n✓ Done: size\n○ To do: twice, flawed\n"
+        "Predictions: 1 of 1 given, 0 right\nQuiz: 1 of 1 given, 1 right\n"
+    )
+
+
+def test_the_summary_when_all_is_done(shown):
+    check = Lesson("losses", "?")
+
+    @check.exercise(title="T", messages={}, hints=["h"], why="", alternative="")
+    def one(answer):
+        return
+
+    check("one", 1)
+    shown()
+    check.summary()
+    assert shown() == "✓ Correct: 1 of 1 exercises done\n✓ Done: one\n"
+
+
+# Files of any shape.
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"exercises": {"twice": 3}},
+        {"exercises": {"twice": []}},
+        {"exercises": {"twice": {"attempts": "many", "hints": "x", "shown": 3, "key": [1]}}},
+        {"exercises": {"twice": {"hints": -7, "done": "yes", "shown": [[1]]}}},
+        {"exercises": []},
+        {"predictions": {"predict_width": ["a"]}, "quiz": {"quiz_1": {}}},
+        {"predictions": {"predict_width": "z"}, "quiz": {"quiz_1": "z"}},
+        {"cards": {"question 1": 3, "question 2": {"due": 5}, "question 3": {"due": "soon"}}},
+        {"cards": {f"question {n}": {"step": s} for n, s in ((1, "x"), (2, -5), (3, 99))}},
+        {"decision": {"choice": 3, "val_accuracy": "high"}},
+        {"decision": [1]},
+        ["a", "list"],
+    ],
+)
+def test_any_file_will_do(lesson, shown, home, solutions, kept):
+    home.mkdir()
+    (home / "losses.json").write_text(json.dumps(kept))
+    check = lesson()
+    check.summary(), check.decisions(), check.cards(), check.quiz()
+    check.hint("twice"), check.hint("twice"), check.solution("twice")
+    check.reveal("predict_width"), check("twice", lambda x: x), check.hint("twice")
+    check("quiz_1", "a"), check("predict_width", "b"), check.cards(knew=[1, 2, 3])
+    check.decide("c", because="b", score=1), check.summary()
+    assert "0 of 3 exercises done" in shown()
+    assert set(json.loads((home / "losses.json").read_text())) == set(KINDS)
+
+
+# Strict, as in a solved notebook.
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    monkeypatch.setenv("COURSEKIT_STRICT", "1")
+
+
+def test_strict_lets_right_answers_through(lesson, strict, solutions):
+    check = lesson()
+    check("twice", lambda x: 2 * x), check("size", 7)
+    check("predict_width", "b"), check.reveal("predict_width"), check("quiz_1", "a")
+    check.hint("twice"), check.solution("twice"), check.quiz()
+    check.cards(), check.cards(knew=[1]), check.decide("c", because="b", score=1)
+    check.decisions(), check.summary()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda check: check("twice", lambda x: x),
+        lambda check: check("twice", ...),
+        lambda check: check("twice", lambda x: 1 / 0),
+        lambda check: check("twice"),
+        lambda check: check("flawed", 1),
+        lambda check: check("unknown"),
+        lambda check: check(3),
+        lambda check: check.hint("unknown"),
+        lambda check: check.solution("unknown"),
+        lambda check: check.solution("size", anyway=True),
+        lambda check: check.reveal("unknown"),
+        lambda check: check.reveal("predict_width"),
+        lambda check: (check("predict_width", "a"), check.reveal("predict_width")),
+        lambda check: check("predict_width", "c"),
+        lambda check: check("predict_width", ...),
+        lambda check: check("quiz_1", "b"),
+        lambda check: check("quiz_1", "c"),
+        lambda check: check("quiz_1"),
+        lambda check: check.cards(knew=[4]),
+        lambda check: check.decide("", because="b", score=1),
+        lambda check: check.decide("c", because=..., score=1),
+    ],
+)
+def test_strict_raises_for_all_else(lesson, shown, strict, solutions, call):
+    with pytest.raises(CheckFailed, match=r"^losses: "):
+        call(lesson())
+    assert shown()
+
+
+def test_strict_is_only_strict_with_1(lesson, monkeypatch):
+    monkeypatch.setenv("COURSEKIT_STRICT", "0")
+    lesson()("twice", ...)
+
+
+# What is imported.
+
+
+def test_imports():
+    source = """
+import sys
+import coursekit
+from coursekit.exercises import Lesson
+
+check = Lesson("x", "X")
+check.prediction("p", {"a": "r"}, "a")
+check("p", "a")
+heavy = "keras", "tensorflow", "jax", "matplotlib", "IPython", "pandas", "sklearn"
+print("imported:", [name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, check=True, cwd=ROOT)
+    text = done.stdout.decode()
+    assert "You predict (a)" in text
+    assert text.splitlines()[-1] == "imported: []"
