@@ -28,6 +28,7 @@ from pathlib import Path
 import nbformat
 from lesson_source import Source, SourceError, solved, stub
 from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +53,8 @@ except ModuleNotFoundError:  # on Colab, the first time
     %pip install -q {wheel[0]}
 """
 BOOTSTRAP = re.compile(r"\Atry:\n(?:[ \t].*\n|except .*\n|\n)*")
+ADDRESS = re.compile(r"(?!.*\.git$)[A-Za-z0-9-]+/[A-Za-z0-9._-]*[A-Za-z0-9_-]|")
+SETTING = re.compile(r'^(\[tool\.coursekit\]\n(?:(?!\[).*\n)*?repository = )".*"$', re.M)
 TABLE = re.compile(r"(<!-- lessons: generated -->\n).*?(<!-- end of lessons -->)", re.S)
 
 
@@ -60,17 +63,23 @@ class Course:
 
     def __init__(self, root: Path = ROOT):
         self.root, self.notebooks = root, root / "notebooks"
+        self.solutions = root / "coursekit" / "lessons" / "_solutions"
         project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-        self.repository = project["tool"]["coursekit"]["repository"]
-        self.sources = [Source(p) for p in sorted((self.notebooks / "source").glob("[0-9]*.py"))]
+        self.repository = checked_address(project["tool"]["coursekit"]["repository"])
+        self.sources = [Source(p) for p in sorted((self.notebooks / "source").glob("*.py"))]
         rows = (self.notebooks / "topics.tsv").read_text(encoding="utf-8").splitlines()
-        self.topics = {r["id"]: r for r in csv.DictReader(rows, delimiter="\t")}
+        reader = csv.DictReader(rows, delimiter="\t", quoting=csv.QUOTE_NONE)
+        self.topics = {row["id"]: row for row in reader}
 
     def validate(self) -> None:
         """Raise SourceError if a source cannot be built, or a topic is unknown or has two homes."""
-        homes = {}
+        homes, taken = {}, {}
         for source in self.sources:
             source.validate()
+            for part in (source.name[:2], source.slug):
+                if part in taken:
+                    raise SourceError(f"{part!r} is taken by {taken[part]} and {source.name}.")
+                taken[part] = source.name
             for topic in source.topics():
                 if topic not in self.topics:
                     raise SourceError(f"{source.path.name}: no topic is called {topic!r}.")
@@ -132,15 +141,25 @@ class Course:
         """Return the generated files that need no kernel, with what they must hold."""
         texts = {self.notebooks / "INDEX.md": self._index()}
         for source in self.sources:
-            learner = nbformat.writes(self.learner_notebook(source)) + "\n"
-            texts[self.notebooks / f"{source.name}.ipynb"] = learner
-            file = self.root / "coursekit" / "lessons" / "_solutions" / f"{source.slug}.json"
-            texts[file] = json.dumps(source.solutions(), indent=1, ensure_ascii=False) + "\n"
-        readme = self.root / "README.md"
-        table = self._lesson_table()
+            texts[self.notebooks / f"{source.name}.ipynb"] = dumps(self.learner_notebook(source))
+            solutions = json.dumps(source.solutions(), indent=1, ensure_ascii=False)
+            texts[self.solutions / f"{source.slug}.json"] = solutions + "\n"
+        readme, table = self.root / "README.md", self._lesson_table()
         text = readme.read_text(encoding="utf-8")
-        texts[readme] = TABLE.sub(lambda m: f"{m[1]}{table}{m[2]}", text)
+        texts[readme], found = TABLE.subn(lambda m: f"{m[1]}{table}{m[2]}", text)
+        if not found:
+            raise SourceError(
+                "README.md needs two lines, for the table of lessons: "
+                "<!-- lessons: generated --> and <!-- end of lessons -->."
+            )
         return texts
+
+    def orphans(self) -> list[Path]:
+        """Return generated files whose source is gone."""
+        known = {*self.plain_products(), *map(self.solved_path, self.sources)}
+        folders = self.notebooks, self.notebooks / "solutions"
+        files = [path for folder in folders for path in folder.glob("*.ipynb")]
+        return sorted({*files, *self.solutions.glob("*.json")} - known)
 
     def _lesson_table(self) -> str:
         rows = ["| | lesson | minutes | runs on | |", "|---|---|---|---|---|"]
@@ -148,8 +167,7 @@ class Course:
             links = (
                 f"[open](notebooks/{s.name}.ipynb), [solved](notebooks/solutions/{s.name}.ipynb)"
             )
-            number, backends = s.name[:2], ", ".join(s.backends)
-            rows.append(f"| {number} | {s.title} | {s.minutes} | {backends} | {links} |")
+            rows.append(table_row(s.name[:2], s.title, s.minutes, ", ".join(s.backends), links))
         return "\n".join(rows) + "\n"
 
     def _index(self) -> str:
@@ -161,46 +179,71 @@ class Course:
         ]
         for source in self.sources:
             for topic, heading in source.topics().items():
-                anchor = heading.replace(" ", "-")
+                anchor = re.sub("[`*]", "", heading).replace(" ", "-")  # as JupyterLab makes it
                 link = f"[{heading}]({source.name}.ipynb#{anchor})"
-                lines.append(f"| {self.topics[topic]['topic']} | {source.title} | {link} |")
+                lines.append(table_row(self.topics[topic]["topic"], source.title, link))
         missing = self.homeless()
         lines += ["", f"{len(missing)} of {len(self.topics)} topics have no lesson yet."]
         return "\n".join(lines) + "\n"
 
 
-def execute(nb: NotebookNode) -> None:
-    """Run a solved notebook, in a folder and with a progress of its own; a wrong answer stops."""
-    with tempfile.TemporaryDirectory() as folder:
-        fixed = {"COURSEKIT_STRICT": "1", "COURSEKIT_HOME": folder, "PYTHONHASHSEED": "0"}
-        fixed |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": folder}
-        resources = {"metadata": {"path": folder}}
-        client = NotebookClient(nb, timeout=600, coalesce_streams=True, resources=resources)
-        metadata = copy.deepcopy(nb.metadata)
-        client.execute(env=os.environ | fixed)
-    nb.metadata = metadata  # without the version of this Python
-    for cell in nb.cells:
-        cell.metadata.pop("execution", None)
-        for out in cell.get("outputs", []):
-            if out.output_type == "stream":  # the time of a step differs at every run
-                out.text = re.sub(r" - \d+s - \d+(ms|us|s)/step", "", out.text)
+def table_row(*cells) -> str:
+    """Return a row of a Markdown table."""
+    return "| " + " | ".join(str(cell).replace("|", r"\|") for cell in cells) + " |"
+
+
+def dumps(nb: NotebookNode) -> str:
+    """Return a notebook as the text of its file."""
+    return nbformat.writes(nb) + "\n"
+
+
+def execute(nb: NotebookNode, name: str) -> None:
+    """Run a solved notebook, in a folder and with a progress of its own.
+
+    Raises:
+        SourceError: if a cell stops; a wrong answer stops it too.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        fixed = {"COURSEKIT_STRICT": "1", "PYTHONHASHSEED": "0", "KERAS_BACKEND": "tensorflow"}
+        fixed |= {"TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"}
+        fixed["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+        fixed |= dict.fromkeys(["COURSEKIT_HOME", "KERAS_HOME", "IPYTHONDIR"], folder)
+        client = NotebookClient(
+            nb,
+            timeout=600,
+            coalesce_streams=True,
+            record_timing=False,
+            resources={"metadata": {"path": folder}},
+            extra_arguments=["--log-level=ERROR"],  # the kernel's own log, to the terminal
+        )
+        with client.setup_kernel(env=os.environ | fixed):
+            for number, cell in enumerate(nb.cells):
+                try:
+                    client.execute_cell(cell, number)
+                except (CellControlSignal, DeadKernelError) as error:
+                    place = f"{name}.py, cell {number + 1}"
+                    raise SourceError(f"{place}{reason(error)}") from None
+    for out in (out for cell in nb.cells for out in cell.get("outputs", [])):
+        if out.output_type == "stream":  # the time of a step differs at every run
+            out.text = re.sub(r" - \d+s - \d+(ms|us|s)/step", "", out.text)
+
+
+def reason(error: Exception) -> str:
+    """Say in a line or two why a cell stopped."""
+    if not isinstance(error, CellExecutionError):
+        return f": {str(error).splitlines()[0]}"
+    trace = re.sub(r"\x1b\[[\d;]*m", "", error.traceback)
+    line = re.search(r"^-+> (\d+) *(.*)", trace, re.M)
+    where = f", line {line[1]}: {line[2]}" if line else ""
+    return f"{where}\n{error.ename}: {error.evalue}"
 
 
 def read(path: Path) -> NotebookNode | None:
     """Read a notebook; None if there is none, or a merge has broken it."""
     try:
         return nbformat.read(path, 4)
-    except (OSError, ValueError, nbformat.ValidationError):
+    except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError):
         return None
-
-
-def same_cells(a: NotebookNode | None, b: NotebookNode) -> bool:
-    """Tell whether two notebooks have the same cells, whatever their outputs."""
-
-    def cells(nb):
-        return [(c.cell_type, c.id, c.source, dict(c.metadata)) for c in nb.cells]
-
-    return a is not None and cells(a) == cells(b)
 
 
 def take_outputs(old: NotebookNode | None, new: NotebookNode) -> bool:
@@ -210,7 +253,10 @@ def take_outputs(old: NotebookNode | None, new: NotebookNode) -> bool:
         return [c for c in nb.cells if c.cell_type == "code"]
 
     def sources(nb):
-        return [BOOTSTRAP.sub("", c.source) for c in code(nb)]
+        return [
+            BOOTSTRAP.sub("", c.source) if "setup" in c.metadata.get("tags", []) else c.source
+            for c in code(nb)
+        ]
 
     if old is None or sources(old) != sources(new):
         return False
@@ -219,49 +265,56 @@ def take_outputs(old: NotebookNode | None, new: NotebookNode) -> bool:
     return True
 
 
+def faults(nb: NotebookNode) -> list[str]:
+    """Return what is wrong with the outputs of a solved notebook."""
+    code = [c for c in nb.cells if c.cell_type == "code"]
+    outputs = [o for c in code for o in c.outputs]
+    found = []
+    if [c.execution_count for c in code] != list(range(1, len(code) + 1)):
+        found.append("a cell was not run, or not in order")  # nbval compares no unrun cell
+    if any(o.get("name") == "stderr" or o.output_type == "error" for o in outputs):
+        found.append("a warning or an error is stored as output")
+    return found
+
+
+def holds(path: Path, text: str) -> bool:
+    """Tell whether a file has exactly this text."""
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
 def problems(course: Course) -> list[str]:
     """Return what is out of date, a line each."""
-    found = []
-    for path, text in course.plain_products().items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            found.append(f"{path.relative_to(course.root)} does not match its source")
+    texts, found = course.plain_products(), []
     for source in course.sources:
-        path = course.solved_path(source)
-        name, nb = path.relative_to(course.root), read(path)
-        if not same_cells(nb, course.solved_notebook(source)):
-            found.append(f"{name} does not match its source")
-            continue
-        code = [c for c in nb.cells if c.cell_type == "code"]
-        outputs = [o for c in code for o in c.outputs]
-        if any(c.execution_count is None for c in code):
-            found.append(f"{name}: a cell was not run")  # nbval would pass it without a look
-        if any(o.get("name") == "stderr" or o.output_type == "error" for o in outputs):
-            found.append(f"{name}: a warning or an error is stored as output")
-    names = {s.name for s in course.sources}
-    for path in [*course.notebooks.glob("*.ipynb"), *course.notebooks.glob("solutions/*.ipynb")]:
-        if path.stem not in names:
-            found.append(f"{path.relative_to(course.root)} has no source: delete it")
+        path, nb = course.solved_path(source), course.solved_notebook(source)
+        if take_outputs(read(path), nb):
+            found += [f"{path.relative_to(course.root)}: {fault}" for fault in faults(nb)]
+        texts[path] = dumps(nb)
+    for path, text in texts.items():
+        if not holds(path, text):
+            found.append(f"{path.relative_to(course.root)} does not match its source")
+    for path in course.orphans():
+        found.append(f"{path.relative_to(course.root)} has no source: delete it")
     return found
 
 
 def build(course: Course, only: str | None = None, force: bool = False) -> None:
     """Write what is out of date; run the lessons whose code changed."""
     for source in course.sources:
-        path = course.solved_path(source)
-        nb = course.solved_notebook(source)
         if only not in (None, source.slug, source.name):
             continue
-        if force or not take_outputs(read(path), nb):
+        path, nb = course.solved_path(source), course.solved_notebook(source)
+        if force or not take_outputs(read(path), nb) or faults(nb):
             print(f"running {source.name} ...", flush=True)
-            execute(nb)
-        write(path, nbformat.writes(nb) + "\n")
+            execute(nb, source.name)
+        write(path, dumps(nb))
     for path, text in course.plain_products().items():
         write(path, text)
 
 
 def write(path: Path, text: str) -> None:
     """Write a file whole or not at all, and only if it changes."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if holds(path, text):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
@@ -270,13 +323,18 @@ def write(path: Path, text: str) -> None:
     print(f"wrote {path.name}")
 
 
+def checked_address(repository: str) -> str:
+    """Return a public address if it has the right form, or none is set."""
+    if not ADDRESS.fullmatch(repository):
+        raise SourceError(f"the address has the form owner/name. Received: {repository!r}")
+    return repository
+
+
 def set_repository(root: Path, repository: str) -> None:
     """Write the public address into pyproject.toml."""
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+|", repository):
-        raise SourceError(f"the address has the form owner/name. Received: {repository!r}")
     path = root / "pyproject.toml"
-    text = path.read_text(encoding="utf-8")
-    write(path, re.sub(r'(?m)^repository = ".*"$', f'repository = "{repository}"', text))
+    address, text = checked_address(repository), path.read_text(encoding="utf-8")
+    write(path, SETTING.sub(lambda m: f'{m[1]}"{address}"', text))
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
@@ -284,8 +342,9 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description="Build the course's notebooks.")
     parser.add_argument("lesson", nargs="?", help="one lesson: training_loop or 02_training_loop")
     parser.add_argument("--force", action="store_true", help="run unchanged lessons too")
-    parser.add_argument("--check", action="store_true", help="only tell what is out of date")
-    parser.add_argument("--repository", metavar="OWNER/NAME", help="set the public address")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--check", action="store_true", help="only tell what is out of date")
+    group.add_argument("--repository", metavar="OWNER/NAME", help="set the public address")
     args = parser.parse_args(argv)
     try:
         if args.repository is not None:
@@ -303,8 +362,9 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         return 2
     missing = course.homeless()
     print(f"{len(course.topics) - len(missing)} of {len(course.topics)} topics have a home.")
-    if found:
-        print("\n".join([*found, "Run: python tools/build_notebooks.py"]), file=sys.stderr)
+    if args.check and found:
+        found.append("Run: python tools/build_notebooks.py")
+    print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
     return 1 if found else 0
 
 

@@ -5,30 +5,40 @@ A source is a jupytext py:percent file, solved, with these markers in code cells
     ### BEGIN SOLUTION          a block that only the solved notebook holds
     ### STUB                    commented lines that stand in its place for the learner
     ### END SOLUTION
-    x = 3  # SOLUTION           becomes  x = ...  # your answer
+    x = 3  # SOLUTION           becomes  x = ...  # your answer  (return x: the same)
     check("quiz_1", "b")  # SOLUTION   becomes  check("quiz_1", ...)
 
 and these keys on cell lines:  topics="id id"  exercise="name"  needs="word"  tags=["setup"].
 """
 
+import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import jupytext
+import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
+_LINES = r"(?:(?![ \t]*### (?:BEGIN SOLUTION|STUB|END SOLUTION)$).*\n)*"
 BLOCK = re.compile(
-    r"^(?P<indent>[ \t]*)### BEGIN SOLUTION\n(?P<solution>.*?)"
-    r"(?:^[ \t]*### STUB\n(?P<stub>.*?))?^[ \t]*### END SOLUTION\n?",
-    re.M | re.S,
+    rf"^(?P<indent>[ \t]*)### BEGIN SOLUTION\n(?P<solution>{_LINES})"
+    rf"(?:[ \t]*### STUB\n(?P<stub>{_LINES}))?[ \t]*### END SOLUTION$\n?",
+    re.M,
 )
-CALL = re.compile(r'^(?P<left>[ \t]*check\("\w+", ).*\)[ \t]*# SOLUTION[ \t]*$', re.M)
-LINE = re.compile(
-    r"^(?P<left>[ \t]*(?:return\b|[^=\n]*?[^=!<>\n]=(?!=))).*?[ \t]*# SOLUTION[ \t]*$", re.M
+LINE = re.compile(r"^(?P<indent>[ \t]*)(?P<code>\S.*?)[ \t]*# SOLUTION[ \t]*$", re.M)
+# Whatever looks like a marker, so that a misspelt one shows no solution to a learner.
+MARK = re.compile(
+    r"^[ \t]*#{2,} *(?i:begin|stub|end)\b|#.*\bSOLUTION\b|# *(?i:solution)[ \t]*$", re.M
 )
-MARK = re.compile(r"[ \t]*# SOLUTION[ \t]*$|^[ \t]*### (?:BEGIN SOLUTION|STUB|END SOLUTION)", re.M)
+CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.M)
+NAME = re.compile(r"\d\d_[a-z]\w*")
+KEYS = {"topics", "exercise", "needs", "tags", "jupyter"}
+JUPYTEXT_KEYS = {"lines_to_next_cell", "cell_marker"}
+BACKENDS = {"tensorflow", "jax"}
 BOX = "You need only this"
 
 
@@ -38,20 +48,60 @@ class SourceError(Exception):
 
 def solved(text: str) -> str:
     """Return a cell as the solved notebook holds it."""
-    text = BLOCK.sub(lambda m: m["solution"], text)
-    return re.sub(r"[ \t]*# SOLUTION[ \t]*$", "", text, flags=re.M).rstrip("\n")
+    return LINE.sub(r"\g<indent>\g<code>", BLOCK.sub(r"\g<solution>", text)).rstrip("\n")
 
 
 def stub(text: str) -> str:
     """Return a cell as the learner gets it."""
+    return LINE.sub(_line_stub, BLOCK.sub(_block_stub, text)).rstrip("\n")
 
-    def block(m):
-        if m["stub"] is None:
-            return f"{m['indent']}...  # your code here\n"
-        return re.sub(r"^([ \t]*)# ?", r"\1", m["stub"], flags=re.M)
 
-    text = CALL.sub(lambda m: f"{m['left']}...)", BLOCK.sub(block, text))
-    return LINE.sub(lambda m: f"{m['left']} ...  # your answer", text).rstrip("\n")
+def solution(text: str) -> str:
+    """Return the answer to an exercise: its cell, solved, without the check at the end."""
+    text = text.strip("\n")
+    *others, last = _parse(text).body
+    end = "\n".join(text.split("\n")[last.lineno - 1 :])
+    if others and ast.unparse(last).startswith("check(") and not MARK.search(end):
+        text = text.removesuffix(end)
+    return solved(text)
+
+
+def _block_stub(m: re.Match) -> str:
+    if m["stub"] is None:
+        return f"{m['indent']}...  # your code here\n"
+    return re.sub(r"^([ \t]*)# ?", r"\1", m["stub"], flags=re.M)
+
+
+def _line_stub(m: re.Match) -> str:
+    code = m["code"].encode()  # ast counts bytes
+    try:
+        statements = ast.parse(code).body
+    except SyntaxError:
+        statements = []
+    match statements:
+        case [ast.Return()]:
+            kept = b"return"
+        case [
+            ast.Assign(targets=[*_, left])
+            | ast.AugAssign(target=left)
+            | ast.AnnAssign(annotation=left, value=ast.expr())
+        ]:
+            kept = code[: code.index(b"=", left.end_col_offset) + 1]
+        case [ast.Expr(ast.Call(ast.Name("check"), [name, _, *_]))]:
+            return f"{m['indent']}{code[: name.end_col_offset].decode()}, ...)"
+        case _:
+            raise SourceError("a line marked # SOLUTION is x = ..., return ... or check(name, ...)")
+    return f"{m['indent']}{kept.decode()} ...  # your answer"
+
+
+def _parse(text: str) -> ast.Module:
+    """Parse a cell that may hold %magics."""
+    try:
+        tree = ast.parse(TransformerManager().transform_cell(text))
+        compile(tree, "cell", "exec")  # finds more, such as a return outside a function
+    except SyntaxError as error:
+        raise SourceError(error.msg) from None
+    return tree
 
 
 @dataclass(frozen=True)
@@ -68,12 +118,15 @@ class Source:
     @property
     def slug(self) -> str:
         """The name of the lesson's module, as in training_loop."""
-        return self.name.split("_", 1)[1]
+        return self.name.partition("_")[2]
 
     @cached_property
     def notebook(self) -> NotebookNode:
         """The source as jupytext reads it (the format is named, or commented %magics stay so)."""
-        return jupytext.read(self.path, fmt="py:percent")
+        try:
+            return jupytext.read(self.path, fmt="py:percent")
+        except (ValueError, yaml.YAMLError) as error:
+            raise SourceError(f"{self.path.name} cannot be read: {error}") from None
 
     @property
     def title(self) -> str:
@@ -92,67 +145,91 @@ class Source:
 
     @property
     def _header(self) -> dict:
-        header = self.notebook.metadata.get("coursekit", {})
-        if not isinstance(header.get("minutes"), int) or not header.get("backends"):
-            raise SourceError(
-                f"{self.path.name}: the header needs, under jupyter:, the lines "
-                f"'coursekit: {{minutes: 40, backends: [tensorflow]}}'. Received: {dict(header)}"
-            )
-        return header
+        header = self.notebook.metadata.get("coursekit")
+        match header:
+            case {"minutes": int(), "backends": [_, *_] as names} if {*map(str, names)} <= BACKENDS:
+                return header
+        raise SourceError(
+            f"{self.path.name}: the header needs, under jupyter:, these lines (with jax, if it "
+            "runs there):\n#   coursekit:\n#     backends:\n#     - tensorflow\n"
+            f"#     minutes: 40\nReceived: {header}"
+        )
+
+    def _cells(self) -> Iterator[tuple[str, NotebookNode]]:
+        """Yield each cell with its place, for messages."""
+        for number, cell in enumerate(self.notebook.cells, start=1):
+            yield f"{self.path.name}, cell {number}", cell
 
     def topics(self) -> dict[str, str]:
         """Return the topics that the lesson carries, each with the heading it stands under."""
         found, heading = {}, self.title
-        for cell in self.notebook.cells:
-            if cell.cell_type == "markdown":
-                headings = re.findall(r"^#{1,4} (.+)$", cell.source, re.M)
-                heading = headings[0] if headings else heading
-            for topic in cell.metadata.get("topics", "").split():
+        for place, cell in self._cells():
+            text = cell.source if cell.cell_type == "markdown" else ""
+            text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+            headings = re.findall(r"^#{1,4} (.+)$", text, re.M) or [heading]
+            for topic in _words(place, cell, "topics"):
                 if topic in found:
-                    raise SourceError(f"{self.path.name}: topic {topic!r} stands on two cells.")
-                found[topic] = heading
+                    raise SourceError(f"{place}: topic {topic!r} stands here a second time.")
+                found[topic] = headings[0]
+            heading = headings[-1]
         return found
 
     def solutions(self) -> dict[str, str]:
         """Return the code of each exercise."""
         found = {}
-        for cell in self.notebook.cells:
+        for place, cell in self._cells():
             name = cell.metadata.get("exercise")
             if name is None:
                 continue
             if name in found or not MARK.search(cell.source):
                 raise SourceError(
-                    f"{self.path.name}: exercise {name!r} needs one cell, with a solution in it."
+                    f"{place}: exercise {name!r} needs one cell, with a solution in it."
                 )
-            found[name] = solved(cell.source)
+            found[name] = solution(cell.source)
         return found
 
     def validate(self) -> None:
-        """Raise SourceError for what a builder can see: header, markers, needs without a box."""
+        """Raise SourceError for what can be seen without running the lesson."""
+        name, cells = self.path.name, self.notebook.cells
+        if not NAME.fullmatch(self.name):
+            raise SourceError(f"{name}: a source is called NN_slug.py, as in 02_training_loop.py.")
+        if CONFLICT.search(self.path.read_text(encoding="utf-8")):
+            raise SourceError(f"{name}: a merge has left its conflict marks in it.")
+        if not cells or cells[0].cell_type != "markdown" or not cells[0].source.startswith("# "):
+            raise SourceError(f"{name}: the first cell must be text that starts '# '.")
+        for place, cell in self._cells():
+            unknown = sorted(set(cell.metadata) - KEYS - JUPYTEXT_KEYS)
+            if unknown:
+                raise SourceError(f"{place}: the line '# %%' has something odd: {unknown}.")
+            if cell.cell_type == "code":
+                _validate_code(place, cell.source)
+        setup = [c for c in cells if "setup" in c.metadata.get("tags", [])]
+        if [c.cell_type for c in setup] != ["code"]:
+            raise SourceError(f'{name}: exactly one cell, of code, must have tags=["setup"].')
+        boxes = " ".join(c.source for c in cells if c.cell_type == "markdown" and BOX in c.source)
+        for place, cell in self._cells():
+            for need in _words(place, cell, "needs"):
+                if need.casefold() not in boxes.casefold():
+                    raise SourceError(f"{place} needs {need!r}, but no box says '{BOX}' about it.")
         _ = self._header, self.topics(), self.solutions()
-        cells = self.notebook.cells
-        if cells[0].cell_type != "markdown" or not cells[0].source.startswith("# "):
-            raise SourceError(f"{self.path.name}: the first cell must be text that starts '# '.")
-        if sum("setup" in c.metadata.get("tags", []) for c in cells) != 1:
-            raise SourceError(f'{self.path.name}: exactly one cell must have tags=["setup"].')
-        boxes = [c.source for c in cells if c.cell_type == "markdown" and BOX in c.source]
-        for need in {w for c in cells for w in c.metadata.get("needs", "").split()}:
-            if not any(need in box for box in boxes):
-                raise SourceError(
-                    f"{self.path.name}: needs {need!r}, but no box says '{BOX}' about it."
-                )
-        for cell in cells:
-            if cell.cell_type != "code":
-                continue
-            for text in (solved(cell.source), stub(cell.source)):
-                if MARK.search(text):
-                    raise SourceError(f"{self.path.name}: unpaired solution marker in:\n{text}")
-                _compiles(self.path.name, text)
 
 
-def _compiles(name: str, text: str) -> None:
-    code = re.sub(r"^([ \t]*)[%!].*$", r"\1pass", text, flags=re.M)
+def _words(place: str, cell: NotebookNode, key: str) -> list[str]:
+    words = cell.metadata.get(key, "")
+    if not isinstance(words, str):
+        raise SourceError(f'{place}: write {key}="one two", words in one text.')
+    return words.split()
+
+
+def _validate_code(place: str, text: str) -> None:
     try:
-        compile(code, name, "exec")
-    except SyntaxError as error:
-        raise SourceError(f"{name}: {error.msg} in the cell:\n{text}") from None
+        versions = solved(text), stub(text)
+        tree, *_ = [_parse(version) for version in (text, *versions)]
+        constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        strings = [value for value in constants if isinstance(value, str)]
+        if not versions[0].strip():
+            raise SourceError("the cell is empty")
+        if any(MARK.search(part) for part in (*versions, *strings)):
+            raise SourceError("a solution marker is alone, misspelt or in a text")
+    except SourceError as error:
+        raise SourceError(f"{place}: {error}, in:\n{text}") from None

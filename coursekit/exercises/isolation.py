@@ -118,8 +118,7 @@ def _tensorflow():
 
 
 def _tensorflow_scopes():
-    tf = sys.modules.get("tensorflow")
-    if not hasattr(tf, "distribute"):
+    if not hasattr(sys.modules.get("tensorflow"), "distribute"):
         return lambda: None
     from tensorflow.python.eager import context
     from tensorflow.python.framework import ops
@@ -131,9 +130,6 @@ def _tensorflow_scopes():
 
     def restore():
         graph = ops.get_default_graph()
-        if graph._global_distribute_strategy_scope is not chosen:
-            with contextlib.suppress(RuntimeError):  # it refuses inside a scope
-                tf.distribute.experimental_set_strategy(None)
         graph._global_distribute_strategy_scope = chosen
         graph._distribution_strategy_stack = strategies
         graph._variable_creator_stack = creators

@@ -1,12 +1,14 @@
 """Learners' cells, checks and lessons, made in one line."""
 
 import itertools
+import json
 import linecache
 import textwrap
 
 import pytest
 
 from coursekit.exercises import Lesson, judge
+from coursekit.exercises import lesson as lesson_module
 
 CELLS = itertools.count(1)
 
@@ -25,7 +27,7 @@ def cell():
 
     def run(source, module="__main__", **names):
         source = textwrap.dedent(source).lstrip("\n")
-        file = f"/tmp/ipykernel_7/{next(CELLS)}.py"
+        file = f"<ipython-input-{next(CELLS)}>"
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
         names |= {"__name__": module, "__spec__": None}
         exec(compile(source, file, "exec"), names)
@@ -84,3 +86,18 @@ def lesson():
         return check
 
     return make
+
+
+@pytest.fixture
+def shown(capsys):
+    """Return a reader of what was shown since it was last read."""
+    return lambda: capsys.readouterr().out
+
+
+@pytest.fixture
+def solutions(tmp_path, monkeypatch):
+    folder = tmp_path / "solutions"
+    folder.mkdir()
+    monkeypatch.setattr(lesson_module, "SOLUTIONS", folder)
+    (folder / "losses.json").write_text(json.dumps({"twice": "def twice(x):\n    return 2 * x"}))
+    return folder / "losses.json"

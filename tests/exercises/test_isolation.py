@@ -1,14 +1,12 @@
 """A check leaves no trace; a loop without an end is stopped; a flood of print does no harm."""
 
+import gc
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 from pathlib import Path
 
 import keras
@@ -17,7 +15,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import Wrong
-from coursekit.exercises.isolation import Printed, TimeIsUp, isolated, printed, time_limit
+from coursekit.exercises.isolation import isolated
 
 pytestmark = pytest.mark.any_backend
 ROOT = Path(__file__).parents[2]
@@ -47,7 +45,8 @@ def draws():
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        tf.random.uniform((2,)), tf.random.get_global_generator().normal((2,))
+        for _ in range(3):
+            tf.random.normal((2,)), tf.random.get_global_generator().normal((2,))
 
 
 def restless():
@@ -64,7 +63,7 @@ def fails():
 # Random states.
 
 
-@pytest.mark.parametrize("check", [draws, restless, fails])
+@pytest.mark.parametrize("check", [draws, fails])
 def test_training_after_a_check_is_the_same(run, check):
     def both(with_checks):
         losses = []
@@ -80,7 +79,7 @@ def test_training_after_a_check_is_the_same(run, check):
     assert without[0] != without[1]
 
 
-@pytest.mark.parametrize("check", [draws, restless, fails])
+@pytest.mark.parametrize("check", [draws, fails])
 def test_numbers_drawn_after_a_check_are_the_same(run, check):
     def both(with_check):
         keras.utils.set_random_seed(1)
@@ -224,7 +223,7 @@ def test_a_folder_that_vanishes(tmp_path):
 
 @needs_tf
 @pytest.mark.parametrize("entered", ["scope", "set"])
-def test_a_strategy_that_is_never_left(entered):
+def test_a_strategy_that_is_never_left(entered, monkeypatch):
     import tensorflow as tf
     from tensorflow.python.framework import ops
 
@@ -234,6 +233,8 @@ def test_a_strategy_that_is_never_left(entered):
         else:
             strategy.scope().__enter__()
 
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
     creators = ops.get_default_graph()._variable_creator_stack
     with isolated():
         enter(tf.distribute.OneDeviceStrategy("/cpu:0"))
@@ -242,6 +243,8 @@ def test_a_strategy_that_is_never_left(entered):
     assert not tf.distribute.has_strategy()
     assert type(tf.Variable(1.0)).__name__ == "ResourceVariable"
     trained()
+    gc.collect()
+    assert ignored == []
 
     own = tf.distribute.OneDeviceStrategy("/cpu:0")
     with own.scope():
@@ -336,7 +339,7 @@ FRESH = """
         import tensorflow as tf
         from tensorflow.python.eager import context
 
-        seen["unseeded"] = run(nothing)
+        seen["unseeded"] = run(lambda answer: tf.random.set_seed(1))
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
         )
@@ -377,100 +380,3 @@ def test_in_a_fresh_process(tmp_path):
         assert (seen["inside"], seen["outside"]) == ("MirroredVariable", "ResourceVariable")
         assert seen["left"] is True
         assert seen["own"] == "MirroredVariable"
-
-
-# The time limit.
-
-
-def forever():
-    while True:
-        pass
-
-
-@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN, lambda n, f: None])
-def test_the_time_limit_and_the_handler(handler):
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        start = time.monotonic()
-        with pytest.raises(TimeIsUp), time_limit(0.05):
-            forever()
-        assert time.monotonic() - start < 1
-        assert signal.getsignal(signal.SIGINT) == handler
-        with time_limit(5):
-            pass
-        assert signal.getsignal(signal.SIGINT) == handler
-        with pytest.raises(KeyError), time_limit(5):
-            raise KeyError
-        assert signal.getsignal(signal.SIGINT) == handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_ending_near_the_limit_stops_nothing_else():
-    for number in range(40):
-        with_limit = 0.01 + number * 5e-5
-        try:
-            with time_limit(with_limit):
-                time.sleep(0.011)
-        except TimeIsUp:
-            pass
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    time.sleep(0.05)
-
-
-def test_a_real_interrupt_is_no_time_limit():
-    with pytest.raises(KeyboardInterrupt), time_limit(5):
-        signal.raise_signal(signal.SIGINT)
-
-
-def test_no_thread_is_left():
-    before = threading.active_count()
-    for _ in range(5):
-        with time_limit(60):
-            pass
-    time.sleep(0.05)
-    assert threading.active_count() == before
-
-
-def test_no_limit_in_another_thread():
-    done = []
-
-    def work():
-        with time_limit(0.01):
-            time.sleep(0.1)
-        done.append(True)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert done == [True]
-
-
-# What is printed.
-
-
-def test_printed_is_bounded_and_put_back():
-    before = sys.stdout, sys.stderr
-    with printed() as out:
-        for _ in range(100):
-            print("y" * 100_000)
-        print("to the other", file=sys.stderr)
-    assert (sys.stdout, sys.stderr) == before
-    assert len(str(out)) < 1100
-    assert str(out).endswith("10,000,113 - 1,000".replace("10,000,113 - 1,000", "characters more"))
-
-
-@pytest.mark.parametrize(
-    "text, shown",
-    [
-        ("a\rb\rc\n", "c"),
-        ("50%\r100%\r\n", "100%"),
-        ("\x1b[1m1/2\x1b[0m \x1b[32m--\x1b[0m\x08\x08", "1/2 --"),
-        ("  kept\n\n", "  kept"),
-        ("", ""),
-    ],
-)
-def test_printed_is_readable(text, shown):
-    out = Printed()
-    out.write(text)
-    assert str(out) == shown

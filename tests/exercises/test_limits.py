@@ -1,0 +1,252 @@
+"""A loop without an end is stopped; a flood of print does no harm."""
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from coursekit.exercises import Wrong, expect
+from coursekit.exercises.isolation import Printed, TimeIsUp, printed, time_limit
+
+pytestmark = pytest.mark.any_backend
+
+
+def doubles(answer):
+    """A check: does `answer` double a number?"""
+    expect.close(expect.number(answer(3.0)), 6.0)
+
+
+# The time limit.
+
+
+def forever():
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN, lambda n, f: None])
+def test_the_time_limit_and_the_handler(handler):
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        start = time.monotonic()
+        with pytest.raises(TimeIsUp), time_limit(0.05):
+            forever()
+        assert time.monotonic() - start < 1
+        assert signal.getsignal(signal.SIGINT) == handler
+        with time_limit(5):
+            pass
+        assert signal.getsignal(signal.SIGINT) == handler
+        with pytest.raises(KeyError), time_limit(5):
+            raise KeyError
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ending_near_the_limit_stops_nothing_else():
+    for number in range(40):
+        with_limit = 0.01 + number * 5e-5
+        try:
+            with time_limit(with_limit):
+                time.sleep(0.011)
+        except TimeIsUp:
+            pass
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    time.sleep(0.05)
+
+
+def test_an_interrupt_that_comes_when_all_is_over(monkeypatch):
+    """It is on its way when the block ends, and arrives before the old handler is back."""
+    fired, install = threading.Event(), signal.signal
+    monkeypatch.setattr("_thread.interrupt_main", fired.set)
+
+    with time_limit(0.01):
+        fired.wait(5)
+        monkeypatch.setattr(
+            "signal.signal", lambda *a: (signal.raise_signal(signal.SIGINT), install(*a))[1]
+        )
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_real_interrupt_is_no_time_limit():
+    with pytest.raises(KeyboardInterrupt), time_limit(5):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_no_thread_is_left():
+    before = set(threading.enumerate())
+    for _ in range(5):
+        with time_limit(60):
+            pass
+    time.sleep(0.05)
+    assert set(threading.enumerate()) <= before
+
+
+def test_no_limit_in_another_thread():
+    done = []
+
+    def work():
+        with time_limit(0.01):
+            time.sleep(0.1)
+        done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
+
+
+# What is printed.
+
+
+def test_printed_is_bounded_and_put_back():
+    before = sys.stdout, sys.stderr
+    with printed() as out:
+        for _ in range(100):
+            print("y" * 100_000)
+        print("to the other", file=sys.stderr)
+    assert (sys.stdout, sys.stderr) == before
+    assert len(str(out)) < 1100
+    assert str(out).endswith("\n... and 9,999,113 characters more")
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("a\rb\rc\n", "c"),
+        ("50%\r100%\r\n", "100%"),
+        ("\x1b[1m1/2\x1b[0m \x1b[32m--\x1b[0m\x08\x08", "1/2 --"),
+        ("  kept\n\n", "  kept"),
+        ("", ""),
+    ],
+)
+def test_printed_is_readable(text, shown):
+    out = Printed()
+    out.write(text)
+    assert str(out) == shown
+
+
+# The learner's code, judged.
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def answer(x):\n    while True:\n        pass\n",
+        """
+        def answer(x):
+            while True:
+                try:
+                    while True:
+                        pass
+                except Exception:
+                    pass
+        """,
+        """
+        def answer(x):
+            try:
+                while True:
+                    pass
+            except KeyboardInterrupt:
+                pass
+            while True:
+                pass
+        """,
+        """
+        def answer(x):
+            yield 3.0
+            while True:
+                pass
+        """,
+    ],
+    ids=["loop", "swallows exceptions", "swallows an interrupt", "generator"],
+)
+def test_an_endless_loop_ends(run, cell, source):
+    def check(answer):
+        got = answer(3.0)
+        list(got) if hasattr(got, "__next__") else got
+
+    outcome = run(check, cell(source), seconds=0.1)
+    assert (outcome.status, outcome.key) == ("wrong", "too_slow")
+    assert "within 0.1 seconds" in outcome.message
+
+
+def test_a_loop_that_swallows_even_the_first_stop(run, cell):
+    answer = cell("""
+        def answer(x):
+            try:
+                while True:
+                    pass
+            except BaseException:
+                pass
+            while True:
+                pass
+    """)
+    assert run(doubles, answer, seconds=0.1).key == "too_slow"
+
+
+def test_an_endless_generator_is_read_in_part(run, cell):
+    def check(answer):
+        assert expect.items(answer(), at_most=3) == [0, 1, 2, 3]
+
+    answer = cell("""
+        def answer():
+            number = 0
+            while True:
+                yield number
+                number += 1
+    """)
+    assert run(check, answer).status == "correct"
+
+
+def test_a_real_interrupt_goes_through(run, cell):
+    before, handler = random.getstate(), signal.getsignal(signal.SIGINT)
+    answer = cell("""
+        def answer(x):
+            import random, signal
+            random.random()
+            signal.raise_signal(signal.SIGINT)
+            return x
+    """)
+    folder = os.getcwd()
+    with pytest.raises(KeyboardInterrupt):
+        run(doubles, answer)
+    assert random.getstate() == before
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert os.getcwd() == folder
+
+
+def test_in_another_thread(run):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run(doubles, lambda x: x * 2)))
+    thread.start()
+    thread.join()
+    assert found[0].status == "correct"
+
+
+def test_what_is_printed_is_kept_in_part(run, cell):
+    answer = cell("""
+        def answer(x):
+            print("starts")
+            print("x" * 10_000_000)
+            return x * 2
+    """)
+    outcome = run(doubles, answer)
+    assert outcome.status == "correct"
+    assert outcome.printed.startswith("starts\nxxx")
+    assert outcome.printed.endswith("characters more")
+    assert len(outcome.printed) < 1100
+
+
+def test_a_huge_list_as_answer(run):
+    def check(answer):
+        raise Wrong("value", what="it", got=answer, wanted=3)
+
+    outcome = run(check, list(range(3_000_000)))
+    assert outcome.message == (
+        "It is [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (3,000,000 values)]; expected 3."
+    )
