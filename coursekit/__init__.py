@@ -10,7 +10,7 @@ TensorFlow.
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["datasets", "exercises", "lessons", "plots", "training"]
+__all__ = ["datasets", "exercises", "lessons", "plots", "training", "validation"]
 
 try:
     __version__ = version("keras-coursekit")

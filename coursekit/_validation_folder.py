@@ -1,5 +1,6 @@
 """Finished folds on disk: written whole or not at all, and used only by the run they belong to."""
 
+import functools
 import hashlib
 import json
 import os
@@ -82,9 +83,7 @@ class Folder:
                 predictions = kept["predictions"]
             if len(predictions) != rows:
                 raise ValueError(f"{len(predictions)} predictions for {rows} rows")
-            return Fold(
-                numbers["scores"], numbers["train_scores"], numbers["history"], predictions
-            )
+            return Fold(numbers["scores"], numbers["train_scores"], numbers["history"], predictions)
         except Exception as error:  # zip, JSON and NumPy each have their own
             warnings.warn(
                 f"{file} is damaged ({type(error).__name__}: {error}); fold {fold} trains anew.",
@@ -184,6 +183,10 @@ def _feed(digest, value) -> None:
     elif isinstance(value, types.CodeType):
         add("code", value.co_code.hex(), value.co_names)
         _feed(digest, [c for c in value.co_consts if not isinstance(c, str) or c != value.co_name])
+    elif isinstance(value, functools.partial):
+        _feed(digest, ["partial", value.func, value.args, value.keywords])
+    elif hasattr(value, "_score_func"):  # what scikit-learn's make_scorer returns
+        add(repr(value))
     elif hasattr(value, "get_params") and not isinstance(value, type):
         add(type(value).__qualname__)
         _feed(digest, value.get_params(deep=False))

@@ -49,7 +49,7 @@ class Exercise:
     alternative: str
     hints_for: dict[str, str] = field(default_factory=dict)
     praise: str = ""
-    seconds: float = 20.0
+    seconds: float = 10.0
 
     def __post_init__(self):
         unknown = set(self.hints_for) - set(self.messages) - set(STANDARD) - {"raised"}
@@ -135,7 +135,7 @@ def _not_right(exercise, answers, out, error) -> Outcome:
 
 def _todo(line: str = "") -> Outcome:
     where = f" that is left in `{line}`" if line else ""
-    return Outcome(TODO, "todo", f"Replace the `...`{where}, run that cell, then this one again.")
+    return Outcome(TODO, "todo", f"Replace the `...`{where} and run the cell again.")
 
 
 def _wrong(exercise, wrong, out) -> Outcome:

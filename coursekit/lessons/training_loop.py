@@ -1,5 +1,7 @@
 """Lesson 02, the training loop: checks, hints, quiz and cards."""
 
+import re
+
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
@@ -22,6 +24,7 @@ STEPS = {
     title="E2.1 Put the loop in order",
     messages={
         "letters": "use each of the letters a, b, c, d, e once: {got} has {problem}.",
+        "no_order": "{got} is a set, and a set has no order. Write a text or a list.",
         "loss_first": "`loss` comes before `forward` here. There is nothing to compare with the "
         "targets yet: the loss needs the predictions of this batch.",
         "backward_first": "`backward` comes before `loss` here. A gradient belongs to a "
@@ -61,26 +64,38 @@ def loop_order(answer):  # noqa: D103
 
 
 def _letters(answer) -> list[str]:
+    """Read the order from a text ("cedba", "c, e, ...") or a list, of letters or of names."""
+    if isinstance(answer, set | frozenset | dict):
+        raise Wrong("no_order", got=answer)
     if isinstance(answer, str):
-        answer = [c for c in answer if c.isalnum()]
+        words = re.findall(r"\w+", answer.lower())
+        words = list(words[0]) if len(words) == 1 else words
+    else:
+        words = [str(item).strip().lower() for item in expect.items(answer, at_most=20)]
     by_name = {name: letter for letter, name in STEPS.items()}
-    words = [str(item).strip().lower() for item in expect.items(answer, at_most=20)]
     letters = [by_name.get(word, word) for word in words]
-    missing = sorted(set(STEPS) - set(letters))
-    if sorted(letters) != sorted(STEPS):
-        problem = f"no {', '.join(missing)}" if missing else "letters that are not in the list"
-        raise Wrong("letters", got=answer, problem=problem)
+    missing = [letter for letter in STEPS if letter not in letters]
+    others = [letter for letter in letters if letter not in STEPS]
+    doubled = sorted({letter for letter in letters if letters.count(letter) > 1})
+    for problem, found in (("unknown", others), ("no", missing), ("more than one", doubled)):
+        if found:
+            raise Wrong("letters", got=answer, problem=f"{problem} {', '.join(found)}")
     return letters
 
 
 # E2.2 ---------------------------------------------------------------------------------------------
 
+SETTINGS = {"learning_rate": 0.07, "momentum": 0.9}
+
 
 @check.exercise(
-    title="E2.2 Write the training step",
+    title="E2.2 Finish and mend the training step",
     messages={
-        "outside_tape": "every gradient is None. The tape records only what happens inside its "
-        "`with` block, and the predictions or the loss were computed outside it.",
+        "outside_tape": "every gradient is None. The tape follows what TensorFlow computes inside its "
+        "`with` block; the predictions or the loss were computed outside it, or went through NumPy "
+        "(`predict`, `.numpy()`).",
+        "bypassed": "the weights moved, and not by the optimizer we passed: it counts 0 updates. It "
+        "carries the learning rate and the momentum; use `optimizer.apply(...)`.",
         "some_none": "the gradient of `{name}` is None. You asked for the gradient of variables "
         "that no gradient trains; `model.trainable_variables` leaves them out.",
         "inference_mode": "the weights move as if batch normalization were in inference mode. "
@@ -107,12 +122,12 @@ def _letters(answer) -> list[str]:
         "the reference. Does something from the first call live on in the second?",
     },
     hints=[
-        "Three things happen: predict and measure the loss (recorded by the tape), ask the tape "
-        "for gradients, let the optimizer apply them.",
-        "Both the call `model(x, training=True)` and `loss_fn(y, y_pred)` belong inside "
-        "`with tf.GradientTape() as tape:`.",
-        "After the `with` block: `gradients = tape.gradient(loss, model.trainable_variables)`, "
-        "then `optimizer.apply(gradients, model.trainable_variables)`, then `return loss`.",
+        "Go through the table line by line. Where does each line stand, and which arguments does "
+        "it take, in which order?",
+        "The forward pass belongs inside the `with` block. The other faults sit in arguments: of "
+        "`model(...)`, of `loss_fn(...)`, and in which variables get a gradient.",
+        "`y_pred = model(x, training=True)` and `loss = loss_fn(y, y_pred)` under `with`; then "
+        "`model.trainable_variables` twice, and `return loss`.",
     ],
     hints_for={
         "outside_tape": "Look at the indentation: which of your lines stand under `with`?",
@@ -123,7 +138,7 @@ def _letters(answer) -> list[str]:
     "optimizer moves the variables. `training=True` switches dropout and batch normalization to "
     "training.",
     alternative="`optimizer.apply_gradients(zip(gradients, model.trainable_variables))` does the "
-    "same; so does a function under `@tf.function`.",
+    "same. Adding `sum(model.losses)` is right too: it is 0 for this network.",
     seconds=60,
 )
 def train_step(answer):  # noqa: D103
@@ -146,6 +161,8 @@ def train_step(answer):  # noqa: D103
     right, losses = _reference(batches, start, loss_fn)
 
     after = model.get_weights()
+    if not optimizer.iterations and not _same(_trained(model, start), _trained(model, after)):
+        raise Wrong("bypassed")
     if not _same(_trained(model, after), _trained(model, right[0])):
         _explain_weights(model, start, after, loss, (x, y), loss_fn, right[0])
     if not np.isclose(loss, losses[0], rtol=1e-4):
@@ -193,7 +210,7 @@ def _recording_sgd():
                     raise Wrong("some_none", name=str(getattr(variable, "path", variable.name)))
             return super().apply(grads, trainable_variables)
 
-    return SGD(0.1)
+    return SGD(**SETTINGS)
 
 
 def _reference(batches, start, loss_fn, training=True, swapped=False):
@@ -201,7 +218,7 @@ def _reference(batches, start, loss_fn, training=True, swapped=False):
     import keras
     import tensorflow as tf
 
-    model, optimizer = _small_model(), keras.optimizers.SGD(0.1)
+    model, optimizer = _small_model(), keras.optimizers.SGD(**SETTINGS)
     model.set_weights(start)
     weights, losses = [], []
     for x, y in batches:
@@ -278,7 +295,7 @@ def epoch_loss(answer):  # noqa: D103
     for value, key in slips.items():
         if np.isclose(got, value):
             raise Wrong(key, got=got)
-    expect.close(got, 37 / 33, "the loss of batches 1.0 (32 rows) and 5.0 (1 row)")
+    expect.close(got, 37 / 33, "your loss of the batches 1.0 (32 rows) and 5.0 (1 row)")
     losses, sizes = [2.0, 4.0, 1.0], [64, 64, 22]
     wanted = float(np.average(losses, weights=sizes))
     got = expect.number(answer(losses, sizes), "the epoch's loss")
@@ -308,7 +325,7 @@ def epoch_loss(answer):  # noqa: D103
     ],
     why="Each backward pass adds to the stored gradient. Without zeroing the third update uses the "
     "sum of three gradients: three times the step that you meant.",
-    alternative="Any way to the number is fine, `sum([2, 2, 2])` among them.",
+    alternative="with a constant gradient g, step n uses n times g.",
 )
 def accumulated(answer):  # noqa: D103
     got = expect.number(answer)
@@ -325,16 +342,25 @@ def accumulated(answer):  # noqa: D103
 @check.exercise(
     title="E2.5 Cut an epoch into batches",
     messages={
+        "nothing": "your function gives None. It should yield batches, one after the other "
+        "(`print` shows a value and hands nothing back).",
+        "one_batch": "your function gives a single batch and ends. `return` ends a function; "
+        "`yield` hands out a batch and goes on.",
+        "empty": "no batch came at all.",
         "pairs": "each batch should be a pair `(x_batch, y_batch)`; the first one is {got}.",
+        "swapped": "each batch comes as (y, x). The order is `(x_batch, y_batch)`.",
         "torn": "{count} of {total} rows came with the target of another row. `x` and `y` must be "
         "shuffled by the same order.",
         "lost": "{count} of {total} rows never came. The last batch may be smaller than the "
         "others; dropping it loses its rows.",
-        "twice": "{count} of {total} rows came more than once in one epoch. A row is drawn "
-        "without being put back.",
-        "sizes": "for {total} rows and batches of {size} the sizes are {got}; expected {wanted}.",
+        "twice": "{count} of {total} rows came more than once in one epoch. Each row belongs in "
+        "one batch only.",
+        "sizes": "for {total} rows and `size={size}` the batches hold {got} rows; expected "
+        "{wanted}.",
         "not_shuffled": "every row comes exactly once, in the order in which it lies in `x`. An "
         "epoch should come in a random order.",
+        "neighbours": "the rows stay beside their neighbours: a batch holds {got}, for example. "
+        "Every row should be able to meet every other one: shuffle all rows, then cut.",
         "same_order": "the second epoch came in exactly the order of the first. Draw a new order "
         "from the `rng` you were given; one made inside the function starts again at each call.",
         "own_rng": "two generators with the same seed should give the same epoch, and did not. "
@@ -353,53 +379,82 @@ def accumulated(answer):  # noqa: D103
     },
     why="One permutation of the row numbers keeps each x with its y; stepping by `size` to the end "
     "gives every row exactly once, with a smaller last batch.",
-    alternative="`np.array_split` cannot (it evens the sizes out), but a list of pairs instead of "
-    "`yield`, or `itertools.batched` on the permutation, is as good.",
-    seconds=10,
+    alternative="`np.split(order, range(size, len(x), size))` gives the pieces in one call, and a "
+    "list of pairs is as good as `yield`.",
 )
 def batches(answer):  # noqa: D103
     expect.function(answer, "`batches`")
-    total, size = 104, 32
-    x = np.arange(total, dtype="float32").reshape(-1, 1)
-    y = 10 * np.arange(total)
-    first = _epoch_of(answer, x, y, size, seed=0)
-    rows = np.concatenate([b[0].ravel() for b in first]).astype(int)
-    targets = np.concatenate([b[1].ravel() for b in first])
-    torn = int((targets != 10 * rows).sum()) if len(targets) == len(rows) else total
-    if torn:
-        raise Wrong("torn", count=torn, total=total)
-    unique = len(np.unique(rows))
-    if unique < len(rows):
-        raise Wrong("twice", count=len(rows) - unique, total=total)
-    if unique < total:
-        raise Wrong("lost", count=total - unique, total=total)
-    sizes = [len(b[0]) for b in first]
-    if sizes != [32, 32, 32, 8]:
-        raise Wrong("sizes", total=total, size=size, got=sizes, wanted=[32, 32, 32, 8])
-    if (rows == np.arange(total)).all():
+    rows = _epoch(answer, 104, 32, np.random.default_rng(0))
+    _epoch(answer, 23, 10, np.random.default_rng(0))
+    if (rows == np.arange(104)).all():
         raise Wrong("not_shuffled")
+    for piece in np.split(rows, range(32, 104, 32)):
+        if np.ptp(piece) < len(piece) + 2 or (np.abs(np.diff(piece)) == 1).mean() > 0.5:
+            raise Wrong("neighbours", got=[int(row) for row in piece[:6]])
     rng = np.random.default_rng(0)
-    again = [_epoch_of(answer, x, y, size, rng=rng) for _ in range(2)]
-    orders = [np.concatenate([b[0].ravel() for b in epoch]).astype(int) for epoch in again]
-    if (orders[0] == orders[1]).all():
+    first, second = (_epoch(answer, 104, 32, rng) for _ in range(2))
+    if (first == second).all():
         raise Wrong("same_order")
-    if (orders[0] != rows).any():
+    if (first != rows).any():
         raise Wrong("own_rng")
 
 
-def _epoch_of(answer, x, y, size, seed=None, rng=None) -> list:
-    rng = np.random.default_rng(seed) if rng is None else rng
+def _epoch(answer, total, size, rng) -> np.ndarray:
+    """Return the row numbers of one epoch in their order, if it is one."""
+    x = np.arange(total, dtype="float32").reshape(-1, 1)
+    y = 1000 + 10 * np.arange(total)
     with learner_code():
-        found = expect.items(answer(x, y, size, rng), at_most=2 * len(x))
-    if len(found) > 2 * len(x):
-        raise Wrong("endless", count=f"over {2 * len(x)}", total=len(x))
-    for pair in found[:1] or [found]:
+        result = answer(x, y, size, rng)
+        if result is None:
+            raise Wrong("nothing")
+        found = expect.items(result, at_most=2 * total)
+    pairs = _pairs(found, total)
+    rows = np.concatenate([b[0].ravel() for b in pairs]).astype(int)
+    targets = np.concatenate([b[1].ravel() for b in pairs]).astype(int)
+    if len(rows) and rows.min() >= 1000 and targets.max() < 1000:
+        raise Wrong("swapped")
+    torn = int((targets != 1000 + 10 * rows).sum()) if len(targets) == len(rows) else total
+    if torn:
+        raise Wrong("torn", count=torn, total=total)
+    values, counts = np.unique(rows, return_counts=True)
+    if (counts > 1).any():
+        raise Wrong("twice", count=int((counts > 1).sum()), total=total)
+    sizes, rest = [len(b[0]) for b in pairs], total % size
+    if sizes == [size] * (total // size):
+        raise Wrong("lost", count=rest, total=total)
+    wanted = [size] * (total // size) + [rest]
+    if sizes != wanted:
+        raise Wrong("sizes", total=total, size=size, got=sizes, wanted=wanted)
+    return rows
+
+
+def _pairs(found: list, total: int) -> list:
+    """Return the batches as pairs of arrays."""
+    if not found:
+        raise Wrong("empty")
+    if len(found) > 2 * total:
+        raise Wrong("endless", count=f"over {2 * total}", total=total)
+    shapes = [np.shape(b) for b in found]
+    if len(found) == 2 and shapes[0][:1] == shapes[1][:1] and len(shapes[0]) > len(shapes[1]):
+        raise Wrong("one_batch")
+    for pair in found:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise Wrong("pairs", got=pair)
     return [(expect.array(b[0], what="x_batch"), expect.array(b[1], what="y_batch")) for b in found]
 
 
 # E2.6 ---------------------------------------------------------------------------------------------
+
+# One run of `train_until`: Flatten, Dense(64, relu), Dense(10) from seed 0 on the first 2,000 rows
+# of Fashion-MNIST in batches of 32, SGD(0.15), 30 epochs; the loss on the validation rows.
+recorded = {
+    "loss": [1.178, 0.752, 0.649, 0.587, 0.541, 0.499, 0.466, 0.436, 0.410, 0.390, 0.368, 0.351,
+             0.329, 0.313, 0.301, 0.287, 0.276, 0.257, 0.244, 0.231, 0.222, 0.213, 0.203, 0.204,
+             0.193, 0.185, 0.172, 0.160, 0.155, 0.140],
+    "val_loss": [1.061, 0.866, 0.908, 0.756, 0.736, 0.735, 0.715, 0.738, 0.742, 0.820, 0.645, 0.903,
+                 0.754, 1.076, 1.070, 1.063, 1.224, 0.986, 1.064, 0.738, 1.065, 1.204, 1.244, 0.885,
+                 1.158, 1.210, 0.971, 1.308, 0.879, 1.149],
+}  # fmt: skip
 
 
 @check.exercise(
@@ -408,31 +463,31 @@ def _epoch_of(answer, x, y, size, seed=None, rng=None) -> list:
         "false_alarm": "with patience {patience} the run stops after epoch {stop}, with a best "
         "validation loss of {best}. It goes on to reach {later} in epoch {later_epoch}: you "
         "stopped at a bump.",
-        "never": "with patience {patience} this run of {epochs} epochs never stops by itself: its "
-        "best validation loss came in epoch {best_epoch}, and the rest was spent for nothing.",
+        "never": "with patience {patience} this run of {epochs} epochs is not stopped before its "
+        "end: its best validation loss came in epoch {best_epoch}, and the rest was spent for "
+        "nothing.",
         "range": "patience is a number of epochs, 1, 2, 3, ...: {got} is not.",
     },
     hints=[
-        "Patience is the longest stretch without a new best that you are ready to sit through.",
-        "Find the stretches between one new lowest point of the dashed curve and the next.",
-        "Take a number larger than the longest of those stretches, and small enough to stop "
-        "before the end.",
+        "Patience is how many epochs in a row without a new best you are ready to sit through.",
+        "Look at the epochs between one new lowest point of the dashed curve and the next: the "
+        "longest such stretch decides.",
+        "Epochs 8, 9 and 10 bring no new best; epoch 11 does. So patience must be larger than 3, "
+        "and small enough to stop before epoch 30.",
     ],
-    why="The patience must outlast the longest stretch without a new best before the best epoch of "
-    "all; anything beyond that is only paid for. On the next run the stretches differ, so leave "
-    "room.",
-    alternative="Every number from the longest stretch up to the epochs left after the best one "
-    "stops this run in time.",
+    why="Three epochs in a row without a new best come before the best one, so patience 4 is the "
+    "smallest that reaches it; whatever is beyond that is paid for. On the next run the stretches "
+    "differ, so leave some room.",
+    alternative="every number from 4 to 18 reaches epoch 11 and stops before the end.",
 )
-def patience(answer, validation_losses):  # noqa: D103
-    curve = expect.array(validation_losses, what="`validation_losses`").ravel()
+def patience(answer):  # noqa: D103
+    curve = np.array(recorded["val_loss"])
     number = expect.number(answer, "`patience`")
     if number < 1 or number != int(number):
         raise Wrong("range", got=answer)
     number, best_epoch = int(number), int(curve.argmin()) + 1
-    stop = next(
-        (e for e in range(1, len(curve) + 1) if e - 1 - int(curve[:e].argmin()) >= number), None
-    )
+    epochs = range(1, len(curve))  # a stop after the last epoch is none
+    stop = next((e for e in epochs if e - 1 - int(curve[:e].argmin()) >= number), None)
     if stop is None:
         raise Wrong("never", patience=number, epochs=len(curve), best_epoch=best_epoch)
     if stop < best_epoch:
@@ -453,9 +508,9 @@ check.prediction(
     reasons={
         "a": "`fit` compiles the step, which makes it faster; the arithmetic stays the same, so "
         "it cannot reach a lower loss from it.",
-        "b": "Rounding makes runs drift when the operations come in another order. Here they are "
-        "the same operations in the same order, so even the rounding is the same.",
-        "c": "Same start, same batches, same order, same update: nothing is left that could "
+        "b": "Runs drift when the batches or the order of the arithmetic differ. Here both are the "
+        "same, from the same start.",
+        "c": "Same start, same batches, same order, same update: nothing but rounding could "
         "differ. `fit` has no secret.",
     },
     answer="c",
@@ -513,10 +568,10 @@ check.question(
 )
 check.question(
     "quiz_4",
-    "From the start lesson: gradient descent beat your five guesses. What did it know that you "
-    "did not?",
+    "From the start lesson: gradient descent found the line without seeing the picture. What did "
+    "it go by?",
     options={
-        "a": ("the true line", "Nobody tells it. It sees the 30 points, as you did."),
+        "a": ("the best line, which it was told", "Nobody tells it. It has the 30 points, as you."),
         "b": (
             "which way is downhill from where it stands",
             "The gradient of the loss, computed anew at each step, is all it uses.",
@@ -543,8 +598,8 @@ check.card(
 )
 check.card(
     "Where may a PyTorch loop call `optimizer.zero_grad()`?",
-    "Anywhere but between `backward()` and `step()`. Keras has nothing to zero: each tape gives "
-    "fresh gradients.",
+    "After `step()` and before the next `backward()`, never between `backward()` and `step()`. "
+    "Keras has nothing to zero: each tape gives fresh gradients.",
 )
 check.card(
     "Batch losses 1.0 (32 rows) and 5.0 (1 row): what is the loss of the epoch?",

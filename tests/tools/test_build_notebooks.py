@@ -623,11 +623,11 @@ def test_only_the_named_lesson_is_run(course, runs):
         (("= 2 + 2", "= 1 / 0"), "line 1: double = 1 / 0\nZeroDivisionError: division by zero"),
     ],
 )
-def test_a_wrong_answer_or_an_error_stops_the_build(course, change, message, capfd):
+def test_a_wrong_answer_or_an_error_stops_the_build(course, change, message, capsys):
     edit(lesson(course), change)
     before = contents(course)
     assert main([], course) == 2
-    captured = capfd.readouterr()
+    captured = capsys.readouterr()
     assert captured.err == f"01_sums.py, cell 4, {message}\n"
     assert captured.out == "running 01_sums ...\n"
     assert changed(before, course) == set()

@@ -1,0 +1,277 @@
+"""What a model's outputs mean, read from the compiled loss, the targets and the last layer."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+TASKS = ("classification", "binary", "multilabel", "regression")
+# Keras's losses by the task they are for; the others (Dice, Tversky, Circle, CTC, KLDivergence)
+# serve several.
+LOSSES = {
+    "classification": (
+        "SparseCategoricalCrossentropy CategoricalCrossentropy CategoricalFocalCrossentropy "
+        "CategoricalGeneralizedCrossEntropy CategoricalHinge"
+    ),
+    "binary": "BinaryCrossentropy BinaryFocalCrossentropy Hinge SquaredHinge",
+    "regression": (
+        "MeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError LogCosh Huber Poisson "
+        "MeanSquaredLogarithmicError CosineSimilarity"
+    ),
+}
+TASK_OF = {name.lower(): task for task, names in LOSSES.items() for name in names.split()}
+WITHOUT_PROBABILITIES = {"hinge", "squaredhinge", "categoricalhinge"}
+PROBABILISTIC = {"binarycrossentropy", "binaryfocalcrossentropy"}
+ONE_HOT = {"categoricalcrossentropy", "categoricalfocalcrossentropy", "categoricalhinge"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the outputs mean.
+
+    Attributes:
+        kind: one of `TASKS`, or "other" where scikit-learn's scorers do not apply.
+        outputs: "probabilities", "logits", "margins" (no probabilities), "values", or "unknown",
+            which `with_outputs` resolves.
+        loss: the loss's name in lower case, without underscores.
+        targets: what scorers see as y_true: class numbers, 0/1 columns or values.
+        classes: the class labels, for classification and binary.
+    """
+
+    kind: str
+    outputs: str
+    loss: str
+    targets: np.ndarray
+    classes: np.ndarray | None = None
+
+    @property
+    def binary_loss(self) -> bool:
+        """Whether each output is judged on its own."""
+        return TASK_OF.get(self.loss) == "binary"
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """One class a row, to stratify by, or None."""
+        return self.targets if self.kind in ("classification", "binary") else None
+
+
+def as_targets(y) -> np.ndarray:
+    """Return y as an array of numbers, checked."""
+    y = np.asarray(y)
+    if y.dtype.kind not in "biuf":
+        raise TypeError(
+            f"`y` must hold numbers; Keras cannot train on anything else. Received: {y.dtype}, "
+            f"such as {y.ravel()[0]!r}. Of class names take their numbers: pd.factorize(y)[0], or "
+            "scikit-learn's LabelEncoder."
+            if y.size
+            else f"`y` must hold numbers. Received: {y.dtype}, empty"
+        )
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        bad = np.argwhere(~np.isfinite(y))
+        raise ValueError(
+            f"`y` must be finite. Received: {len(bad)} values that are not, the first in row "
+            f"{bad[0][0]}. Leave these rows out."
+        )
+    return y.astype("int64") if y.dtype.kind == "b" else y
+
+
+def describe(model, y: np.ndarray, task: str | None) -> Task:
+    """Tell the task from the compiled loss and the targets."""
+    if task is not None and task not in TASKS:
+        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received: task={task!r}")
+    loss, name = _loss(model)
+    kind = task or TASK_OF.get(name)
+    if kind is None:
+        raise ValueError(
+            f"The loss must tell the task. Received: {_shown(loss)}, which serves several. "
+            'Say it: task="classification" (one output a class), "binary" (one output), '
+            '"multilabel" or "regression".'
+        )
+    outputs = "values"
+    if name in WITHOUT_PROBABILITIES:
+        outputs = "margins"
+    elif kind != "regression":
+        known = getattr(loss, "from_logits", False if name in TASK_OF else None)
+        outputs = {None: "unknown", False: "probabilities", True: "logits"}[known]
+    if y.ndim > 2:
+        return Task("other", outputs, name, y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if kind == "regression":
+        return Task(kind, outputs, name, y)
+    if y.ndim == 2:
+        if name.startswith("sparse"):  # labels of the steps of a sequence; or see `with_outputs`
+            return Task("other", outputs, name, y)
+        return _columns(kind, task, outputs, name, y)
+    if kind == "multilabel" or name in ONE_HOT:
+        raise ValueError(
+            f"`y` must have one column a class for {_shown(loss)}. Received: shape {y.shape}. "
+            "Take keras.utils.to_categorical(y), or the loss SparseCategoricalCrossentropy."
+        )
+    if not np.array_equal(y, np.round(y)):
+        raise ValueError(
+            f"`y` must hold class numbers for {_shown(loss)}. Received: values such as "
+            f"{y[y != np.round(y)][0]}."
+        )
+    labels = y.astype("int64")
+    classes = np.unique(labels)
+    signed = -1 in classes and outputs != "probabilities" and name not in PROBABILISTIC
+    if kind == "binary" and not set(classes) <= ({-1, 1} if signed else {0, 1}):
+        raise ValueError(
+            f"`y` must be 0 or 1 for a binary task. Received: {_some(classes)}. For more classes "
+            "use one output a class and SparseCategoricalCrossentropy."
+        )
+    if kind == "binary":
+        classes = np.array([-1, 1] if -1 in classes else [0, 1])
+    return Task(kind, outputs, name, labels, classes)
+
+
+def _columns(kind, task, outputs, name, y) -> Task:
+    """The task where y has several columns: one-hot classes, or several yes-or-no labels."""
+    if kind == "binary":
+        if np.array_equal(y, y.astype(bool)) and (y.sum(1) == 1).all():
+            raise ValueError(
+                "A binary loss on several columns of which exactly one is 1 may mean exclusive "
+                f"classes or independent labels. Received: `y` of shape {y.shape}. Say it: "
+                'task="classification" or task="multilabel".'
+            )
+        kind = "multilabel"
+    if kind == "multilabel":
+        if not np.array_equal(y, y.astype(bool)):
+            raise ValueError(
+                f"`y` must be 0 or 1 in each column for several labels. Received: {_some(y)}"
+            )
+        return Task(kind, outputs, name, y.astype("int64"))
+    return Task(kind, outputs, name, y.argmax(1), np.arange(y.shape[1]))
+
+
+def _loss(model) -> tuple[object, str]:
+    import keras
+
+    loss = model.loss
+    if isinstance(loss, dict):
+        loss = list(loss.values())
+    if isinstance(loss, list | tuple):
+        if len(loss) != 1:
+            raise ValueError(
+                "Cross-validation scores models with one output. Received: a model compiled with "
+                f"{len(loss)} losses."
+            )
+        loss = loss[0]
+    if loss is None:
+        raise ValueError(
+            "The model must be compiled with a loss. Received: a model without. In build_model, "
+            "call model.compile(optimizer, loss)."
+        )
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        names = [_key(cls.__name__) for cls in type(loss).__mro__]
+    else:
+        names = [_key(getattr(loss, "__name__", type(loss).__name__))]
+    return loss, next((name for name in names if name in TASK_OF), names[0])
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _shown(loss) -> str:
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _some(values: np.ndarray) -> str:
+    seen = np.unique(values)
+    return ", ".join(map(str, seen[:6])) + (", ..." if len(seen) > 6 else "")
+
+
+def with_outputs(task: Task, model, outputs, y: np.ndarray) -> Task:
+    """Check the outputs of an untrained model on some rows against the loss and the targets."""
+    if not hasattr(outputs, "shape"):
+        raise ValueError(
+            "Cross-validation scores models with one output. Received: a model that gives a "
+            f"{type(outputs).__name__} of {len(outputs)}."
+        )
+    width = outputs.shape[1] if outputs.ndim == 2 else 1
+    if task.kind == "other" or outputs.ndim > 2:
+        if outputs.ndim <= 2 and task.loss.startswith("sparse"):
+            raise ValueError(
+                f"`y` must be one class number a row for this loss. Received: shape {y.shape}. "
+                "Of one-hot rows take y.argmax(1), or use CategoricalCrossentropy."
+            )
+        return replace(task, kind="other", classes=None)
+    if task.kind == "regression":
+        columns = 1 if task.targets.ndim == 1 else task.targets.shape[1]
+        if width != columns:
+            raise ValueError(
+                "The model must give as many values a row as `y` has; Keras would broadcast them "
+                f"without a word. Received: {width} outputs, {columns} in `y`."
+            )
+        return task
+    task = _probabilities_or_logits(task, model, outputs)
+    if task.kind == "multilabel":
+        if width != task.targets.shape[1]:
+            raise ValueError(
+                f"The model must give one output a label. Received: {width} outputs, `y` of shape "
+                f"{y.shape}."
+            )
+        return task
+    if width == 1:
+        if task.kind == "classification" and task.loss in TASK_OF and "categorical" in task.loss:
+            raise ValueError(
+                "A categorical loss needs one output a class; with one unit the softmax is always "
+                "1. Received: 1 output. Use two units, or one with BinaryCrossentropy."
+            )
+        classes = task.classes
+        if not set(classes) <= {0, 1} and not set(classes) <= {-1, 1}:
+            raise ValueError(
+                f"A model with one output tells two classes, 0 and 1. Received: {_some(classes)}"
+            )
+        classes = np.array([-1, 1] if -1 in classes else [0, 1])
+        return replace(task, kind="binary", classes=classes)
+    if task.kind == "binary" and width != 2:
+        raise ValueError(f"A binary task has one output or two. Received: {width} outputs.")
+    if task.targets.min() < 0 or task.targets.max() >= width:
+        raise ValueError(
+            f"`y` must hold class numbers from 0 to {width - 1} for a model with {width} outputs. "
+            f"Received: {task.targets.min()} to {task.targets.max()}."
+        )
+    if y.ndim == 2 and y.shape[1] not in (1, width):
+        raise ValueError(
+            f"The model must give one output a class. Received: {width} outputs, `y` of shape "
+            f"{y.shape}."
+        )
+    if y.ndim == 1 and task.binary_loss:
+        raise ValueError(
+            f"A binary loss on class numbers needs one output. Received: {width} outputs; Keras "
+            "would compare each with the same number. Use one unit, or "
+            "SparseCategoricalCrossentropy."
+        )
+    return replace(task, kind="classification", classes=np.arange(width))
+
+
+def _probabilities_or_logits(task: Task, model, outputs: np.ndarray) -> Task:
+    """Settle whether the outputs are logits, and refuse a loss and a last layer that disagree."""
+    last = model.layers[-1] if getattr(model, "layers", None) else None
+    activation = getattr(last, "activation", None)
+    ending = getattr(activation, "__name__", type(last).__name__).lower()
+    if task.outputs == "unknown":
+        if ending not in ("softmax", "sigmoid", "linear"):
+            raise ValueError(
+                f"Nothing tells whether the outputs are logits. Received: the loss {task.loss!r} "
+                f"without `from_logits`, and a last layer ending in {ending!r}. Give the loss an "
+                "attribute `from_logits`."
+            )
+        known = "logits" if ending == "linear" else "probabilities"
+        task = replace(task, outputs=known)
+    if task.outputs == "logits" and ending in ("softmax", "sigmoid"):
+        raise ValueError(
+            "A loss with from_logits=True must get logits. Received: a last layer with "
+            f"{ending}. Take the activation away, or from_logits=False."
+        )
+    low, high = float(np.min(outputs)), float(np.max(outputs))
+    if task.outputs == "probabilities" and not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise ValueError(
+            "A loss with from_logits=False must get probabilities. Received: outputs from "
+            f"{low:.3g} to {high:.3g}. Add a softmax or sigmoid, or give the loss from_logits=True."
+        )
+    return task

@@ -1,0 +1,195 @@
+"""Which models can share one traced program: same layers, loss, metrics and optimizer."""
+
+import json
+import types
+
+import numpy as np
+
+_BY_NAME = ("inbound_nodes", "input_layers", "output_layers")
+_SKIP = {"name", "seed", "path"}
+
+
+class Unlike(Exception):
+    """Raised where a model cannot share a program, with the reason."""
+
+
+def fingerprint(model) -> str:
+    """Return a string that is the same for models which one program can train.
+
+    It covers everything that the trace of a training step depends on. Values of variables, names
+    and seeds are left out, because they are state. What cannot be compared raises `Unlike`.
+    """
+    import keras
+
+    if type(model) not in (keras.Model, keras.Sequential) and (
+        type(model).__mro__[1] is not keras.Model or not _from_keras(type(model))
+    ):
+        raise Unlike("a model class of its own")
+    layers = list(model._flatten_layers(include_self=False))
+    for layer in layers:
+        if not _from_keras(type(layer)):
+            raise Unlike(f"the layer {type(layer).__name__} is not Keras's own")
+    optimizer = model.optimizer
+    reason = _unfit_optimizer(optimizer)
+    if reason:
+        raise Unlike(reason)
+    numbers = {layer.name: k for k, layer in enumerate(layers)}
+    parts = {
+        "config": _normal(model.get_config(), numbers),
+        "layers": [_callables(layer) for layer in layers],
+        "policy": model.dtype_policy.name,
+        "jit": bool(model.jit_compile),
+        "loss": _normal(model.loss, {}),
+        "compile": _normal({**model.get_compile_config(), "optimizer": None}, {}),
+        "metrics": [_metric(metric) for metric in _flat_metrics(model)],
+        "optimizer": _optimizer(optimizer, model),
+        "variables": [
+            (tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables
+        ],
+    }
+    return json.dumps(parts, sort_keys=True, default=str)
+
+
+def _from_keras(kind) -> bool:
+    return kind.__module__.split(".")[0] == "keras"
+
+
+def _unfit_optimizer(optimizer) -> str:
+    import keras
+
+    kind, base = type(optimizer), keras.optimizers.Optimizer
+    plain = ("apply", "_backend_apply_gradients", "_backend_update_step", "_apply_weight_decay")
+    if not _from_keras(kind) or any(getattr(kind, m) is not getattr(base, m) for m in plain):
+        return f"the optimizer {kind.__name__} keeps a program for each model"
+    if optimizer.gradient_accumulation_steps:
+        return "gradient accumulation keeps a program for each model"
+    if optimizer.use_ema and optimizer.ema_overwrite_frequency:
+        return "`ema_overwrite_frequency` keeps a program for each model"
+    return ""
+
+
+def _optimizer(optimizer, model):
+    config = optimizer.get_config()
+    if not isinstance(config["learning_rate"], dict):
+        config.pop("learning_rate")  # a variable: state
+    rate = optimizer._learning_rate
+    decays = None
+    if optimizer.weight_decay is not None:
+        decays = [optimizer._use_weight_decay(v) for v in model.trainable_variables]
+    return [
+        type(optimizer).__qualname__,
+        _normal(config, {}),
+        None if isinstance(rate, _variable()) else _normal(rate, {}),
+        decays,
+        [(tuple(v.shape), str(v.dtype)) for v in optimizer.variables],
+    ]
+
+
+def _variable():
+    import keras
+
+    return keras.Variable
+
+
+def _flat_metrics(model):
+    for metric in model.metrics:
+        inner = getattr(metric, "metrics", None)
+        yield from inner if isinstance(inner, (list, tuple)) and inner else [metric]
+
+
+def _metric(metric):
+    kind = type(metric)
+    if not _from_keras(kind):
+        return _normal(metric, {})
+    attributes = {k: v for k, v in vars(metric).items() if callable(v) and "track" not in k}
+    return [kind.__qualname__, _normal(metric.get_config(), {}), _normal(attributes, {})]
+
+
+def _callables(layer):
+    """Activations, initializers, regularizers and constraints: a config holds their names only."""
+    import keras
+
+    skip = (keras.Variable, keras.layers.Layer, keras.random.SeedGenerator, type)
+    found = {}
+    for name, value in vars(layer).items():
+        known = isinstance(value, (types.FunctionType, keras.regularizers.Regularizer))
+        if known or isinstance(value, keras.constraints.Constraint):
+            found[name] = value
+    found = {k: v for k, v in found.items() if not isinstance(v, skip)}
+    return _normal(found, {})
+
+
+def _normal(value, numbers, seen=()):
+    """Return a JSON structure that is equal for equal behaviour.
+
+    Functions are compared by their code and closure, objects by class and attributes; anything
+    else is equal to itself alone.
+    """
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return repr(value)
+    if any(value is one for one in seen):
+        return "cycle"
+    seen = (*seen, value)
+    if isinstance(value, dict):
+        return {
+            str(k): _references(v, numbers) if k in _BY_NAME and numbers else _normal(v, numbers, seen)
+            for k, v in value.items()
+            if k not in _SKIP
+        }
+    if isinstance(value, (list, tuple)):
+        return [_normal(v, numbers, seen) for v in value]
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype), value.shape, value.tobytes().hex()]
+    if isinstance(value, np.generic):
+        return repr(value)
+    if isinstance(value, types.MethodType):
+        return ["method", _normal(value.__func__, numbers, seen), f"of {id(value.__self__)}"]
+    if isinstance(value, types.FunctionType):
+        cells = [_cell(c) for c in value.__closure__ or ()]
+        return [
+            value.__module__,
+            value.__qualname__,
+            id(value.__globals__),
+            value.__code__.co_code.hex(),
+            _normal([c for c in value.__code__.co_consts if not hasattr(c, "co_code")], {}, seen),
+            [c.co_code.hex() for c in value.__code__.co_consts if hasattr(c, "co_code")],
+            list(value.__code__.co_names),
+            _normal([cells, value.__defaults__, value.__kwdefaults__], numbers, seen),
+        ]
+    if isinstance(value, (type, types.BuiltinFunctionType)):
+        return [value.__module__, value.__qualname__]
+    if type(value).__name__ == "DTypePolicy":
+        return value.name
+    if isinstance(value, _variable()):
+        return ["variable", tuple(value.shape), str(value.dtype)]
+    if hasattr(value, "__dict__") and not _opaque(value):
+        skip = {*_SKIP, "_name", "_tracker", "_auto_name"}
+        inner = {k: v for k, v in vars(value).items() if k not in skip}
+        return [type(value).__module__, type(value).__qualname__, _normal(inner, {}, seen)]
+    return f"{type(value).__qualname__} {id(value)}"
+
+
+def _opaque(value) -> bool:
+    import keras
+
+    return isinstance(value, (keras.layers.Layer, types.ModuleType)) or not hasattr(
+        type(value), "__init__"
+    )
+
+
+def _cell(cell):
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _references(value, numbers):
+    """As `_normal`, for the part of a config that names layers: the names become numbers."""
+    if isinstance(value, dict):
+        return {str(k): _references(v, numbers) for k, v in value.items() if k != "name"}
+    if isinstance(value, (list, tuple)):
+        return [_references(v, numbers) for v in value]
+    if isinstance(value, str) and value in numbers:
+        return f"#{numbers[value]}"
+    return repr(value)
