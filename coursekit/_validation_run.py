@@ -50,7 +50,7 @@ def numbers(x):
         a = a.toarray() if hasattr(a, "toarray") else np.asarray(a)
         if a.dtype.kind not in "biuf":
             raise TypeError(
-                f"The model must get numbers. Received: {a.dtype}, such as {a.ravel()[0]!r}. "
+                f"The model must get numbers. Received: {a.dtype}, such as {str(a.ravel()[0])!r}. "
                 "Encode and scale the columns in `preprocess`, for example with scikit-learn's "
                 "make_column_transformer."
             )
@@ -273,7 +273,8 @@ class Run:
             models, x, y,
             rows=[part.train for part in parts], sample_weight=weights,
             validation_rows=[part.watch for part in parts], callbacks=callbacks,
-            seeds=[self.fold_seed(k) for k in group],
+            seed=[self.fold_seed(k) for k in group],
+            verbose=0,
             **{name: self.fit[name] for name in ("epochs", "batch_size", "shuffle",
                                                  "class_weight")},
         )  # fmt: skip
@@ -318,23 +319,11 @@ class Run:
         return {name: fingerprint(value) for name, value in values.items()}
 
 
-def fit_all(models, x, y, *, rows, sample_weight, validation_rows, callbacks, seeds, **fit):
-    """Train the models in place and return their histories."""
-    import keras
+def fit_all(models, x, y, **settings) -> list[dict[str, list]]:
+    """Train the models in place and return what they recorded."""
+    from coursekit.training.many import fit_many
 
-    histories = []
-    for k, (model, train, watch, seed) in enumerate(
-        zip(models, rows, validation_rows, seeds, strict=True)
-    ):
-        keras.utils.set_random_seed(seed % 2**31)
-        history = model.fit(
-            take(x, train),
-            y[train],
-            sample_weight=None if sample_weight is None else sample_weight[train],
-            validation_data=(take(x, watch), y[watch]),
-            callbacks=callbacks[k] if callbacks else None,
-            verbose=0,
-            **fit,
-        )
-        histories.append(history.history)
-    return histories
+    histories = fit_many(models, x, y, **settings)
+    if any(history.params.get("interrupted") for history in histories):
+        raise KeyboardInterrupt  # a fold trained for some of its epochs has no score
+    return [history.history for history in histories]

@@ -57,6 +57,10 @@ class _Adapter(BaseEstimator):
         self.model, self.task, self.batch_size = model, task, batch_size
         self.known = known
 
+    def fit(self, x, y):
+        """Only there because scikit-learn takes nothing for an estimator without it."""
+        raise NotImplementedError("cross_validate trains the model.")
+
     def outputs(self, x) -> np.ndarray:
         if self.known is None or self.known[0] is not x:
             self.known = x, outputs_of(self.model, x, self.batch_size)
@@ -114,19 +118,16 @@ def make_scorers(scoring, task: Task) -> dict[str, Callable]:
                 "estimator.model is the trained model."
             )
         scoring = "r2" if task.kind == "regression" else "accuracy"
+    given = scoring
     if isinstance(scoring, str) or callable(scoring):
         scoring = [scoring]
-    if not isinstance(scoring, dict):
-        try:
-            items = list(scoring)
-        except TypeError:
-            items = []
-        scoring = {s if isinstance(s, str) else getattr(s, "__name__", str(s)): s for s in items}
-        if not items or len(scoring) != len(items):
-            raise ValueError(
-                "`scoring` must be a scorer's name, a function f(estimator, x, y), or a list or "
-                f"dict of these, each named once. Received: scoring={items or scoring!r}"
-            )
+    if isinstance(scoring, list | tuple | set):
+        scoring = {s if isinstance(s, str) else getattr(s, "__name__", str(s)): s for s in scoring}
+    if not isinstance(scoring, dict) or not scoring or len(scoring) < _count(given):
+        raise ValueError(
+            "`scoring` must be a scorer's name, a function f(estimator, x, y), or a list or dict "
+            f"of these, each named once. Received: scoring={given!r}"
+        )
     dummy = adapter(None, task)
     scorers = {}
     for name, scorer in scoring.items():
@@ -146,6 +147,10 @@ def make_scorers(scoring, task: Task) -> dict[str, Callable]:
         if hasattr(scorers[name], "_score_func"):
             _try(name, scorers[name], task)
     return scorers
+
+
+def _count(given) -> int:
+    return len(given) if isinstance(given, list | tuple) else 1
 
 
 def _try(name: str, scorer: Callable, task: Task) -> None:

@@ -1,6 +1,6 @@
 """What a model's outputs mean, read from the compiled loss, the targets and the last layer."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Task:
     kind: str
     outputs: str
     loss: str
-    targets: np.ndarray
+    targets: np.ndarray = field(repr=False)
     classes: np.ndarray | None = None
 
     @property
@@ -60,7 +60,7 @@ def as_targets(y) -> np.ndarray:
     if y.dtype.kind not in "biuf":
         raise TypeError(
             f"`y` must hold numbers; Keras cannot train on anything else. Received: {y.dtype}, "
-            f"such as {y.ravel()[0]!r}. Of class names take their numbers: pd.factorize(y)[0], or "
+            f"such as {str(y.ravel()[0])!r}. Of class names take their numbers: pd.factorize(y)[0], or "
             "scikit-learn's LabelEncoder."
             if y.size
             else f"`y` must hold numbers. Received: {y.dtype}, empty"

@@ -65,9 +65,9 @@ def items(answer, at_most: int, what: str = "the result") -> list:
     if answer is None:
         raise Wrong("none", what=what)
     try:
-        if not isinstance(answer, Iterable) or isinstance(answer, str | bytes):
+        if isinstance(answer, str | bytes):
             raise TypeError
-        iterator = iter(answer)  # an array of no dimensions looks iterable, and is not
+        iterator = iter(answer)  # whatever Python can loop over, __getitem__ alone among it
     except TypeError:
         raise Wrong("type", what=what, wanted="something to loop over", got=a(answer)) from None
     return list(itertools.islice(iterator, at_most + 1))

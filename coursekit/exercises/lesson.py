@@ -194,6 +194,9 @@ class Lesson:
                 if not isinstance(text, str) or not text.strip():
                     raise Wrong("type", what=what, wanted="a text", got=brief(text) or "empty")
             score = expect.number(score, "`score`")
+            if "accuracy" in metric and not 0 <= score <= 1:
+                wanted = "an accuracy between 0 and 1"
+                raise Wrong("type", what="`score`", wanted=wanted, got=score)
         except Wrong as wrong:
             return self._show(WRONG, title, Text(wrong.sentence()))
         entry = {"choice": choice.strip(), "because": because.strip(), metric: score}
@@ -347,6 +350,9 @@ class Lesson:
         names = [*self.exercises, *self.predictions, *self.questions]
         given = name if isinstance(name, str) else getattr(name, "__name__", "")
         close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+        if given in [*self.predictions, *self.questions]:
+            text = "Predictions and quiz questions have no hints and no solutions: choose a letter."
+            return self._show("note", f"nothing to show for {brief(name)}", Text(text))
         wanted = f"Did you mean `{close[0]}`?" if close else f"There are: {', '.join(names)}."
         first = (close or names or ["name"])[0]
         text = f'The first argument is a name in quotes, as in `check("{first}", ...)`. {wanted}'

@@ -29,7 +29,8 @@ class Wrong(Exception):
 
 
 STANDARD = {
-    "none": "{what} returned None. Is there a `return` line?",
+    "none": "{what} is None. If it comes from a function, is its `return` missing? (`print` shows "
+    "a value, and hands nothing back.)",
     "generator": "{what} is a generator, which gives its values one by one, where {wanted} is "
     "expected. Did you write `yield` for `return`, or leave out `list(...)`?",
     "type": "{what} should be {wanted}, but it is {got}.",

@@ -19,12 +19,8 @@ def fingerprint(model) -> str:
     It covers everything that the trace of a training step depends on. Values of variables, names
     and seeds are left out, because they are state. What cannot be compared raises `Unlike`.
     """
-    import keras
-
-    if type(model) not in (keras.Model, keras.Sequential) and (
-        type(model).__mro__[1] is not keras.Model or not _from_keras(type(model))
-    ):
-        raise Unlike("a model class of its own")
+    if not _from_keras(type(model)):
+        raise Unlike(f"{type(model).__name__} is not Keras's own class")
     layers = list(model._flatten_layers(include_self=False))
     for layer in layers:
         if not _from_keras(type(layer)):
@@ -43,9 +39,7 @@ def fingerprint(model) -> str:
         "compile": _normal({**model.get_compile_config(), "optimizer": None}, {}),
         "metrics": [_metric(metric) for metric in _flat_metrics(model)],
         "optimizer": _optimizer(optimizer, model),
-        "variables": [
-            (tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables
-        ],
+        "variables": [(tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables],
     }
     return json.dumps(parts, sort_keys=True, default=str)
 
@@ -109,13 +103,12 @@ def _callables(layer):
     """Activations, initializers, regularizers and constraints: a config holds their names only."""
     import keras
 
-    skip = (keras.Variable, keras.layers.Layer, keras.random.SeedGenerator, type)
-    found = {}
-    for name, value in vars(layer).items():
-        known = isinstance(value, (types.FunctionType, keras.regularizers.Regularizer))
-        if known or isinstance(value, keras.constraints.Constraint):
-            found[name] = value
-    found = {k: v for k, v in found.items() if not isinstance(v, skip)}
+    skip = (keras.Variable, keras.Operation, keras.Initializer, keras.Metric, type)
+    found = {
+        name: value
+        for name, value in vars(layer).items()
+        if callable(value) and not isinstance(value, skip) and not hasattr(type(layer), name)
+    }
     return _normal(found, {})
 
 
@@ -132,7 +125,9 @@ def _normal(value, numbers, seen=()):
     seen = (*seen, value)
     if isinstance(value, dict):
         return {
-            str(k): _references(v, numbers) if k in _BY_NAME and numbers else _normal(v, numbers, seen)
+            str(k): _references(v, numbers)
+            if k in _BY_NAME and numbers
+            else _normal(v, numbers, seen)
             for k, v in value.items()
             if k not in _SKIP
         }
@@ -150,10 +145,7 @@ def _normal(value, numbers, seen=()):
             value.__module__,
             value.__qualname__,
             id(value.__globals__),
-            value.__code__.co_code.hex(),
-            _normal([c for c in value.__code__.co_consts if not hasattr(c, "co_code")], {}, seen),
-            [c.co_code.hex() for c in value.__code__.co_consts if hasattr(c, "co_code")],
-            list(value.__code__.co_names),
+            _code(value.__code__),
             _normal([cells, value.__defaults__, value.__kwdefaults__], numbers, seen),
         ]
     if isinstance(value, (type, types.BuiltinFunctionType)):
@@ -172,9 +164,12 @@ def _normal(value, numbers, seen=()):
 def _opaque(value) -> bool:
     import keras
 
-    return isinstance(value, (keras.layers.Layer, types.ModuleType)) or not hasattr(
-        type(value), "__init__"
-    )
+    return isinstance(value, (keras.layers.Layer, types.ModuleType))
+
+
+def _code(code):
+    consts = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    return [code.co_code.hex(), list(code.co_names), consts]
 
 
 def _cell(cell):

@@ -77,7 +77,8 @@ def train_until(
         max_epochs: at least 1; reason "max_epochs".
         tolerance: stop when the training loss changes by less from one epoch to the next; reason
             "converged". 0 never stops.
-        validation: a pair (x, y) whose loss is measured after each epoch, in inference mode.
+        validation: a pair (x, y) whose loss is measured after each epoch, in inference mode and in
+            one batch, with the model's penalties, as `fit` does.
         patience: stop after so many epochs without a better validation loss; reason
             "no_improvement". The weights stay those of the last epoch.
 
@@ -108,8 +109,8 @@ def train_until(
     for _ in range(max_epochs):
         run.losses.append(_epoch(step, batches))
         if validation is not None:
-            predicted = model(validation[0], training=False)
-            run.validation_losses.append(float(loss_fn(validation[1], predicted)))
+            loss = loss_fn(validation[1], model(validation[0], training=False))
+            run.validation_losses.append(float(loss + sum(model.losses)))
         reason = _reason(run, tolerance, patience)
         if reason:
             return run._replace(reason=reason)

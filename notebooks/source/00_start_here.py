@@ -1,7 +1,9 @@
 # ---
 # jupyter:
 #   coursekit:
-#     backends: [tensorflow, jax]
+#     backends:
+#     - tensorflow
+#     - jax
 #     minutes: 10
 #   jupytext:
 #     text_representation:
@@ -9,7 +11,7 @@
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---

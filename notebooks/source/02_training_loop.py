@@ -1,7 +1,8 @@
 # ---
 # jupyter:
 #   coursekit:
-#     backends: [tensorflow]
+#     backends:
+#     - tensorflow
 #     minutes: 50
 #   jupytext:
 #     text_representation:
@@ -9,7 +10,7 @@
 #       format_name: percent
 #       format_version: '1.3'
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -97,21 +98,24 @@ print(f"w = {w:.2f}, b = {b:.2f}, loss from {losses[0]:.2f} to {losses[-1]:.2f}"
 
 # %% jupyter={"source_hidden": true} topics="training-flow-diagram"
 # Safe to skip: this draws the diagram.
-fig, ax = plots.figure("The loop, with its way out", height=1.9)
+from matplotlib.patches import FancyBboxPatch
+
+fig, ax = plots.figure("The loop, with its way out", height=1.6)
 names = ["training\ndata", "initialise", "forward", "loss", "backward", "update", "converged?"]
-arrow, boxes = {"arrowstyle": "-|>", "color": "0.3", "shrinkA": 0, "shrinkB": 0}, []
+arrow = {"arrowstyle": "-|>", "color": "0.3", "shrinkA": 0, "shrinkB": 0}
 for place, name in enumerate([*names, "trained\nmodel"]):
-    color = plots.TRAIN.color if 2 <= place <= 6 else "0.5"
-    box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": color, "lw": 1.5}
-    at = (1.32 * place, 0)
-    boxes.append(ax.text(*at, name, ha="center", va="center", fontsize=8, bbox=box, zorder=3))
+    color, at = plots.TRAIN.color if 2 <= place <= 6 else "0.5", 1.4 * place
+    ax.add_patch(
+        FancyBboxPatch((at - 0.48, -0.2), 0.96, 0.4, "round,pad=0.04", fc="white", ec=color)
+    )
+    ax.text(at, 0, name, ha="center", va="center", fontsize=7)
     if place:
-        ax.annotate("", at, (at[0] - 1.32, 0), arrowprops={**arrow, "shrinkB": 27 if place != 3 else 18})
-curve = {**arrow, "connectionstyle": "arc3,rad=0.3", "shrinkA": 12, "shrinkB": 12}
-ax.annotate("", (2.64, 0), (7.92, 0), arrowprops=curve)
-ax.text(5.28, 0.92, "no: again", ha="center", fontsize=8)
-ax.text(8.62, 0.22, "yes", ha="center", fontsize=8)
-ax.set(xlim=(-0.6, 9.9), ylim=(-0.4, 1.15))
+        ax.annotate("", (at - 0.53, 0), (at - 0.87, 0), arrowprops=arrow)
+around = {**arrow, "connectionstyle": "bar,fraction=0.09"}
+ax.annotate("", (2.8, 0.25), (8.4, 0.25), arrowprops={**around, "shrinkA": 1, "shrinkB": 1})
+ax.text(5.6, 0.56, "no: again", ha="center", fontsize=8)
+ax.text(9.1, 0.08, "yes", ha="center", fontsize=7)
+ax.set(xlim=(-0.6, 10.4), ylim=(-0.3, 0.8))
 ax.axis("off")
 plots.show(
     fig,
@@ -184,6 +188,7 @@ print("the first layer's weights lie on", model.weights[0].value.device.split("/
 # run three batches through a small network beside a reference. Its *batch normalization* layer
 # behaves differently in training, and tells whether you asked for training.
 
+
 # %% exercise="train_step"
 def train_step(model, loss_fn, optimizer, x, y):
     """Update the model by one batch; return the loss that the update was made from."""
@@ -216,6 +221,7 @@ check("train_step", train_step)
 
 # %%
 check("predict_same", "c")  # SOLUTION
+
 
 # %%
 def train_one_epoch(model, batches_of, loss_fn, optimizer):
@@ -280,6 +286,7 @@ print(f"mean of the batch losses {np.mean(epochs[0]):.3f}, over all rows {hand_l
 # Two batches: loss 1.0 from 32 rows, loss 5.0 from one row. What is the loss of the epoch? Write it
 # for any batches: `losses` and `sizes` are lists of equal length. The tutorial's
 # `total / len(dataloader)` gives 3.0 here. Is that fair to the rows?
+
 
 # %% exercise="epoch_loss"
 def epoch_loss(losses, sizes):
@@ -453,6 +460,7 @@ check("patience", patience)
 # version calls `self.compute_loss`, which adds the penalties in `self.losses`. It also updates the
 # tracker from which `fit` reads the epoch's loss, weighted by rows. The short version, found in many
 # places, does neither. Both networks below ask for a penalty on large weights (L2).
+
 
 # %%
 class Right(keras.Sequential):

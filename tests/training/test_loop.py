@@ -34,10 +34,12 @@ def build(kind="dense"):
 def test_equals_fit(kind, optimizer):
     ours, theirs = build(kind), build(kind)
     make = {"sgd": lambda: keras.optimizers.SGD(0.1), "adam": keras.optimizers.Adam}[optimizer]
-    run = train_until(ours, cut(), LOSS, make(), max_epochs=3)
+    run = train_until(ours, cut(), LOSS, make(), max_epochs=3, validation=(X, Y))
     theirs.compile(make(), LOSS)
-    seen = theirs.fit(X, Y, batch_size=32, epochs=3, shuffle=False, verbose=0).history["loss"]
-    np.testing.assert_allclose(run.losses, seen, atol=1e-6)
+    data = {"validation_data": (X, Y), "validation_batch_size": 33}
+    seen = theirs.fit(X, Y, batch_size=32, epochs=3, shuffle=False, verbose=0, **data).history
+    np.testing.assert_allclose(run.losses, seen["loss"], atol=1e-6)
+    np.testing.assert_allclose(run.validation_losses, seen["val_loss"], atol=1e-6)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
