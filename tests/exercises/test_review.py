@@ -120,7 +120,7 @@ def test_a_decision_that_cannot_be_written(lesson, shown, home):
         (3, "b", 0.5, "`choice` should be a text, but it is 3."),
         ("c", None, 0.5, "`because` should be a text, but it is None."),
         ("c", "b", "0.9", "`score` should be one number, but it is a str."),
-        ("c", "b", None, "`score` returned None"),
+        ("c", "b", None, "`score` is None"),
         ("c", "b", [0.1, 0.2], "`score` has shape (2,)"),
         ("c", "b", float("nan"), "`score` contains NaN"),
     ],
