@@ -135,20 +135,29 @@ def _words(names: list[str]) -> str:
 def fingerprint(value) -> str:
     """Return a short hash of data, settings, functions, scikit-learn objects or compiled models.
 
-    Of a function the code counts, not what it reads from outside; of a model the configuration,
-    not the weights.
+    Of a function count its code, and the numbers, words and neighbouring functions that it reads
+    from outside; of a model its configuration, not its weights.
     """
     digest = hashlib.sha256()
-    _feed(digest, value)
+    _feed(digest, value, set())
     return digest.hexdigest()[:16]
 
 
-def _feed(digest, value) -> None:
+PLAIN = bool, int, float, str, bytes, np.generic, type(None)
+
+
+def _feed(digest, value, seen: set[int]) -> None:
     def add(*words):
         for word in words:
             digest.update(str(word).encode() + b"\0")
 
-    if hasattr(value, "get_compile_config"):
+    def feed(*values):
+        for one in values:
+            _feed(digest, one, seen)
+
+    if isinstance(value, PLAIN):
+        add(type(value).__name__, value)
+    elif hasattr(value, "get_compile_config"):
         add("model", type(value).__name__, [tuple(w.shape) for w in value.weights])
         for config in (value.get_config, value.get_compile_config):
             try:
@@ -159,9 +168,7 @@ def _feed(digest, value) -> None:
             add(re.sub(r"_\d+\b", "", text))
     elif hasattr(value, "iloc"):  # a table
         add("table", list(map(str, getattr(value, "columns", ()))), value.shape)
-        columns = [value[c] for c in value] if value.ndim == 2 else [value]
-        for column in columns:
-            _feed(digest, column.to_numpy())
+        feed(*(value.iloc[:, k].to_numpy() for k in range(value.shape[1])))
     elif isinstance(value, np.ndarray):
         add(value.dtype.str, value.shape)
         if value.dtype.hasobject:
@@ -171,29 +178,50 @@ def _feed(digest, value) -> None:
     elif isinstance(value, dict):
         add("dict", len(value))
         for key in sorted(value, key=str):
-            _feed(digest, key)
-            _feed(digest, value[key])
+            feed(key, value[key])
     elif isinstance(value, list | tuple):
         add("list", len(value))
-        for item in value:
-            _feed(digest, item)
+        feed(*value)
     elif isinstance(value, types.FunctionType):
-        _feed(digest, value.__code__)
-        _feed(digest, [value.__defaults__, value.__kwdefaults__])
+        if id(value) not in seen:  # it may call itself
+            seen.add(id(value))
+            feed(value.__code__, value.__defaults__, value.__kwdefaults__)
+            for name, other in _read_from_outside(value):
+                add(name)
+                feed(other)
     elif isinstance(value, types.CodeType):
         add("code", value.co_code.hex(), value.co_names)
-        _feed(digest, [c for c in value.co_consts if not isinstance(c, str) or c != value.co_name])
+        feed(*value.co_consts)
     elif isinstance(value, functools.partial):
-        _feed(digest, ["partial", value.func, value.args, value.keywords])
+        add("partial")
+        feed(value.func, value.args, value.keywords)
     elif hasattr(value, "_score_func"):  # what scikit-learn's make_scorer returns
         add(repr(value))
     elif hasattr(value, "get_params") and not isinstance(value, type):
         add(type(value).__qualname__)
-        _feed(digest, value.get_params(deep=False))
-    elif value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
-        add(type(value).__name__, value)
+        feed(value.get_params(deep=False))
     else:
         add(_kind(value))
+
+
+def _read_from_outside(function) -> list[tuple[str, object]]:
+    """The plain values, arrays and functions of the same module that a function refers to."""
+    found = {}
+    codes = [function.__code__]
+    for code in codes:
+        codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+        found |= {n: function.__globals__[n] for n in code.co_names if n in function.__globals__}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not set yet
+            continue
+    return [
+        (name, value)
+        for name, value in sorted(found.items())
+        if isinstance(value, (*PLAIN, tuple, np.ndarray))
+        or (isinstance(value, types.FunctionType) and value.__module__ == function.__module__)
+    ]
 
 
 def _kind(value) -> str:

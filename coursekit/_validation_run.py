@@ -29,8 +29,12 @@ class Part(NamedTuple):
         return [self.train, self.watch, self.validation][: 2 + (self.watch is not self.validation)]
 
 
-class Ragged(ValueError):
-    """Preprocessed folds differ in shape."""
+class OneByOne(Exception):
+    """These folds cannot be trained together.
+
+    Their models share frozen layers; or preprocessing gives another number of columns in each
+    fold, as PCA(0.95) does.
+    """
 
 
 def take(x, rows: np.ndarray):
@@ -70,7 +74,7 @@ def join(xs: list):
     try:
         return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *xs)
     except ValueError:
-        raise Ragged from None
+        raise OneByOne from None
 
 
 def shapes(x) -> str:
@@ -91,6 +95,7 @@ class Run:
         self.scorers: dict[str, Callable]
         self.problems: dict[str, dict[int, str]] = {}
         self.prepared: dict[int, list] = {}
+        self.verbose: int | str = 0
 
     def fold_seed(self, fold: int) -> int:
         return int(np.random.SeedSequence([self.seed, fold]).generate_state(1)[0])
@@ -112,15 +117,10 @@ class Run:
                 "`build_model` must return a compiled model. Received: one that is not. Call "
                 "model.compile(optimizer, loss) in it."
             )
-        if int(model.optimizer.iterations) > 0:
-            raise ValueError(
-                "`build_model` must return a fresh model. Received: one trained for "
-                f"{int(model.optimizer.iterations)} steps. Build a new one in each call."
-            )
         return model
 
     def look_at(self, model, others=()) -> None:
-        """Refuse models that share what training changes."""
+        """Refuse a model that is not new, or shares with others what training changes."""
         for other in others:
             if model is other:
                 raise ValueError(
@@ -142,14 +142,25 @@ class Run:
                     "its validation rows. Build every layer inside the function, or freeze the "
                     "shared one."
                 )
+        if int(model.optimizer.iterations) > 0:
+            raise ValueError(
+                "`build_model` must return a fresh model. Received: one trained for "
+                f"{int(model.optimizer.iterations)} steps. Build a new one in each call."
+            )
+
+    def build_weights(self, fold: int, model, one_row) -> None:
+        """Build a model without an Input here, where its seed is known."""
+        if not model.built:
+            with seeded(self.fold_seed(fold)):
+                outputs_of(model, one_row)
 
     def first_outputs(self, model):
-        """The outputs for a few validation rows; builds a model without an Input."""
+        """The outputs for a few validation rows of the first fold."""
         x, _, _, (part, *_) = self.assemble([0])
         few = take(x, part.validation[:64])
         try:
-            with seeded(self.fold_seed(0)):
-                return outputs_of(model, few)
+            self.build_weights(0, model, take(x, part.train[:1]))
+            return outputs_of(model, few)
         except Exception as error:  # each backend has its own
             raise ValueError(
                 "The model must take the rows of `x` as they are after `preprocess`. Received: "
@@ -228,44 +239,45 @@ class Run:
     # Training and scoring ---------------------------------------------------------------------
 
     def train_all(self, found: dict[int, Fold], first, folder, verbose) -> None:
-        import keras
-
+        """Train the folds that are not in `found` yet and put them there."""
+        self.verbose = verbose
         todo = [k for k in range(len(self.folds)) if k not in found]
-        bar = None
-        if verbose and todo:
-            bar = keras.utils.Progbar(len(self.folds), unit_name="fold")
-            for k in found:
-                bar.update(len([j for j in found if j <= k]), list(found[k].scores.items()))
-        done = len(found)
+        if verbose and found:
+            print(f"cross_validate: {len(found)} of {len(self.folds)} folds from {folder.path}")
+        built = {0: first}  # and a second one, to look at both before anything is trained
+        built |= {k: self.build(k) for k in todo[:2] if k != 0}
+        for k in built:
+            self.look_at(built[k], [first] if k else [])
         for group in self.groups(todo, first, folder is not None):
             models = []
             for k in group:
-                model = first if k == 0 else self.build(k)
-                self.look_at(model, models if model is first else [first, *models[-1:]])
+                model = built.pop(k, None) or self.build(k)
+                self.look_at(model, [other for other in (first, *models[-1:]) if k])
                 models.append(model)
             for k, fold in self.train(group, models):
                 found[k] = fold
                 if folder is not None:
                     folder.save(k, fold)
-                done += 1
-                if bar is not None:
-                    bar.update(done, list(fold.scores.items()))
-            del models
+            del models, model
+            if verbose:
+                means = (f"{s} {np.mean([f.scores[s] for f in found.values()]):.3f}"
+                         for s in self.scorers)  # fmt: skip
+                print(f"cross_validate: {len(found)} of {len(self.folds)} folds;", *means)
         self._report()
 
     def train(self, group: list[int], models: list) -> Iterator[tuple[int, Fold]]:
         """Train the models of a group and yield each fold with what it left."""
         try:
+            if _overlap(models):
+                raise OneByOne
             x, y, weights, parts = self.assemble(group)
-        except Ragged:  # such as PCA(0.95), which keeps another number of columns in each fold
+        except OneByOne:
             for k, model in zip(group, models, strict=True):
                 yield from self.train([k], [model])
             return
         for k, model, part in zip(group, models, parts, strict=True):
             self.prepared.pop(k, None)
-            if not model.built:
-                with seeded(self.fold_seed(k)):  # as `first_outputs` does
-                    outputs_of(model, take(x, part.train[:1]))
+            self.build_weights(k, model, take(x, part.train[:1]))
         callbacks = None
         if self.fit["callbacks"] is not None:
             callbacks = [self._callbacks(k) for k in group]
@@ -274,7 +286,7 @@ class Run:
             rows=[part.train for part in parts], sample_weight=weights,
             validation_rows=[part.watch for part in parts], callbacks=callbacks,
             seed=[self.fold_seed(k) for k in group],
-            verbose=0,
+            verbose=self.verbose,
             **{name: self.fit[name] for name in ("epochs", "batch_size", "shuffle",
                                                  "class_weight")},
         )  # fmt: skip
@@ -317,6 +329,11 @@ class Run:
             "preprocess": self.preprocess, "temporal": self.temporal, "fit_kwargs": self.fit,
         }  # fmt: skip
         return {name: fingerprint(value) for name, value in values.items()}
+
+
+def _overlap(models) -> bool:
+    seen = [id(part) for model in models for part in (*model.layers, *model.variables)]
+    return len(models) > 1 and len(set(seen)) < len(seen)
 
 
 def fit_all(models, x, y, **settings) -> list[dict[str, list]]:

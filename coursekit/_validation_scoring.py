@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from coursekit._validation_task import Task
 
 
-def outputs_of(model, x, batch_size: int = 256) -> np.ndarray:
+def outputs_of(model, x, batch_size: int = 32) -> np.ndarray:
     """Return the outputs of a model for all rows, as an array."""
     import keras
 
@@ -21,8 +21,10 @@ def outputs_of(model, x, batch_size: int = 256) -> np.ndarray:
     recurrent = keras.layers.RNN, keras.layers.Bidirectional
     traced = any(isinstance(layer, recurrent) for layer in getattr(model, "layers", ()))
     call = model.predict_on_batch if traced else lambda batch: model(batch, training=False)
-    rows = len(keras.tree.flatten(x)[0])
-    size = max(batch_size, 256)
+    arrays = keras.tree.flatten(x)
+    rows = len(arrays[0])
+    a_row = max(1, sum(a.nbytes for a in arrays) // rows)
+    size = max(batch_size, min(4096, 2**22 // a_row))
     found = []
     for start in range(0, rows, size):
         part = keras.tree.map_structure(lambda a, s=start: a[s : s + size], x)
@@ -53,7 +55,7 @@ def predictions_of(task: Task, outputs: np.ndarray) -> np.ndarray:
 class _Adapter(BaseEstimator):
     """The outputs of `model`, remembered for the rows asked for last."""
 
-    def __init__(self, model, task, batch_size=256, known=None):
+    def __init__(self, model, task, batch_size=32, known=None):
         self.model, self.task, self.batch_size = model, task, batch_size
         self.known = known
 
@@ -102,7 +104,7 @@ class _Classifier(ClassifierMixin, _Adapter):
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 == values.ndim else values
 
 
-def adapter(model, task: Task, batch_size: int = 256, known=None):
+def adapter(model, task: Task, batch_size: int = 32, known=None):
     """Present a model, or known outputs (rows, outputs), to scikit-learn's scorers."""
     cls = _Regressor if task.kind in ("regression", "other") else _Classifier
     return cls(model, task, batch_size, known)

@@ -59,11 +59,9 @@ def as_targets(y) -> np.ndarray:
     y = np.asarray(y)
     if y.dtype.kind not in "biuf":
         raise TypeError(
-            f"`y` must hold numbers; Keras cannot train on anything else. Received: {y.dtype}, "
-            f"such as {str(y.ravel()[0])!r}. Of class names take their numbers: pd.factorize(y)[0], or "
-            "scikit-learn's LabelEncoder."
-            if y.size
-            else f"`y` must hold numbers. Received: {y.dtype}, empty"
+            "`y` must hold numbers; Keras cannot train on anything else. Received: "
+            f"{y.dtype}, such as {str(y.ravel()[0])!r}. Of class names take their numbers: "
+            "pd.factorize(y)[0], or scikit-learn's LabelEncoder."
         )
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         bad = np.argwhere(~np.isfinite(y))

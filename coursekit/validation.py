@@ -156,8 +156,10 @@ def cross_validate(
             does not tell. It also tells whether outputs are logits, by its `from_logits`.
         temporal: the rows are in the order of time: refuse splits that train on later ones.
         folder: where to keep finished folds. Called again with the same folder and arguments,
-            they are not trained again. Nothing is pickled.
-        verbose: "auto" or 1 for a progress bar, 0 for silence.
+            they are not trained again; with others it is refused. Of functions the code counts,
+            and the plain values it reads. Nothing is pickled.
+        verbose: 0 for silence; "auto", 1 or 2 for the progress of `fit_many` and the mean scores
+            after each group of folds.
 
     Returns:
         A `CrossValidation`.

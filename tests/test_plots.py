@@ -88,3 +88,77 @@ def test_a_band_needs_rows():
     with pytest.raises(ValueError, match=r"shape=\(3,\)"):
         plots.band(ax, [1, 2, 3], plots.TRAIN)
     plt.close(fig)
+
+
+FOLDS = [([0, 1, 2], [4]), ([1, 2, 3, 4], [0, 6])]
+
+
+def test_a_split_map_has_a_line_a_fold():
+    fig, ax = plots.figure(x="row", y="fold")
+    plots.splits(ax, iter(FOLDS), rows=10)
+    drawn = {}
+    for collection in ax.collections:
+        for path in collection.get_paths():
+            box = path.get_extents()
+            fold = round((box.y0 + box.y1) / 2)
+            color = mpl.colors.to_hex(collection.get_facecolor()[0])
+            drawn.setdefault((fold, color), []).append((box.x0, box.x1))
+    blue, orange = plots.TRAIN.color, plots.VALIDATION.color
+    assert drawn == {
+        (1, blue): [(0, 3)], (2, blue): [(1, 5)],
+        (1, orange): [(4, 5)], (2, orange): [(0, 1), (6, 7)],
+    }  # fmt: skip
+    assert ax.get_xlim() == (0, 10) and ax.get_ylim() == (2.5, 0.5)
+    assert ax.get_legend_handles_labels()[1] == ["training", "validation"]
+    plt.close(fig)
+
+
+def test_a_split_map_reads_in_grey():
+    fig, ax = plots.figure()
+    plots.splits(ax, FOLDS)
+    assert ax.get_xlim() == (0, 7)
+    shades = {"unused": 1.0}
+    for collection in ax.collections[:1] + ax.collections[-1:]:
+        red, green, blue, alpha = collection.get_facecolor()[0]
+        on_white = 1 - alpha * (1 - np.array([red, green, blue]))
+        shades[collection.get_label() or "validation"] = grey(on_white)
+    assert np.diff(sorted(shades.values())).min() > 0.25
+    assert ax.collections[-1].get_hatch()
+    plt.close(fig)
+
+
+def test_a_map_of_many_folds():
+    fig, ax = plots.figure()
+    rows = np.arange(30)
+    plots.splits(ax, [(np.delete(rows, k), [k]) for k in rows])
+    assert len(ax.collections) == 60
+    plt.close(fig)
+
+
+@pytest.mark.parametrize(
+    "folds, rows, message", [([], None, "at least one split"), (FOLDS, 6, "last row, 6.*rows=6")]
+)
+def test_a_split_map_needs_splits_and_rows(folds, rows, message):
+    fig, ax = plots.figure()
+    with pytest.raises(ValueError, match=message):
+        plots.splits(ax, folds, rows)
+    plt.close(fig)
+
+
+class Result:
+    scores = {"r2": np.array([0.5, 0.7, 0.6]), "neg_log_loss": np.array([-1, -2, -3.0])}  # noqa: RUF012
+    train_scores = {"r2": np.array([0.9, 0.8, 0.9]), "neg_log_loss": np.zeros(3)}  # noqa: RUF012
+
+
+def test_the_scores_of_each_fold():
+    fig = plots.cross_validation(Result(), title="Folds disagree")
+    assert fig.get_suptitle() == "Folds disagree" and len(fig.axes) == 2
+    ax = fig.axes[0]
+    train, validation, mean = ax.get_lines()
+    np.testing.assert_array_equal(train.get_ydata(), [0.9, 0.8, 0.9])
+    np.testing.assert_array_equal(validation.get_ydata(), [0.5, 0.7, 0.6])
+    assert validation.get_marker() == "s" and validation.get_linestyle() == "None"
+    assert mean.get_ydata()[0] == pytest.approx(0.6) and mean.get_label() == "mean 0.600"
+    assert [ax.get_ylabel() for ax in fig.axes] == ["r2", "neg log loss"]
+    assert ax.get_xlabel() == "fold"
+    plt.close(fig)

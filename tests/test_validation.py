@@ -1,9 +1,11 @@
 """Cross-validation against scikit-learn's own, and the guards against leaks."""
 
+import functools
 import json
 import random
 import warnings
 import zipfile
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -57,10 +59,6 @@ def untrained(monkeypatch):
     monkeypatch.setattr(_validation_run, "fit_all", fit_all)
 
 
-class Fixed(keras.layers.Layer):
-    """Weights of a scikit-learn model, set as if trained."""
-
-
 # Against scikit-learn -------------------------------------------------------------------------
 
 
@@ -87,7 +85,7 @@ def exact(head, x, y, splits):
 
     def build_model(fold):
         train = splits[fold][0]
-        theirs = LogisticRegression().fit(x[train], y[train])
+        theirs = LogisticRegression(max_iter=1000).fit(x[train], y[train])
         w, b = theirs.coef_.T, theirs.intercept_
         if units == 2:
             w, b = np.hstack([-w / 2, w / 2]), np.array([-b[0] / 2, b[0] / 2])
@@ -106,6 +104,7 @@ HEADS = {
 }
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize("head", HEADS)
 def test_binary_scorers_equal_scikit_learn(head, untrained):
     names = ["accuracy", "roc_auc", "neg_log_loss", "average_precision", "f1", "neg_brier_score"]
@@ -137,7 +136,7 @@ def test_multiclass_scorers_equal_scikit_learn(activation, targets, untrained):
     head = 3, activation, loss(from_logits=activation is None)
     given = {"numbers": y, "one-hot": np.eye(3)[y], "column": y[:, None]}[targets]
     ours = run(exact(head, x, y, list(cv.split(x, y))), x, given, scoring=names)
-    logistic = LogisticRegression()
+    logistic = LogisticRegression(max_iter=1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = model_selection.cross_validate(logistic, x, y, cv=cv, scoring=names)
@@ -215,6 +214,7 @@ def test_takes_every_splitter(name, untrained):
         assert len(result.folds) == len(expected)
         for ours, theirs in zip(result.folds, expected, strict=True):
             np.testing.assert_array_equal(ours[1], theirs[1])
+    assert [len(train) for train, _ in result.folds] == list(result.table.train_rows)
     for one, other in zip(result.folds, again.folds, strict=True):
         np.testing.assert_array_equal(one[1], other[1])
     np.testing.assert_array_equal(result.predictions, again.predictions)
@@ -282,7 +282,7 @@ def test_walk_forward_goes_forward(window, embargo):
 def test_walk_forward_never_shortens_a_window():
     with pytest.raises(ValueError, match=r"needs 24 rows.*40 before them.*Received: 60 rows"):
         list(WalkForward(4, window=40, horizon=6).split(X))
-    with pytest.raises(ValueError, match="Received: 3 rows"):
+    with pytest.raises(ValueError, match=r"Received: 3 rows"):
         list(WalkForward(4).split(X[:3]))
 
 
@@ -295,7 +295,7 @@ def test_hold_out_keeps_classes_or_the_order_of_time():
     assert (labels[watch] == 1).sum() == 16  # 80 % of the training rows
     fit, watch = hold_out(train, 0.2, labels, temporal=True, seed=0)
     np.testing.assert_array_equal(watch, np.arange(90, 110))
-    with pytest.raises(ValueError, match="must leave rows"):
+    with pytest.raises(ValueError, match=r"must leave rows"):
         hold_out(train[:1], 0.2, None, temporal=False, seed=0)
 
 
@@ -345,21 +345,22 @@ def test_random_states_stay_as_they_were():
     assert (random.random(), np.random.rand()) == (python, legacy)
 
 
-def test_models_without_an_input_are_built_with_the_seed_of_the_fold():
+def test_models_without_an_input_are_built_with_the_seed_of_the_fold(capsys):
     def build_model():
         model = keras.Sequential([keras.layers.Dense(1)])
         model.compile(keras.optimizers.SGD(0.0), "mse")
         return model
 
-    a, b = run(build_model), run(build_model)
+    a, b = run(build_model), run(build_model, verbose=1)
     np.testing.assert_array_equal(a.predictions, b.predictions)
+    assert "3 by a shared program" in capsys.readouterr().out
 
 
 # Preprocessing --------------------------------------------------------------------------------
 
 
 class Spy(TransformerMixin, BaseEstimator):
-    seen = []  # of all copies
+    seen: ClassVar = []  # of all copies
 
     def fit(self, x, y=None):
         Spy.seen.append(("fit", np.asarray(x)[:, 0].copy(), y))
@@ -416,7 +417,7 @@ def test_takes_a_table(untrained):
     columns = make_column_transformer((StandardScaler(), ["a"]), (OneHotEncoder(), ["kind"]))
     result = run(builder(width=4), table, pd.Series(Y, index=table.index), preprocess=columns)
     assert np.isfinite(result.predictions).all()
-    with pytest.raises(TypeError, match="must get numbers.*make_column_transformer"):
+    with pytest.raises(TypeError, match=r"must get numbers.*make_column_transformer"):
         run(builder(width=2), table)
     plain = run(builder(width=1), table[["a"]])
     np.testing.assert_array_equal(plain.predictions, run(builder(width=1), X[:, :1]).predictions)
@@ -456,6 +457,7 @@ def test_takes_several_inputs():
 # What reaches `fit` ---------------------------------------------------------------------------
 
 
+@pytest.mark.any_backend
 def test_a_fold_equals_fit_on_its_rows():
     build = builder(optimizer=lambda: keras.optimizers.Adam(0.05), metrics=["mae"])
     starts = []
@@ -520,10 +522,10 @@ def test_stopping_by_the_rows_that_score_is_called_a_leak():
     def callbacks():
         return [keras.callbacks.EarlyStopping(patience=1)]
 
-    with pytest.warns(UserWarning, match="EarlyStopping watches 'val_loss'.*validation_split"):
+    with pytest.warns(UserWarning, match=r"EarlyStopping watches 'val_loss'.*validation_split"):
         run(fit_kwargs={"epochs": 2, "callbacks": callbacks})
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", message=".* watches ")
         fit = {"epochs": 2, "callbacks": callbacks, "validation_split": 0.2}
         result = run(fit_kwargs=fit)
     assert "val_loss" in result.histories[0]
@@ -561,13 +563,13 @@ def test_outputs_with_more_axes_take_a_function():
     assert result.task == "other" and result.predictions.shape == (20, 3, 2)
     with pytest.raises(ValueError, match=r"`scoring` must be given.*Received: None"):
         run(build_model, x, x)
-    with pytest.raises(ValueError, match="one target a row"):
+    with pytest.raises(ValueError, match=r"one target a row"):
         run(build_model, x, x, scoring="r2")
 
 
 def test_a_scorer_that_fails_in_a_fold_is_nan_there(untrained):
     y = np.repeat([0, 1, 2], 20)  # unshuffled folds: one class in each
-    with pytest.warns(UserWarning, match="`neg_log_loss` is NaN in fold 0, 1, 2"):
+    with pytest.warns(UserWarning, match=r"`neg_log_loss` is NaN in fold 0, 1, 2"):
         result = run(builder(3, CE(from_logits=True)), y=y, cv=model_selection.KFold(3),
                      scoring=["accuracy", "neg_log_loss"])  # fmt: skip
     assert np.isnan(result.scores["neg_log_loss"]).all()
@@ -604,12 +606,14 @@ def test_the_result_in_words_and_as_a_table(untrained):
     assert np.isnan(one.spread["r2"]) and "1 fold," in str(one)
 
 
-def test_progress_is_shown_on_request(untrained, capsys):
+def test_progress_is_shown_on_request(untrained, capsys, tmp_path):
     run(verbose=0)
     assert capsys.readouterr().out == ""
-    run(verbose="auto")
-    out = capsys.readouterr().out
-    assert "3/3" in out and "r2" in out
+    result = run(verbose="auto", folder=tmp_path)
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == f"cross_validate: 3 of 3 folds; r2 {result.mean['r2']:.3f}"
+    run(verbose=1, folder=tmp_path)
+    assert capsys.readouterr().out == f"cross_validate: 3 of 3 folds from {tmp_path}\n"
 
 
 # Resuming -------------------------------------------------------------------------------------
@@ -617,16 +621,6 @@ def test_progress_is_shown_on_request(untrained, capsys):
 
 class Killed(BaseException):
     pass
-
-
-def counted(build, calls, die_at=None):
-    def build_model():
-        calls.append(0)
-        if len(calls) == die_at:
-            raise Killed
-        return build()
-
-    return build_model
 
 
 def same(a, b):
@@ -637,30 +631,43 @@ def same(a, b):
         np.testing.assert_array_equal(a.train_scores[name], b.train_scores[name])
 
 
+@pytest.mark.any_backend
 def test_a_killed_run_resumes_to_the_same_result(tmp_path):
     base = builder(optimizer=lambda: keras.optimizers.Adam(0.05))
     options = {"cv": 6, "fit_kwargs": {"epochs": 2}, "preprocess": StandardScaler()}
     whole = run(base, **options)
     calls, folder = [], tmp_path / "new" / "run"
-    with pytest.raises(Killed):
-        run(lambda: counted(base, calls, die_at=5)(), folder=folder, **options)
-    finished = sorted(file.name for file in folder.glob("fold_*"))
-    assert 1 <= len(finished) <= 4
 
     def build_model():
         calls.append(0)
+        if len(calls) == 5:
+            raise Killed
         return base()
 
-    def same_code():
-        return counted(base, calls, die_at=5)()
-
-    calls.extend([0] * 9)  # past the death
-    resumed = run(lambda: counted(base, calls, die_at=5)(), folder=folder, **options)
-    same(resumed, whole)
+    with pytest.raises(Killed):
+        run(build_model, folder=folder, **options)
+    finished = sorted(file.name for file in folder.glob("fold_*"))
+    assert 1 <= len(finished) <= 4
+    times = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    same(run(build_model, folder=folder, **options), whole)
+    assert all(file.stat().st_mtime_ns == time for file, time in times.items())
     before = len(calls)
-    same(run(lambda: counted(base, calls, die_at=5)(), folder=folder, **options), whole)
+    same(run(build_model, folder=folder, **options), whole)
     assert len(calls) == before + 1  # one model, to compare; none trained
     assert not list(folder.glob(".*"))
+
+
+def test_an_interrupted_group_is_not_taken_for_finished(tmp_path, monkeypatch):
+    def fit_many(models, *args, **kwargs):
+        histories = [keras.callbacks.History() for _ in models]
+        for history in histories:
+            history.history, history.params = {"loss": [1.0]}, {"interrupted": True}
+        return histories
+
+    monkeypatch.setattr("coursekit.training.many.fit_many", fit_many)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder=tmp_path)
+    assert not list(tmp_path.glob("fold_*"))
 
 
 CHANGES = {
@@ -679,19 +686,64 @@ CHANGES = {
 def test_another_run_is_refused_by_name(part, tmp_path, untrained):
     options = {"build": builder(optimizer=lambda: keras.optimizers.SGD(0.05)), "folder": tmp_path}
     same(run(**options), run(**options))
-    with pytest.raises(ValueError, match=rf"another one: {part} differs\. Choose another folder"):
+    with pytest.raises(
+        ValueError, match=rf"another one: {part} (and build_model )?differs?\. Choose"
+    ):
         run(**{**options, **CHANGES[part]})
 
 
-def test_functions_are_told_apart_by_their_code(tmp_path, untrained):
-    def options(power):
-        first = lambda x_train, y_train: lambda x: x**2
-        other = lambda x_train, y_train: lambda x: x**3
-        return {"preprocess": first if power == 2 else other, "folder": tmp_path}
+POWER = 2
 
-    same(run(**options(2)), run(**options(2)))
-    with pytest.raises(ValueError, match="preprocess differs"):
-        run(**options(3))
+
+def powers(kind):
+    """Pairs of functions (before, after) that differ in what they do."""
+
+    def by(power):
+        return lambda x_train, y_train: lambda x: x**power
+
+    def by_default(x_train, y_train, power=2):
+        return lambda x: x**power
+
+    def by_keyword(x_train, y_train, power=3):
+        return lambda x: x**power
+
+    return {
+        "constant": (
+            lambda x_train, y_train: lambda x: x**2,
+            lambda x_train, y_train: lambda x: x**3,
+        ),
+        "closure": (by(2), by(3)),
+        "default": (by_default, by_keyword),
+        "partial": (functools.partial(by_default, power=2), functools.partial(by_default, power=3)),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["constant", "closure", "default", "partial"])
+def test_functions_are_told_apart(kind, tmp_path, untrained):
+    before, after = powers(kind)
+    same(run(preprocess=before, folder=tmp_path), run(preprocess=before, folder=tmp_path))
+    same(run(preprocess=powers(kind)[0], folder=tmp_path), run(preprocess=before))
+    with pytest.raises(ValueError, match=r"another one: preprocess differs"):
+        run(preprocess=after, folder=tmp_path)
+
+
+def test_functions_are_told_apart_by_globals(tmp_path, untrained, monkeypatch):
+    def power(x):
+        return x**POWER
+
+    preprocess = lambda x_train, y_train: power
+    run(preprocess=preprocess, folder=tmp_path)
+    monkeypatch.setitem(globals(), "POWER", 3)
+    with pytest.raises(ValueError, match=r"another one: preprocess differs"):
+        run(preprocess=preprocess, folder=tmp_path)
+
+
+def test_tables_are_told_apart(tmp_path, untrained):
+    table = pd.DataFrame(X, columns=["a", "b", "b"])  # a name may be there twice
+    run(x=table, folder=tmp_path)
+    run(x=table.copy(), folder=tmp_path)
+    with pytest.raises(ValueError, match=r"another one: x differs"):
+        run(x=table + 1, folder=tmp_path)
 
 
 def test_a_damaged_fold_trains_anew(tmp_path, untrained):
@@ -706,13 +758,13 @@ def test_a_damaged_fold_trains_anew(tmp_path, untrained):
 def test_folders_that_are_none_are_refused(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(ValueError, match="must be a folder"):
+    with pytest.raises(ValueError, match=r"must be a folder"):
         run(folder=file)
     (tmp_path / "fold_0000.npz").write_bytes(b"")
-    with pytest.raises(ValueError, match="has folds and no run.json"):
+    with pytest.raises(ValueError, match=r"has folds and no run.json"):
         run(folder=tmp_path)
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(ValueError, match="must be new or hold this very"):
+    with pytest.raises(ValueError, match=r"must be new or hold this very"):
         run(folder=tmp_path)
 
 
@@ -720,16 +772,16 @@ def test_folders_that_are_none_are_refused(tmp_path):
 
 
 def test_a_model_in_the_place_of_a_builder_is_refused():
-    with pytest.raises(TypeError, match="must be a function.*Received: a model.*into a function"):
+    with pytest.raises(TypeError, match=r"must be a function.*Received: a model.*into a function"):
         run(builder()())
 
 
 def test_the_same_model_twice_is_refused():
     model = builder()()
-    with pytest.raises(ValueError, match="must return a new model in each call.*same one twice"):
+    with pytest.raises(ValueError, match=r"must return a new model in each call.*same one twice"):
         run(lambda: model)
     models = [builder()(), builder()()]
-    with pytest.raises(ValueError, match="must return a new model"):
+    with pytest.raises(ValueError, match=r"must return a new model"):
         run(lambda fold: models[fold % 2])
 
 
@@ -741,12 +793,12 @@ def test_shared_weights_and_optimizers_are_refused():
         model.compile("sgd", "mse")
         return model
 
-    with pytest.raises(ValueError, match="share no trainable weights.*dense"):
+    with pytest.raises(ValueError, match=r"share no trainable weights.*dense"):
         run(build_model)
     base.trainable = False
     run(build_model)
     optimizer = keras.optimizers.SGD()
-    with pytest.raises(ValueError, match="new optimizer in each call"):
+    with pytest.raises(ValueError, match=r"new optimizer in each call"):
         run(builder(optimizer=lambda: optimizer))
 
 
@@ -756,14 +808,14 @@ def test_a_trained_model_is_refused():
         model.fit(X, Y, verbose=0)
         return model
 
-    with pytest.raises(ValueError, match="must return a fresh model. Received: one trained for 2"):
+    with pytest.raises(ValueError, match=r"must return a fresh model. Received: one trained for 2"):
         run(build_model)
 
 
 @pytest.mark.parametrize("wrap", [lambda t: t, lambda t: make_pipeline(t)])
 def test_a_fitted_preprocessor_is_told_and_copied(wrap, untrained):
     fitted = wrap(StandardScaler().fit(X * 100))
-    with pytest.warns(UserWarning, match="fitted already.*has seen validation rows"):
+    with pytest.warns(UserWarning, match=r"fitted already.*has seen validation rows"):
         result = run(preprocess=fitted)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -772,8 +824,10 @@ def test_a_fitted_preprocessor_is_told_and_copied(wrap, untrained):
     np.testing.assert_array_equal(result.predictions, fresh.predictions)
 
 
-@pytest.mark.parametrize("cv", [3, model_selection.KFold(3, shuffle=True), SPLITTERS["ShuffleSplit"],
-                                [([5, 6], [4])]])  # fmt: skip
+@pytest.mark.parametrize(
+    "cv",
+    [3, model_selection.KFold(3, shuffle=True), SPLITTERS["ShuffleSplit"], [([5, 6], [4])]],
+)
 def test_the_future_is_refused(cv):
     with pytest.raises(ValueError, match=r"temporal=True.*seen the future.*WalkForward"):
         run(cv=cv, temporal=True)
@@ -785,6 +839,7 @@ def test_the_past_is_welcome(cv, untrained):
     assert all(train.max() < side.min() for train, side in result.folds)
 
 
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
 @pytest.mark.parametrize("cv", [3, model_selection.KFold(3, shuffle=True), SPLITTERS["pairs"]])
 def test_divided_groups_are_refused(cv):
     groups = np.array(list("abcdefghijklmnopqrst") * 3)
@@ -824,7 +879,7 @@ def test_task_overrides(untrained):
     np.testing.assert_array_equal(ours.scores["neg_log_loss"], theirs.scores["neg_log_loss"])
     probability = run(builder(activation="sigmoid"), y=BINARY, task="binary")
     np.testing.assert_allclose(probability.predictions, theirs.predictions, atol=1e-6)
-    with pytest.raises(ValueError, match="`task` must be one of.*task='ranking'"):
+    with pytest.raises(ValueError, match=r"`task` must be one of.*task='ranking'"):
         run(task="ranking")
 
 
@@ -938,7 +993,7 @@ def test_bad_arguments_are_refused_before_training(name, monkeypatch):
 
 
 def test_weights_of_unknown_classes_are_refused():
-    with pytest.raises(ValueError, match="from 0, 1. Received: 2"):
+    with pytest.raises(ValueError, match=r"from 0, 1. Received: 2"):
         run(builder(loss=BCE(from_logits=True)), y=BINARY,
             fit_kwargs={"class_weight": {0: 1, 2: 3}})  # fmt: skip
 
@@ -963,13 +1018,13 @@ def test_a_vault_remembers(tmp_path):
     vault, twin = TestVault(X, Y, path=path), TestVault(X, Y, path=path)
     assert vault.evaluate(lambda x, y: y.mean(), reason="report") == Y.mean()
     for later in (TestVault(X, Y, path=path), twin):
-        with pytest.raises(VaultOpened, match="'report' and said"):
+        with pytest.raises(VaultOpened, match=r"'report' and said"):
             later.evaluate(lambda x, y: 0, reason="again")
     assert json.loads(path.read_text())["reason"] == "report"
-    with pytest.raises(ValueError, match="must belong to this test set"):
+    with pytest.raises(ValueError, match=r"must belong to this test set"):
         TestVault(X + 1, Y, path=path)
     path.write_text("{}")
-    with pytest.raises(ValueError, match="or a vault's file"):
+    with pytest.raises(ValueError, match=r"or a vault's file"):
         TestVault(X, Y, path=path)
 
 
@@ -978,17 +1033,17 @@ def test_a_vault_stays_closed_where_nothing_was_said():
     with pytest.raises(ZeroDivisionError):
         vault.evaluate(lambda x, y: 1 / 0, reason="a bug")
     for reason in ("", " ", None):
-        with pytest.raises(ValueError, match="must say in words"):
+        with pytest.raises(ValueError, match=r"must say in words"):
             vault.evaluate(lambda x, y: 1, reason=reason)
-    with pytest.raises(TypeError, match="Received: int"):
+    with pytest.raises(TypeError, match=r"Received: int"):
         vault.evaluate(3, reason="a number")
     assert vault.evaluate(lambda x, y: 1, reason="repaired") == 1
 
 
 def test_a_vault_needs_rows():
-    with pytest.raises(ValueError, match="same rows"):
+    with pytest.raises(ValueError, match=r"same rows"):
         TestVault(X, Y[1:])
-    with pytest.raises(ValueError, match="same rows"):
+    with pytest.raises(ValueError, match=r"same rows"):
         TestVault(X[:0], Y[:0])
 
 

@@ -30,7 +30,7 @@ def fit_one(model, data, rows, seed, validation, validation_rows, **settings):
     history = keras.callbacks.History()
     callbacks = [Order(), history, *settings.pop("callbacks")]
     if validation is not None:
-        settings["validation_data"] = _Fixed(validation, validation_rows, batch_size)
+        settings["validation_data"] = _fixed_batches(validation, validation_rows, batch_size)
     try:
         model.fit(batches, shuffle=False, callbacks=callbacks, verbose=0, **settings)
     except KeyboardInterrupt:
@@ -38,7 +38,7 @@ def fit_one(model, data, rows, seed, validation, validation_rows, **settings):
     return history, False
 
 
-def _Fixed(data, rows, batch_size):  # noqa: N802
+def _fixed_batches(data, rows, batch_size):
     import keras
 
     class Fixed(keras.utils.PyDataset):

@@ -5,7 +5,6 @@ architecture: a pure function from the state of a model (weights, optimizer, met
 row order to the new state, so that the trace is paid once and models run side by side in threads.
 """
 
-import functools
 import warnings
 
 import numpy as np
@@ -32,7 +31,10 @@ def build(model, data):
 
     batch = data.take(np.arange(min(2, len(keras.tree.flatten(data.x)[0]))))
     x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
-    with keras.StatelessScope():
+    if not all(layer.built for layer in model._flatten_layers()):
+        with keras.StatelessScope():  # creates the variables
+            model(x, training=False)
+    with keras.StatelessScope([(v, v.value) for v in model.variables], collect_losses=True):
         predicted = model(x, training=False)
         if y is not None and model.loss is not None:
             model.compute_loss(x, y, predicted, weight)
@@ -82,13 +84,6 @@ class Feed:
         return tf.while_loop(more, step, (first, start), parallel_iterations=1)[1]
 
 
-def _function(python_function, *signature):
-    import tensorflow as tf
-
-    rows = tf.TensorSpec([None], tf.int64)
-    return tf.function(python_function, autograph=False, input_signature=[*signature, rows])
-
-
 class OwnProgram:
     """One model, its own `train_step` and `test_step`, on its own variables."""
 
@@ -111,6 +106,7 @@ class OwnProgram:
         )
 
         def epoch(rows):
+            model.reset_metrics()
             if not own:
                 feed.loop(rows, lambda batch, state: (step(batch), state)[1], ())
                 return model.get_metrics_result()
@@ -119,18 +115,26 @@ class OwnProgram:
             results = model.get_metrics_result()
             return results if set(results) == set(logs) else logs
 
-        traced = _function(epoch)
+        rows = tf.TensorSpec([None], tf.int64)
+        traced = tf.function(epoch, autograph=False, input_signature=[rows])
         traced.get_concrete_function()
         return traced
 
-    def run(self, kind, rows):
-        """Run one epoch of "train" or "test" and return the logs, as NumPy values."""
-        logs = getattr(self, kind)(rows)
-        return {name: value.numpy() for name, value in logs.items()}
+    def run_train(self, rows):
+        """Train for one epoch and return the logs."""
+        return _values(self.train(rows))
+
+    def run_test(self, rows):
+        """Measure once through the validation rows and return the logs."""
+        return _values(self.test(rows))
+
+
+def _values(logs):
+    return {name: value.numpy() for name, value in logs.items()}
 
 
 class SharedProgram:
-    """One traced epoch for all models like the first of them.
+    """One traced epoch, with validation, for all models like the first of them.
 
     The optimizer's code runs in a `StatelessScope` too. On TensorFlow Keras ties it to
     `tf.distribute`, which has no place in a pure function: `_functional` puts the
@@ -143,40 +147,35 @@ class SharedProgram:
         self.model = model
         self.layout = Layout(model)
         self.variables = self.layout.variables
-        signature = [tf.TensorSpec(v.shape, v.dtype) for v in self.variables]
-        self.train = _function(functools.partial(self._epoch, train_feed, True), signature)
-        self._check(self.train)
-        self.test = None
-        if validation_feed is not None:
-            self.test = _function(functools.partial(self._epoch, validation_feed, False), signature)
-            self._check(self.test)
-
-    def run(self, kind, state, rows):
-        """Run one epoch from a state; return the new state and the values of the logs."""
-        state, logs = getattr(self, kind)(state, rows)
-        return state, [value.numpy() for value in logs]
-
-    def _check(self, traced):
-        import tensorflow as tf
-
-        captured = traced.get_concrete_function().captured_inputs
+        self.feeds = [train_feed] if validation_feed is None else [train_feed, validation_feed]
+        state = [tf.TensorSpec(v.shape, v.dtype) for v in self.variables]
+        rows = [tf.TensorSpec([None], tf.int64)] * len(self.feeds)
+        self.epoch = tf.function(self._epoch, autograph=False, input_signature=[state, *rows])
+        captured = self.epoch.get_concrete_function().captured_inputs
         if any(tensor.dtype == tf.resource for tensor in captured):
             raise Unlike("its step reads or writes variables that Keras does not track")
+
+    def run(self, state, rows, validation_rows):
+        """Run one epoch from a state; return the new state and the values of the logs."""
+        both = [rows] if validation_rows is None else [rows, validation_rows]
+        state, *logs = self.epoch(state, *both)
+        return state, [[value.numpy() for value in one] for one in logs]
 
     def _scope(self, state):
         import keras
 
         return keras.StatelessScope(self.layout.mapping(state), collect_losses=True)
 
-    def _epoch(self, feed, training, state, rows):
-        step = self._train_step if training else self._test_step
-        with self._scope(state) as scope:
-            self.model.reset_metrics()
-        state = self._collect(scope)
-        state = feed.loop(rows, step, state)
-        with self._scope(state):
-            results = self.model.get_metrics_result()
-        return state, list(results.values())
+    def _epoch(self, state, *rows):
+        logs = []
+        steps = [self._train_step, self._test_step][: len(rows)]
+        for feed, chosen, step in zip(self.feeds, rows, steps, strict=True):
+            with self._scope(state) as scope:
+                self.model.reset_metrics()
+            state = feed.loop(chosen, step, self._collect(scope))
+            with self._scope(state):
+                logs.append(list(self.model.get_metrics_result().values()))
+        return state, *logs
 
     def _collect(self, scope):
         return [scope.get_current_value(v) for v in self.variables]
@@ -231,7 +230,8 @@ class Layout:
             self.sizes = None
             self.optimizer = _functional(model.optimizer)
             self.optimizer.build(self.weights)
-            own = {id(a): b for a, b in zip(model.optimizer.variables, self.optimizer.variables)}
+            pairs = zip(model.optimizer.variables, self.optimizer.variables, strict=True)
+            own = {id(theirs): ours for theirs, ours in pairs}
             self.variables = [own.get(id(v), v) for v in state_of(model)]
         else:
             self.sizes = [int(np.prod(v.shape)) for v in self.weights]

@@ -120,8 +120,7 @@ def fit_many(
     )
     callbacks = _checked_callbacks(callbacks, len(models))
     members = [
-        _Model(*one)
-        for one in zip(models, rows, validation_rows, callbacks, seeds, strict=True)
+        _Model(*one) for one in zip(models, rows, validation_rows, callbacks, seeds, strict=True)
     ]
     verbose = 1 if verbose == "auto" else int(verbose)
     return _Run(members, data, validation, epochs, batch_size, bool(shuffle), verbose)()
@@ -141,7 +140,9 @@ def _checked_models(models):
     seen: dict[int, int] = {}
     for k, model in enumerate(models):
         if not isinstance(model, keras.Model):
-            raise TypeError(f"`models[{k}]` must be a Keras model. Received: {type(model).__name__}")
+            raise TypeError(
+                f"`models[{k}]` must be a Keras model. Received: {type(model).__name__}"
+            )
         if not model.compiled or model.optimizer is None:
             raise ValueError(
                 f"`models[{k}]` must be compiled with an optimizer. Received: {model.name!r}, not "
@@ -231,7 +232,8 @@ class _Model:
         self.names: list[str] = []
         self.state = self.backup = None
         self.written = True  # whether the model's variables hold the state
-        self.hooks = self.history = None
+        self.hooks = self.history = self.logs = None
+        self.test_hooks = _overrides(callbacks, "on_test_begin", "on_test_end")
         self.active = True
 
     def begin_epoch(self):
@@ -245,15 +247,28 @@ class _Model:
             self.state = programs.pull(self.groups)
         self.backup = self.state
 
-    def run(self, kind, rows):
-        """Run one epoch of "train" or "test" and return its logs."""
+    def train(self, rows, validation):
+        """Run one epoch, in a thread, and return its logs.
+
+        Where a callback wants to be called before the validation, that is left to `test`.
+        """
+        validation_rows = self.validation_rows if validation and not self.test_hooks else None
         if self.groups is None:
-            logs = self.program.run(kind, rows)
+            logs = [self.program.run_train(rows)]
+            if validation_rows is not None:
+                logs.append(self.program.run_test(validation_rows))
         else:
-            self.state, values = self.program.run(kind, self.state, rows)
+            self.state, values = self.program.run(self.state, rows, validation_rows)
             self.written = False
-            logs = dict(zip(self.names, values, strict=True))
-        return {name: float(v) if v.ndim == 0 else v for name, v in logs.items()}
+            logs = [dict(zip(self.names, one, strict=True)) for one in values]
+        merged = _plain(logs[0])
+        for one in logs[1:]:
+            merged.update(_plain(one, "val_"))
+        return merged
+
+    def test(self):
+        """Run the validation that `train` left out."""
+        return _plain(self.program.run_test(self.validation_rows))
 
     def roll_back(self):
         """Undo an epoch that did not finish."""
@@ -275,13 +290,13 @@ class _Model:
             programs.push(self.groups, self.state)
             self.written = True
 
-    def finish(self, logs=None):
+    def finish(self):
         """End the training of this model."""
         if self.active:
             self.active = False
             self.write()
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-            self.hooks.on_train_end(logs)
+            self.hooks.on_train_end(self.logs)
 
 
 class _Run:
@@ -369,7 +384,7 @@ class _Run:
                 member.reason = f"it cannot be built in a `StatelessScope` ({_line(error)})"
                 continue
             with contextlib.suppress(Unlike):
-                if not _overrides(member.callbacks, "on_test_begin", "on_test_end"):
+                if not member.test_hooks:
                     alike.setdefault(fingerprint(member.model), []).append(member)
         shared = 0
         for group in alike.values():
@@ -401,7 +416,11 @@ class _Run:
             return
         fit = sum(bool(m.reason) for m in self.members)
         own = len(self.members) - fit - shared
-        routes = [(shared, "by a shared program"), (own, "by their own programs"), (fit, "by `fit`")]
+        routes = [
+            (shared, "by a shared program"),
+            (own, "by their own programs"),
+            (fit, "by `fit`"),
+        ]
         told = ", ".join(f"{count} {route}" for count, route in routes if count)
         print(f"fit_many: {len(self.members)} models, {self.epochs} epochs; {told}.")
 
@@ -447,30 +466,30 @@ class _Run:
             order = many_data.batch_order(member.rows, member.seed, epoch, self.shuffle)
             if member.model.stop_training:  # set before the epoch: `fit` stops after one batch
                 order = order[: self.batch_size]
-            jobs.append((member, order))
+            jobs.append((member.train, order, self.validation is not None))
             member.begin_epoch()
-        logs = self._run("train", jobs)
+        logs = self._run(jobs)
         if self.validation is not None:
-            for member in active:
-                member.hooks.on_test_begin()
-            measured = self._run("test", [(m, m.validation_rows) for m in active])
-            for member, one, validation in zip(active, logs, measured, strict=True):
-                member.hooks.on_test_end(validation)
-                one.update({f"val_{name}": value for name, value in validation.items()})
+            for member, one in zip(active, logs, strict=True):
+                if member.test_hooks:
+                    member.hooks.on_test_begin()
+                    measured = self._run([(member.test,)])[0]
+                    member.hooks.on_test_end(measured)
+                    one.update({f"val_{name}": value for name, value in measured.items()})
         for member in active:
             member.backup = None
         for member, one in zip(active, logs, strict=True):
             if member.callbacks:
                 member.write()
+            member.logs = one
             member.hooks.on_epoch_end(epoch, one)
             if member.model.stop_training:
-                member.finish(one)
-            member.logs = one
+                member.finish()
         return [one["loss"] for one in logs if "loss" in one]
 
-    def _run(self, kind, jobs):
-        """Run all models in threads. An interrupt waits for the end of the epoch."""
-        futures = [self.pool.submit(member.run, kind, rows) for member, rows in jobs]
+    def _run(self, jobs):
+        """Run jobs in threads. An interrupt waits for their end."""
+        futures = [self.pool.submit(*job) for job in jobs]
         while True:
             try:
                 wait(futures)
@@ -478,6 +497,10 @@ class _Run:
             except KeyboardInterrupt:
                 self.interrupted = True
         return [future.result() for future in futures]
+
+
+def _plain(logs, prefix=""):
+    return {f"{prefix}{k}": float(v) if v.ndim == 0 else v for k, v in logs.items()}
 
 
 def _workers(models) -> int:
@@ -493,7 +516,6 @@ def _line(error) -> str:
 def _reason_for_fit(member, data) -> str:
     """Return why no program can train this model, or an empty string."""
     import keras
-    import numpy as np
 
     if keras.backend.backend() != "tensorflow":
         return "compiled programs need the TensorFlow backend"
@@ -504,13 +526,14 @@ def _reason_for_fit(member, data) -> str:
         return "it runs under a distribution strategy"
     if member.model.run_eagerly or tf.config.functions_run_eagerly():
         return "it runs eagerly"
-    hooks = [f"on_{kind}batch_{end}" for kind in ("train_", "test_", "") for end in ("begin", "end")]
+    hooks = [
+        f"on_{kind}batch_{end}" for kind in ("train_", "test_", "") for end in ("begin", "end")
+    ]
     if _overrides(member.callbacks, *hooks):
         return "a callback wants to be called at batches"
     parts = [part for one in data if one is not None for part in one if part is not None]
     if any(getattr(leaf, "filename", None) for leaf in keras.tree.flatten(parts)):
         return "its data are memory-mapped"
-    if any(not np.issubdtype(leaf.dtype, np.number) and leaf.dtype != bool
-           for leaf in keras.tree.flatten(parts)):
+    if any(leaf.dtype.kind in "OUS" for leaf in keras.tree.flatten(parts)):
         return "its data are not numbers"
     return ""

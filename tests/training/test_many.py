@@ -224,7 +224,7 @@ def test_layers(layers, capsys):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers(name, capsys):
     told = compare(lambda k: make(norms, k, OPTIMIZERS[name]), TABLE, CLASSES, capsys)
-    own = {"nadam", "ema_overwrite", "accumulation", "loss_scale"}
+    own = {"nadam", "muon", "ema_overwrite", "accumulation", "loss_scale"}
     assert ("own" if name in own else "shared") in told
 
 
