@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from coursekit._validation_splits import is_int
-from coursekit._validation_task import Task
+from coursekit.validation.splits import is_int
+from coursekit.validation.task import Task
 
 FIT_KWARGS = {"epochs": 1, "batch_size": 32, "shuffle": True, "class_weight": None,
               "sample_weight": None, "callbacks": None, "validation_split": 0.0}  # fmt: skip

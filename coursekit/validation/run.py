@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coursekit._validation_arguments import call_with_fold, check_callbacks, rows_of
-from coursekit._validation_folder import Fold, fingerprint
-from coursekit._validation_scoring import adapter, outputs_of, predictions_of, score
-from coursekit._validation_splits import Split, hold_out, seeded
-from coursekit._validation_task import Task
+from coursekit.validation.arguments import call_with_fold, check_callbacks, rows_of
+from coursekit.validation.folder import Fold, fingerprint
+from coursekit.validation.scoring import adapter, outputs_of, predictions_of, score
+from coursekit.validation.splits import Split, hold_out, seeded
+from coursekit.validation.task import Task
 
 GROUP_BYTES = 2**30  # of preprocessed data and models that are in memory at once
 GROUPS_IN_FOLDER = 5  # with a folder: a kill costs at most so small a share of the work
@@ -78,6 +78,7 @@ def join(xs: list):
 
 
 def shapes(x) -> str:
+    """Write the dtypes and shapes of an input, or of a structure of inputs."""
     import keras
 
     return str(keras.tree.map_structure(lambda a: f"{a.dtype} of shape {a.shape}", x))
@@ -98,11 +99,13 @@ class Run:
         self.verbose: int | str = 0
 
     def fold_seed(self, fold: int) -> int:
+        """Return the seed of a fold's model and batch order."""
         return int(np.random.SeedSequence([self.seed, fold]).generate_state(1)[0])
 
     # Models -----------------------------------------------------------------------------------
 
     def build(self, fold: int):
+        """Return a fold's fresh model, having looked it over."""
         import keras
 
         with seeded(self.fold_seed(fold)):

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 from sklearn.utils.metaestimators import available_if
 
-from coursekit._validation_task import Task
+from coursekit.validation.task import Task
 
 
 def outputs_of(model, x, batch_size: int = 32) -> np.ndarray:

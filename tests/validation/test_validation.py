@@ -20,9 +20,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from coursekit import _validation_run, validation
-from coursekit._validation_splits import hold_out
+from coursekit import validation
 from coursekit.validation import TestVault, VaultOpened, WalkForward, cross_validate
+from coursekit.validation import run as validation_run
+from coursekit.validation.splits import hold_out
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3)).astype("float32")
@@ -56,7 +57,7 @@ def untrained(monkeypatch):
     def fit_all(models, *args, **kwargs):
         return [{"loss": [1.0], "val_loss": [2.0]} for _ in models]
 
-    monkeypatch.setattr(_validation_run, "fit_all", fit_all)
+    monkeypatch.setattr(validation_run, "fit_all", fit_all)
 
 
 # Against scikit-learn -------------------------------------------------------------------------
@@ -987,7 +988,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_arguments_are_refused_before_training(name, monkeypatch):
     options, error, message = BAD[name]
-    monkeypatch.setattr(_validation_run, "fit_all", lambda *a, **k: pytest.fail("trained"))
+    monkeypatch.setattr(validation_run, "fit_all", lambda *a, **k: pytest.fail("trained"))
     with pytest.raises(error, match=message):
         run(**options)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coursekit._validation_arguments import (
+from coursekit.validation.arguments import (
     as_inputs,
     check_builder,
     check_class_weight,
@@ -29,11 +29,11 @@ from coursekit._validation_arguments import (
     check_preprocess,
     rows_of,
 )
-from coursekit._validation_folder import Fold, Folder, fingerprint, write_new
-from coursekit._validation_run import Run
-from coursekit._validation_scoring import make_scorers
-from coursekit._validation_splits import Split, WalkForward, is_int, make_splits
-from coursekit._validation_task import as_targets, describe, with_outputs
+from coursekit.validation.folder import Fold, Folder, fingerprint, write_new
+from coursekit.validation.run import Run
+from coursekit.validation.scoring import make_scorers
+from coursekit.validation.splits import Split, WalkForward, is_int, make_splits
+from coursekit.validation.task import as_targets, describe, with_outputs
 
 if TYPE_CHECKING:
     import pandas as pd
