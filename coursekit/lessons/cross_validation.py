@@ -82,6 +82,9 @@ def fold_sizes(answer):  # noqa: D103
         "scored on raw ones. Scale the validation rows too, by the same scaler.",
         "not_scaled": "your scores {got} arise without any scaling: the widest column decides "
         "alone. Scale the columns, by the mean and the spread of the training rows.",
+        "by_validation": "your scores {got} are those of a scaler fitted on the validation rows. "
+        "In use a single row may come: fit the scaler on the training rows.",
+        "percent": "you return {got}: a hundred times the accuracy. Return {wanted}.",
         "errors": "you return {got}: the shares of wrong predictions. Return the accuracy, "
         "{wanted}.",
         "scores": "your scores are {got}; with a fresh model and a scaler of the training rows "
@@ -108,6 +111,8 @@ def score_folds(answer):  # noqa: D103
     x, y, folds = _scaling_data()
     with learner_code():
         got = answer(_model_class(), x, y, folds)
+    if isinstance(got, dict) and "test_score" in got:  # of scikit-learn's cross_validate
+        got = got["test_score"]
     if got is not None and hasattr(got, "values"):
         got = list(got.values()) if callable(got.values) else got.to_numpy()
     if got is not None and not hasattr(got, "__array__") and hasattr(got, "__iter__"):
@@ -125,10 +130,12 @@ def score_folds(answer):  # noqa: D103
     if _close(got, np.ones(len(folds))):
         raise Wrong("on_train", got=1.0)
     shown = {"got": _short(got), "wanted": _short(wanted)}
+    if _close(got, 100 * wanted):
+        raise Wrong("percent", **shown)
     if _close(got, 1 - wanted):
         raise Wrong("errors", **shown)
     for scaler in SCALERS:
-        for scale in ("inside", "outside", "own", "validation_raw", "not_scaled"):
+        for scale in ("inside", "outside", "own", "validation_raw", "not_scaled", "by_validation"):
             if _close(got, _fold_scores(scale, scaler, reuse=True)):
                 raise Wrong("reused", first=float(got[0]), rest=_short(got[1:]))
             if _close(got, _fold_scores(scale, scaler)):
@@ -155,15 +162,15 @@ SCALERS = {
 
 def _scaling_data():
     """Return rows whose scores tell each way of scaling from every other one."""
-    rng = np.random.default_rng(7)
-    y = np.arange(60) % 2
+    rng = np.random.default_rng(1)
+    y = np.arange(160) % 2
     rng.shuffle(y)
-    x = rng.normal(size=(60, 3)) * [1.0, 0.1, 30.0]
+    x = rng.normal(size=(160, 3)) * [1.0, 0.1, 30.0]
     x[:, 0] += 1.1 * y
     x[:, 1] += 0.12 * y
-    x[:8, 0] += 9.0  # all in the first fold's validation rows, and the second's
+    x[:8, 0] += 9.0  # outliers, all in the first fold's validation rows
     x[15:20, 1] -= 2.5
-    rows = np.arange(60)
+    rows = np.arange(160)
     folds = [(np.delete(rows, v), v) for v in np.split(rows, 4)]
     return x, y, folds
 
@@ -198,7 +205,8 @@ def _fold_scores(scale="inside", scaler="standard", reuse=False):
         if not reuse:
             model = build()
         nothing = (0.0, 1.0)
-        fitted = {"outside": known(x), "not_scaled": nothing}.get(scale, known(x[train]))
+        first = {"outside": known(x), "not_scaled": nothing, "by_validation": known(x[validation])}
+        fitted = first.get(scale, known(x[train]))
         later = {"own": known(x[validation]), "validation_raw": nothing}.get(scale, fitted)
         model.fit((x[train] - fitted[0]) / fitted[1], y[train])
         predicted = model.predict((x[validation] - later[0]) / later[1])
@@ -230,21 +238,21 @@ ALSO = {
         "here emoji have twins, births have neighbours in time, and flights share a storm.",
         "penguins_shuffled": "shuffled folds of the penguins are no leak, but 68 of 344 are "
         "Chinstraps, and a small fold may get few of them. There is a way that keeps the shares.",
-        "penguins_way": "{got} does not fit the penguins: their rows have no code, no vendor and "
+        "penguins_way": '"{got}" does not fit the penguins: their rows have no code, no vendor and '
         "no day, and we do not predict the future. Rare species should be in every fold.",
         "emoji_vendor": "with vendors apart each emoji is still on both sides, drawn by another "
         "hand. That answers how good the model is on a new vendor; we asked about a new emoji.",
-        "emoji_way": "with {got} folds the five drawings of one emoji fall on both sides, and the "
+        "emoji_way": 'split "{got}", the drawings of one emoji fall on both sides, and the '
         "model recognises the twin. What must stay together?",
-        "births_way": "{got} folds train on days after those they validate. In use the model "
-        "knows the past alone.",
-        "flights_way": "with {got} folds the flights of one storm fall on both sides: the model "
+        "births_way": 'split "{got}", a fold trains on days after those it validates. In use the '
+        "model knows the past alone.",
+        "flights_way": 'split "{got}", the flights of one storm fall on both sides: the model '
         "learns the day. What do the flights of a storm share?",
     },
     hints=[
         "Ask of each set: what will be new when the model is used? That must be new in validation.",
         "New bird, new emoji, a future day, a day not yet seen.",
-        '`{"penguins": "strat...", "emoji": "by c...", "births": "walk-...", "flights": "by d..."}`',
+        '`{"penguins": "stra...", "emoji": "by c...", "births": "walk...", "flights": "by d..."}`',
     ],
     hints_for={"emoji_vendor": "Which column has one value for all drawings of one emoji?"},
     why="Validation should be as new as use will be. Birds are independent, so the shares of the "
@@ -332,7 +340,9 @@ def walk_forward(answer):  # noqa: D103
 
 def _judge_walk(answer, rows, folds, horizon, embargo):
     with learner_code():
-        found = expect.items(answer(rows, folds, horizon, embargo), at_most=4 * folds + 200)
+        found = answer(rows, folds, horizon, embargo)
+        found = list(found.values()) if isinstance(found, dict) else found
+        found = expect.items(found, at_most=4 * folds + 200)
     pairs = [_sides(pair, k, rows) for k, pair in enumerate(found)]
     if len(pairs) != folds:
         raise Wrong("count", folds=folds, got=len(pairs))
@@ -385,7 +395,119 @@ def _sides(pair, fold, rows):
 
 
 @check.exercise(
-    title="E13.5 The number you report",
+    title="E13.5 Features of the past",
+    messages={
+        "columns": "the result has shape {got}; expected {wanted}: the lag and the mean as two "
+        "columns, a row for each day.",
+        "next": "row 10 of your lag column holds {got}: tomorrow's value. `shift(-1)` takes the "
+        "next row; `shift(1)` takes the one before.",
+        "not_shifted": "row 10 of your lag column holds {got}, the value of the same day: that is "
+        "the target itself.",
+        "current": "row 10 of your mean holds {got}, the mean of rows 8, 9 and 10. Row 10 is what "
+        "the model is to predict; the window should end at row 9.",
+        "centred": "row 10 of your mean holds {got}, the mean of rows 9, 10 and 11: a centred "
+        "window looks into the future.",
+        "sum": "row 10 of your second column holds {got}: the sum of three days, where their mean "
+        "is asked for.",
+        "swapped": "the columns are swapped: first the lag, then the mean.",
+        "wrapped": "row 0 of your lag column holds {got}, the last value of the series. `np.roll` "
+        "turns the series round; the first day has no day before it.",
+        "filled": "row {row} changes when only later days change: its gap was filled from the "
+        "future. Leave it NaN.",
+        "future": "we changed the values from row {row} on, and row {row} of your table changed "
+        "too. So it holds something of its own day or of later ones.",
+        "gap": "row 10 of column {column} is NaN, though all days before it are known.",
+        "values": "row 10 of column {column} holds {got}; expected {wanted}.",
+    },
+    hints=[
+        "Ask of each row: was every number in it known on the evening before?",
+        "`series.shift(1)` moves all values down by one row. Take the window of that.",
+        "`pd.DataFrame({'lag': series.shift(1), 'mean': series.shift(1).rolling(3).mean()})`",
+    ],
+    hints_for={"current": "Shift first, then roll: the window of yesterday ends yesterday."},
+    why="The features of a day may hold nothing of that day or after it. Shift first, then take "
+    "the window; the check alters all later values and looks whether a row moves.",
+    alternative="`series.rolling(3).mean().shift(1)` gives the same; so does a loop over slices "
+    "`series[t-3:t]`.",
+)
+def past_features(answer):  # noqa: D103
+    import pandas as pd
+
+    expect.function(answer, "`past_features`")
+    rng = np.random.default_rng(5)
+    values = (50 + 30 * rng.random(24)).round(1)
+
+    def ask(v):
+        series = pd.Series(v.copy())
+        with learner_code():
+            result = answer(series)
+        if not np.array_equal(series.to_numpy(), v):
+            raise Wrong("mutated", argument="series")
+        return _columns(result, len(v))
+
+    lag, mean = ask(values).T
+    t = 10
+    before = values[t - 3 : t].mean()
+    if np.isclose(lag[t], before) and np.isclose(mean[t], values[t - 1]):
+        raise Wrong("swapped")
+    for value, key in ((values[t + 1], "next"), (values[t], "not_shifted")):
+        if np.isclose(lag[t], value):
+            raise Wrong(key, got=float(lag[t]))
+    windows = {"current": values[t - 2 : t + 1].mean(), "centred": values[t - 1 : t + 2].mean()}
+    for key, value in {**windows, "sum": 3 * before}.items():
+        if np.isclose(mean[t], value):
+            raise Wrong(key, got=float(mean[t]))
+    if np.isclose(lag[0], values[-1]):
+        raise Wrong("wrapped", got=float(lag[0]))
+    moving = []
+    for row in range(len(values)):
+        later = values.copy()
+        later[row:] += 100 * rng.random(len(later) - row)
+        if not np.allclose(ask(later)[row], [lag[row], mean[row]], equal_nan=True):
+            moving.append(row)
+    if moving and moving[-1] < 3:
+        raise Wrong("filled", row=moving[0])
+    if moving:
+        raise Wrong("future", row=moving[-1])
+    for column, got, wanted in (
+        ("one", lag, pd.Series(values).shift(1)),
+        ("two", mean, pd.Series(values).shift(1).rolling(3).mean()),
+    ):
+        wrong = [r for r in (t, *range(3, len(values))) if not np.isclose(got[r], wanted[r])]
+        if wrong and np.isnan(got[t]):
+            raise Wrong("gap", column=column)
+        if wrong:
+            r = wrong[0]
+            text = f"{float(got[r]):.6g}" if r == t else f"{float(got[r]):.6g} in row {r}"
+            raise Wrong("values", column=column, got=text, wanted=float(wanted[r]))
+
+
+def _columns(result, rows) -> np.ndarray:
+    """Return the two columns as an array, with NaN where the past is too short."""
+    if result is None:
+        raise Wrong("none", what="the result")
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, tuple | list) and len(result) == 2:
+        result = [np.asarray(part, float).ravel() for part in result]
+        result = np.stack(result, 1) if len({len(p) for p in result}) == 1 else result[0]
+    if hasattr(result, "to_numpy"):
+        result = result.to_numpy(dtype=float, na_value=np.nan)
+    try:
+        result = np.asarray(result, float)
+    except (TypeError, ValueError):
+        kind = a(result)
+        raise Wrong("type", what="the result", wanted="two columns", got=kind) from None
+    if result.shape != (rows, 2):
+        raise Wrong("columns", got=result.shape, wanted=(rows, 2))
+    return result
+
+
+# E13.6 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E13.6 The number you report",
     messages={
         "best_validation": "you report {got}, the winner's validation score. It was the highest of "
         "{count}, and luck helped it to be that: on new rows the winner reaches {wanted}.",
@@ -470,114 +592,6 @@ class _CountingVault:
         if not callable(model):
             raise TypeError(f"`model` must be one of the models. Received: {model!r}")
         return model(None, None)
-
-
-# E13.6 --------------------------------------------------------------------------------------------
-
-
-@check.exercise(
-    title="E13.6 Features of the past",
-    messages={
-        "columns": "the result has shape {got}; expected {wanted}: the lag and the mean as two "
-        "columns, a row for each day.",
-        "next": "row 10 of your lag column holds {got}: tomorrow's value. `shift(-1)` takes the "
-        "next row; `shift(1)` takes the one before.",
-        "not_shifted": "row 10 of your lag column holds {got}, the value of the same day: that is "
-        "the target itself.",
-        "current": "row 10 of your mean holds {got}, the mean of rows 8, 9 and 10. Row 10 is what "
-        "the model is to predict; the window should end at row 9.",
-        "centred": "row 10 of your mean holds {got}, the mean of rows 9, 10 and 11: a centred "
-        "window looks into the future.",
-        "sum": "row 10 of your second column holds {got}: the sum of three days, where their mean "
-        "is asked for.",
-        "swapped": "the columns are swapped: first the lag, then the mean.",
-        "wrapped": "row 0 of your lag column holds {got}, the last value of the series. `np.roll` "
-        "turns the series round; the first day has no day before it.",
-        "filled": "row {row} changes when only later days change: its gap was filled from the "
-        "future. Leave it NaN.",
-        "gap": "row 10 of column {column} is NaN, though all days before it are known.",
-        "values": "row 10 of column {column} holds {got}; expected {wanted}.",
-    },
-    hints=[
-        "Ask of each row: was every number in it known on the evening before?",
-        "`series.shift(1)` moves all values down by one row. Take the window of that.",
-        "`pd.DataFrame({'lag': series.shift(1), 'mean': series.shift(1).rolling(3).mean()})`",
-    ],
-    hints_for={"current": "Shift first, then roll: the window of yesterday ends yesterday."},
-    why="The features of a day may hold nothing of that day or after it. Shift first, then take "
-    "the window; the check alters all later values and looks whether a row moves.",
-    alternative="`series.rolling(3).mean().shift(1)` gives the same; so does a loop over slices "
-    "`series[t-3:t]`.",
-)
-def past_features(answer):  # noqa: D103
-    import pandas as pd
-
-    expect.function(answer, "`past_features`")
-    rng = np.random.default_rng(5)
-    values = (50 + 30 * rng.random(24)).round(1)
-
-    def ask(v):
-        series = pd.Series(v.copy())
-        with learner_code():
-            result = answer(series)
-        if not np.array_equal(series.to_numpy(), v):
-            raise Wrong("mutated", argument="series")
-        return _columns(result, len(v))
-
-    lag, mean = ask(values).T
-    t = 10
-    before = values[t - 3 : t].mean()
-    if np.isclose(lag[t], before) and np.isclose(mean[t], values[t - 1]):
-        raise Wrong("swapped")
-    for value, key in ((values[t + 1], "next"), (values[t], "not_shifted")):
-        if np.isclose(lag[t], value):
-            raise Wrong(key, got=float(lag[t]))
-    windows = {"current": values[t - 2 : t + 1].mean(), "centred": values[t - 1 : t + 2].mean()}
-    for key, value in {**windows, "sum": 3 * before}.items():
-        if np.isclose(mean[t], value):
-            raise Wrong(key, got=float(mean[t]))
-    if np.isclose(lag[0], values[-1]):
-        raise Wrong("wrapped", got=float(lag[0]))
-    for row in range(len(values)):
-        later = values.copy()
-        later[row:] += 100 * rng.random(len(later) - row)
-        moved = ask(later)[row]
-        if not np.allclose(moved, [lag[row], mean[row]], equal_nan=True):
-            if row < 3:
-                raise Wrong("filled", row=row)
-            break  # told below, by its value
-    for column, got, wanted in (
-        ("one", lag, pd.Series(values).shift(1)),
-        ("two", mean, pd.Series(values).shift(1).rolling(3).mean()),
-    ):
-        wrong = [r for r in (t, *range(3, len(values))) if not np.isclose(got[r], wanted[r])]
-        if wrong and np.isnan(got[t]):
-            raise Wrong("gap", column=column)
-        if wrong:
-            r = wrong[0]
-            text = f"{float(got[r]):.6g}" if r == t else f"{float(got[r]):.6g} in row {r}"
-            raise Wrong("values", column=column, got=text, wanted=float(wanted[r]))
-
-
-def _columns(result, rows) -> np.ndarray:
-    """Return the two columns as an array, with NaN where the past is too short."""
-    if result is None:
-        raise Wrong("none", what="the result")
-    if isinstance(result, dict):
-        result = list(result.values())
-    if isinstance(result, tuple | list) and len(result) == 2:
-        result = [np.asarray(part, float).ravel() for part in result]
-        result = np.stack(result, 1) if len({len(p) for p in result}) == 1 else result[0]
-    if hasattr(result, "to_numpy"):
-        result = result.to_numpy(dtype=float, na_value=np.nan)
-    try:
-        result = np.asarray(result, float)
-    except (TypeError, ValueError):
-        kind = a(result)
-        raise Wrong("type", what="the result", wanted="two columns", got=kind) from None
-    if result.shape != (rows, 2):
-        raise Wrong("columns", got=result.shape, wanted=(rows, 2))
-    return result
 
 
 # Predictions, quiz, cards -------------------------------------------------------------------------

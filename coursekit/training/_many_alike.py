@@ -2,6 +2,7 @@
 
 import json
 import types
+import warnings
 
 import numpy as np
 
@@ -29,6 +30,9 @@ def fingerprint(model) -> str:
     reason = _unfit_optimizer(optimizer)
     if reason:
         raise Unlike(reason)
+    with warnings.catch_warnings():  # of lambdas, which are compared as functions here
+        warnings.simplefilter("ignore")
+        compiled = {**model.get_compile_config(), "optimizer": None, "loss": None}
     numbers = {layer.name: k for k, layer in enumerate(layers)}
     parts = {
         "config": _normal(model.get_config(), numbers),
@@ -36,7 +40,7 @@ def fingerprint(model) -> str:
         "policy": model.dtype_policy.name,
         "jit": bool(model.jit_compile),
         "loss": _normal(model.loss, {}),
-        "compile": _normal({**model.get_compile_config(), "optimizer": None}, {}),
+        "compile": _normal(compiled, {}),
         "metrics": [_metric(metric) for metric in _flat_metrics(model)],
         "optimizer": _optimizer(optimizer, model),
         "variables": [(tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables],
@@ -87,8 +91,7 @@ def _variable():
 
 def _flat_metrics(model):
     for metric in model.metrics:
-        inner = getattr(metric, "metrics", None)
-        yield from inner if isinstance(inner, (list, tuple)) and inner else [metric]
+        yield from getattr(metric, "metrics", [metric])
 
 
 def _metric(metric):

@@ -1,0 +1,136 @@
+"""Ten folds against one fit.
+
+    python tools/benchmarks/cross_validation.py --epochs 20 100 --loop --loocv
+
+Ratios from one run, the peers side by side, in units of one `model.fit` with validation at every
+epoch, tracing included, on a machine that does nothing else. Seconds are printed to see the scale;
+only the ratios mean anything. `scikeras` is measured where it is installed.
+"""
+
+import argparse
+import time
+import warnings
+
+from coursekit import lessons  # noqa: F401  (settles TensorFlow's settings before Keras loads)
+
+import keras  # isort: skip
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.model_selection import KFold, LeaveOneOut
+
+from coursekit.validation import cross_validate
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+FOLDS = KFold(10, shuffle=True, random_state=0)
+
+
+def mlp(extra=False):
+    """Return the digits MLP 64-64-10, with batch normalization and dropout if `extra`."""
+    hidden = [keras.layers.Dense(64, activation="relu")]
+    if extra:
+        hidden += [keras.layers.BatchNormalization(), keras.layers.Dropout(0.2)]
+    hidden += [keras.layers.Dense(64, activation="relu")]
+    model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10)])
+    model.compile("adam", LOSS, metrics=["accuracy"])
+    return model
+
+
+def cnn():
+    """Return a small network with two convolutions."""
+    conv = keras.layers.Conv2D
+    layers = [
+        keras.Input((64,)),
+        keras.layers.Reshape((8, 8, 1)),
+        conv(16, 3, activation="relu", padding="same"),
+        keras.layers.MaxPooling2D(),
+        conv(32, 3, activation="relu", padding="same"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10),
+    ]
+    model = keras.Sequential(layers)
+    model.compile("adam", LOSS, metrics=["accuracy"])
+    return model
+
+
+def fit(build, x, y, rows, epochs):
+    """Build and fit one model; return its validation accuracy."""
+    train, held = rows
+    data = {"validation_data": (x[held], y[held]), "epochs": epochs, "verbose": 0}
+    return build().fit(x[train], y[train], batch_size=32, **data).history["val_accuracy"][-1]
+
+
+def timed(function):
+    """Return the seconds that a call takes, and what it returns."""
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def compare(name, build, epochs, loop):
+    """Print the ratios of one architecture."""
+    x, y = load_digits(return_X_y=True)
+    x, y = (x / 16).astype("float32"), y.astype("int64")
+    folds = list(FOLDS.split(x))
+    fit(build, x[:64], y[:64], (np.arange(48), np.arange(48, 64)), 1)  # warm up
+    unit, _ = timed(lambda: fit(build, x, y, folds[0], epochs))
+    arguments = {"epochs": epochs, "batch_size": 32}
+    ours, result = timed(
+        lambda: cross_validate(
+            build, x, y, cv=folds, fit_kwargs=arguments, scoring="accuracy", verbose=0
+        )
+    )
+    line = f"{name:14} {epochs:4} epochs: one fit {unit:5.1f} s | ten folds {ours / unit:5.2f}"
+    line += f" (accuracy {result.mean['accuracy']:.3f})"
+    if loop:
+        peer, scores = timed(lambda: [fit(build, x, y, rows, epochs) for rows in folds])
+        line += f" | loop of fit {peer / unit:5.2f} (accuracy {np.mean(scores):.3f})"
+        line += scikeras(build, x, y, epochs, unit)
+    print(line, flush=True)
+
+
+def scikeras(build, x, y, epochs, unit):
+    """Return the ratio of scikeras with cross_val_score, where it is installed and works."""
+    try:
+        from scikeras.wrappers import KerasClassifier
+        from sklearn.model_selection import cross_val_score
+
+        wrapper = KerasClassifier(build, epochs=epochs, batch_size=32, verbose=0)
+        seconds, _ = timed(lambda: cross_val_score(wrapper, x, y, cv=FOLDS, error_score="raise"))
+    except Exception as error:
+        return f" | scikeras: {type(error).__name__}"
+    return f" | scikeras {seconds / unit:5.2f}"
+
+
+def leave_one_out():
+    """Print the time of 569 folds of a small network."""
+    x, y = load_breast_cancer(return_X_y=True)
+    x = ((x - x.mean(0)) / x.std(0)).astype("float32")
+
+    def build():
+        model = keras.Sequential([keras.Input((30,)), keras.layers.Dense(1)])
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.1), loss)
+        return model
+
+    arguments = {"epochs": 10, "batch_size": 32}
+    seconds, _ = timed(
+        lambda: cross_validate(
+            build, x, y, cv=LeaveOneOut(), fit_kwargs=arguments, scoring="accuracy", verbose=0
+        )
+    )
+    print(f"leave one out, 569 folds: {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, nargs="+", default=[20])
+    parser.add_argument("--loop", action="store_true", help="measure the peers too")
+    parser.add_argument("--loocv", action="store_true", help="569 folds too")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for number in options.epochs:
+        compare("MLP", mlp, number, options.loop)
+        compare("MLP, BN, drop", lambda: mlp(extra=True), number, options.loop)
+    compare("CNN", cnn, 6, options.loop)
+    if options.loocv:
+        leave_one_out()
