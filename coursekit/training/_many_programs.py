@@ -221,9 +221,6 @@ class Layout:
     """
 
     def __init__(self, model):
-        import keras
-
-        self.model = model
         self.weights = list(model.trainable_variables)
         flat = _flat_optimizer(model)
         if flat is None:
@@ -239,7 +236,6 @@ class Layout:
             self.variables = [self.vector, *self.optimizer.variables]
             inside = {id(v) for v in (*self.weights, *model.optimizer.variables)}
             self.variables += [v for v in state_of(model) if id(v) not in inside]
-        assert all(isinstance(v, keras.Variable) for v in self.variables)
 
     def mapping(self, state):
         """Return the pairs (variable, value) for a `StatelessScope`."""

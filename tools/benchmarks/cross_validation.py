@@ -121,13 +121,44 @@ def leave_one_out():
     print(f"leave one out, 569 folds: {seconds:.0f} s")
 
 
+def growth(path):
+    """Draw the cost in units of one fit against the number of folds, of rows and of epochs."""
+    from coursekit import plots
+
+    x, y = load_digits(return_X_y=True)
+    x, y = (x / 16).astype("float32"), y.astype("int64")
+    base = {"folds": 10, "rows": 1797, "epochs": 20}
+    steps = {"folds": (2, 5, 10, 20), "rows": (300, 900, 1797), "epochs": (5, 20, 50)}
+    fig, axes = plots.figure("Cost of a cross-validation, in units of one fit", columns=3)
+    for ax, (name, values) in zip(axes, steps.items(), strict=True):
+        ratios = []
+        for value in values:
+            now = {**base, name: value}
+            rows, epochs = now["rows"], now["epochs"]
+            cut = list(KFold(now["folds"], shuffle=True, random_state=0).split(x[:rows]))
+            unit, _ = timed(lambda c=cut, r=rows, e=epochs: fit(mlp, x[:r], y[:r], c[0], e))
+            arguments = {"epochs": epochs, "batch_size": 32}
+            data = {"cv": cut, "fit_kwargs": arguments, "scoring": "accuracy", "verbose": 0}
+            ours, _ = timed(lambda d=data, r=rows: cross_validate(mlp, x[:r], y[:r], **d))
+            ratios.append(ours / unit)
+            print(f"{name} {value}: one fit {unit:.1f} s, cross-validation {ratios[-1]:.2f} fits")
+        plots.curve(ax, ratios, plots.COMPARE[0], x=values, label="cross_validate")
+        ax.set(xlabel=name, ylim=(0, None))
+    axes[0].set_ylabel("fits")
+    fig.savefig(path, dpi=110, metadata={"Software": None})
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, nargs="+", default=[20])
     parser.add_argument("--loop", action="store_true", help="measure the peers too")
     parser.add_argument("--loocv", action="store_true", help="569 folds too")
+    parser.add_argument("--growth", metavar="PNG", help="draw the growth into this file instead")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    if options.growth:
+        growth(options.growth)
+        raise SystemExit
     for number in options.epochs:
         compare("MLP", mlp, number, options.loop)
         compare("MLP, BN, drop", lambda: mlp(extra=True), number, options.loop)
