@@ -440,8 +440,8 @@ best = int(np.argmin(recorded["val_loss"]))
 print(f"best validation loss: {recorded['val_loss'][best]:.2f}, in epoch {best + 1} of 30")
 
 # %% [markdown]
-# Training loss (solid) falls to the end. Validation loss (dashed) has its best in epoch 11; every
-# later epoch makes the model worse on rows it has not seen.
+# Training loss (solid) falls to the end. Validation loss (dashed) has its best in epoch 11; no later
+# epoch does better on rows that the model has not seen.
 #
 # ### E2.6 How much patience? (difficulty 2, 5 minutes)
 #
