@@ -12,12 +12,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What each part of coursekit may import of the others, besides the standard library.
 ALLOWED = {
-    "losses": {"keras"},
+    "losses": {"keras", "coursekit.losses"},
     "schedules": {"keras"},
     "exercises": {"numpy", "IPython", "coursekit.exercises"},
     "lessons": {"coursekit", "numpy"},
     "datasets": {"numpy", "pandas", "sklearn", "keras"},
-    "plots": {"numpy", "matplotlib", "coursekit.exercises"},
+    "plots": {"numpy", "matplotlib", "coursekit.exercises", "coursekit.plots"},
 }
 TENSORFLOW = {"training", "distribution", "optimizers", "lessons"}
 

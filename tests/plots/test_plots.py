@@ -158,7 +158,7 @@ def test_the_scores_of_each_fold():
     np.testing.assert_array_equal(train.get_ydata(), [0.9, 0.8, 0.9])
     np.testing.assert_array_equal(validation.get_ydata(), [0.5, 0.7, 0.6])
     assert validation.get_marker() == "s" and validation.get_linestyle() == "None"
-    assert mean.get_ydata()[0] == pytest.approx(0.6) and mean.get_label() == "mean 0.600"
+    assert mean.get_ydata()[0] == pytest.approx(0.6) and mean.get_label() == "mean 0.60"
     assert [ax.get_ylabel() for ax in fig.axes] == ["r2", "neg log loss"]
     assert ax.get_xlabel() == "fold"
     plt.close(fig)
