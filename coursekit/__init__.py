@@ -10,7 +10,19 @@ TensorFlow.
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["datasets", "exercises", "lessons", "plots", "training", "validation"]
+__all__ = [
+    "callbacks",
+    "datasets",
+    "distribution",
+    "exercises",
+    "lessons",
+    "losses",
+    "optimizers",
+    "plots",
+    "schedules",
+    "training",
+    "validation",
+]
 
 try:
     __version__ = version("keras-coursekit")

@@ -13,7 +13,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What each part of coursekit may import of the others, besides the standard library.
 ALLOWED = {
     "losses": {"keras", "coursekit.losses"},
-    "schedules": {"keras"},
+    "schedules": {"keras", "coursekit.schedules"},
     "exercises": {"numpy", "IPython", "coursekit.exercises"},
     "lessons": {"coursekit", "numpy"},
     "datasets": {"numpy", "pandas", "sklearn", "keras"},

@@ -9,6 +9,9 @@ Training is blue, solid, with dots; validation is orange, dashed, with squares: 
 Styles differ in line and marker too, so that a figure reads in grey.
 """
 
+from coursekit.plots.learning_rate import learning_rate
+from coursekit.plots.paths import path, surface
+from coursekit.plots.schedules import schedule
 from coursekit.plots.style import (
     COMPARE,
     HOUSE,
@@ -38,6 +41,10 @@ __all__ = [
     "curve",
     "figure",
     "images",
+    "learning_rate",
+    "path",
+    "schedule",
     "show",
     "splits",
+    "surface",
 ]
