@@ -1,5 +1,7 @@
 """Which models can share one traced program: same layers, loss, metrics and optimizer."""
 
+import functools
+import hashlib
 import json
 import types
 import warnings
@@ -118,8 +120,8 @@ def _callables(layer):
 def _normal(value, numbers, seen=()):
     """Return a JSON structure that is equal for equal behaviour.
 
-    Functions are compared by their code and closure, objects by class and attributes; anything
-    else is equal to itself alone.
+    Functions are compared by their code and closure, arrays and tensors by their values, objects
+    by class and attributes; anything else is equal to itself alone.
     """
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return repr(value)
@@ -137,7 +139,7 @@ def _normal(value, numbers, seen=()):
     if isinstance(value, (list, tuple)):
         return [_normal(v, numbers, seen) for v in value]
     if isinstance(value, np.ndarray):
-        return [str(value.dtype), value.shape, value.tobytes().hex()]
+        return [str(value.dtype), value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
     if isinstance(value, np.generic):
         return repr(value)
     if isinstance(value, types.MethodType):
@@ -151,23 +153,37 @@ def _normal(value, numbers, seen=()):
             _code(value.__code__),
             _normal([cells, value.__defaults__, value.__kwdefaults__], numbers, seen),
         ]
-    if isinstance(value, (type, types.BuiltinFunctionType)):
-        return [value.__module__, value.__qualname__]
+    if isinstance(value, functools.partial):
+        parts = (value.func, value.args, value.keywords)
+        return ["partial", _normal(parts, numbers, seen)]
+    if isinstance(value, type):
+        return _class(value)
+    if isinstance(value, types.BuiltinFunctionType):
+        return [value.__module__, value.__qualname__, id(value.__self__)]
     if type(value).__name__ == "DTypePolicy":
         return value.name
     if isinstance(value, _variable()):
         return ["variable", tuple(value.shape), str(value.dtype)]
+    if hasattr(value, "__array__"):
+        return _normal(np.asarray(value), numbers, seen)
     if hasattr(value, "__dict__") and not _opaque(value):
         skip = {*_SKIP, "_name", "_tracker", "_auto_name"}
         inner = {k: v for k, v in vars(value).items() if k not in skip}
-        return [type(value).__module__, type(value).__qualname__, _normal(inner, {}, seen)]
+        return [*_class(type(value)), _normal(inner, {}, seen)]
     return f"{type(value).__qualname__} {id(value)}"
 
 
+def _class(kind):
+    """A class of Keras by its name; another one is itself alone: its methods may hold anything."""
+    return [kind.__module__, kind.__qualname__, 0 if _from_keras(kind) else id(kind)]
+
+
 def _opaque(value) -> bool:
+    """Whether the attributes do not tell all about an object."""
     import keras
 
-    return isinstance(value, (keras.layers.Layer, types.ModuleType))
+    slots = any("__slots__" in vars(kind) for kind in type(value).__mro__)
+    return slots or isinstance(value, (keras.layers.Layer, types.ModuleType))
 
 
 def _code(code):
