@@ -1,0 +1,190 @@
+"""What a curve of losses over growing learning rates tells. NumPy only.
+
+Everything is told by differences, against the noise between batches, so that neither the scale nor
+the sign of the loss matters.
+"""
+
+import numpy as np
+
+REACH = 10.0  # a slope is fitted to the rates within this factor
+STILL = 0.5  # the suggestion comes from where the loss still falls this fast, of the steepest
+MARGIN = 2.0  # ... and is lower by this factor
+CLEAR = 4.5  # a fall or rise is clear beyond so many times the noise left after averaging
+
+
+def window(steps: int) -> int:
+    """Return how many losses are averaged."""
+    return max(5, steps // 10)
+
+
+def smooth(losses, width: int) -> np.ndarray:
+    """Return the losses without most of their noise; one that is not finite counts for nothing.
+
+    The mean of two exponential moving averages with bias correction, forward and backward. A
+    forward one alone lags: it moves the curve toward rates that are too high.
+    """
+    losses = np.asarray(losses, float)
+    return (_average(losses, width) + _average(losses[::-1], width)[::-1]) / 2
+
+
+def _average(losses, width):
+    averages, total, weight = np.full(len(losses), np.nan), 0.0, 0.0
+    for i, loss in enumerate(losses):
+        if np.isfinite(loss):
+            total += (loss - total) / width
+            weight += (1 - weight) / width
+        averages[i] = total / weight if weight else np.nan
+    return averages
+
+
+def diverged(losses: list[float], steps: int) -> bool:
+    """Tell whether a run has left its range: further above its start than it was ever below."""
+    if not np.isfinite(losses[-1]):
+        return True
+    width = window(steps)
+    if len(losses) < 2 * width:
+        return False
+    early, average = np.array(losses[:width]), _average(np.array(losses), width)
+    limit = early.mean() + 2 * max(early.mean() - average.min(), 0) + 10 * early.std()
+    limit += 0.1 * abs(early.mean())
+    return bool(average[-1] > limit and min(losses[-3:]) > early.mean())
+
+
+def slopes(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """Return d loss / d ln(rate): the slope of a line through all points within a factor of ten."""
+    x, found = np.log(rates), np.empty(len(rates))
+    for i, center in enumerate(x):
+        near = np.abs(x - center) <= np.log(REACH) + 1e-9
+        found[i] = np.polyfit(x[near] - center, losses[near], 1)[0]
+    return found
+
+
+def suggest(rates, losses, first: float, steps: int) -> tuple[float | None, str]:
+    """Return a learning rate and the reason, or None and what is wrong with the curve.
+
+    Args:
+        rates: the learning rate of each update.
+        losses: the loss after it; only the last one may be NaN or infinite.
+        first: the loss before any update.
+        steps: number of updates the run was to make; it may have stopped before.
+    """
+    rates, losses = np.asarray(rates, float), np.asarray(losses, float)
+    if not np.isfinite(first):
+        return None, (
+            f"The loss of the first batch is {first}, before any update. Look for NaN, infinite or "
+            "huge values in the data, and for an output that the loss cannot take."
+        )
+    width, broke = window(steps), not np.isfinite(losses).all()
+    last_rate = rates[-1] if len(rates) else np.nan
+    end = f"after {len(losses)} updates, at a rate of {last_rate:.1g},"
+    if broke:
+        rates, losses = rates[:-1], losses[:-1]
+    ended = f"The data ended after {len(losses)} of {steps} updates. Give more batches."
+    if len(losses) < width:
+        return None, (
+            f"The loss is not finite {end} too early to tell anything. Set a lower `lowest`, or "
+            "scale the inputs. If that does not help, look for NaN in the data."
+            if broke
+            else ended
+        )
+    start = np.mean([first, *losses[: width - 1]])
+    clipped = np.minimum(losses, start + abs(start - losses.min()))  # no wall at the end
+    level = smooth(clipped, width)
+    noise = _noise(clipped, level, width)
+    clear = max(CLEAR * noise / np.sqrt(width), 1e-6 * abs(start))
+    low = _end_of_descent(level, start, clear)
+    fall = start - level[low] if low >= width else 0.0
+    rise = _rise(smooth(losses, width) > start + max(clear, 0.01 * abs(start)))
+    seen = f"from {start:.3g} to {level[low]:.3g} (noise of a batch {noise:.2g})"
+    if fall <= clear:
+        if rise is None and not broke and len(losses) < steps:
+            return None, ended
+        return None, _no_fall(rates, start, noise, fall, rise, broke and end, width)
+    slope = slopes(rates, clipped)[: low + 1]
+    fast = np.flatnonzero(slope <= STILL * slope.min())
+    if fast[-1] >= len(losses) - 1 - width // 2 and rise is None:
+        if broke:
+            return None, (
+                f"The loss is not finite {end} while it was still falling. A rate that is too high "
+                "makes it rise first: look for NaN in the data, or in the loss."
+            )
+        if len(losses) < steps:
+            return None, ended
+        return None, (
+            f"The loss falls {seen} and still falls at the highest rate, {rates[-1]:.2g}. Set a "
+            "higher `highest`."
+        )
+    suggestion = rates[fast[-1]] / MARGIN
+    steepest = int(slope.argmin())
+    if (slope[: steepest + 1] <= STILL * slope[steepest]).all() or suggestion < rates[0]:
+        return None, (
+            f"The loss falls {seen}, and does so at the lowest rate, {rates[0]:.2g}, already. "
+            "Set a lower `lowest`."
+        )
+    above = "." if rise is None else f", above its start from {rates[rise]:.2g} on."
+    return float(suggestion), (
+        f"The loss falls {seen}, steepest at {rates[steepest]:.2g} and at half that "
+        f"slope up to {rates[fast[-1]]:.2g}; the suggestion is half of the last. Lowest at "
+        f"{rates[low]:.2g}{above}"
+    )
+
+
+def _noise(losses, level, width) -> float:
+    """Return the standard deviation around the trend, at the start and before the lowest level.
+
+    From the differences of neighbours, in which a trend hardly counts.
+    """
+    low = max(int(level.argmin()), 2 * width)
+    ends = losses[: 2 * width], losses[low - 2 * width : low + 1]
+    return float(np.sqrt(np.mean([np.mean(np.diff(end) ** 2) / 2 for end in ends])))
+
+
+def _rise(above) -> int | None:
+    """Return from where on the level stays above, to the end."""
+    if not above[-1]:
+        return None
+    below = np.flatnonzero(~above)
+    return int(below[-1]) + 1 if len(below) else 0
+
+
+def _end_of_descent(level, start, clear) -> int:
+    """Return where the level is lowest before it first rises clearly; it may fall again later."""
+    low = 0
+    for i, value in enumerate(level):
+        if value < level[low]:
+            low = i
+        fall = start - level[low]
+        if fall > clear and value - level[low] > max(clear, fall / 2):
+            break
+    return low
+
+
+def _no_fall(rates, start, noise, fall, rise, broke, width) -> str:
+    """Say why a loss that does not fall gives no suggestion."""
+    if broke and rise is None:
+        return (
+            f"The loss is not finite {broke} and neither fell nor rose before. That is more likely "
+            "a NaN in the data than a rate that is too high."
+        )
+    if rise is not None and rise < 2 * width:
+        return (
+            f"The loss rises from the first rates on ({rates[rise]:.1g}) and never falls. Set a "
+            "lower `lowest`, or scale the inputs."
+        )
+    if fall > max(noise / np.sqrt(width), 1e-6 * abs(start)):
+        return (
+            f"The loss falls by {fall:.2g} at most, while one batch differs from the next by "
+            f"{noise:.2g}: too noisy to tell. Set more `steps` or a larger `batch_size`. Or there "
+            "is nothing to learn: a model trained already, or targets without a pattern."
+        )
+    if rise is not None:
+        return (
+            f"The loss never falls below its start, {start:.3g}, and rises from a rate of "
+            f"{rates[rise]:.1g} on. The model is trained already, or starts on a plateau (dead "
+            "units, weights of zero, saturated activations)."
+        )
+    return (
+        f"The loss stays at {start:.3g} whatever the rate. No gradient reaches the weights (dead "
+        "units, weights of zero, frozen layers, an output that cannot change), or the rates are "
+        "too low: set a higher `highest`."
+    )
