@@ -68,8 +68,11 @@ def find_learning_rate(
 
     ```
     rate_t = lowest * (highest / lowest) ** (t / (steps - 1))        t = 0 .. steps - 1
-    suggestion = the rate at which d smoothed_loss / d log(rate) is lowest
+    slope(rate) = d smoothed_loss / d log(rate), before the loss first rises again
+    suggestion = max{rate : slope(rate) <= steepest slope / 2} / 2
     ```
+
+    The steepest point itself scatters from run to run; the end of the steep part scatters less.
 
     The run stops early once the loss has left its range. Where the curve tells nothing the
     suggestion is None, and `reason` says why and what to try: the loss is not finite, rises from

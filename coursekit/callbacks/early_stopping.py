@@ -1,0 +1,54 @@
+"""Early stopping that a NaN cannot poison."""
+
+import math
+import warnings
+from typing import Any
+
+import keras
+
+
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras's `EarlyStopping`, with NaN and infinity counted as the worst value.
+
+    Keras takes the first value as the best one, also if it is NaN. Nothing is smaller or larger
+    than NaN, so no later epoch improves, and training stops after `patience` epochs (Keras 3.13
+    to 3.15). Here such an epoch is one without improvement, and a warning names it.
+
+    Args:
+        monitor, min_delta, patience, verbose, mode, baseline, restore_best_weights,
+        start_from_epoch: as in `keras.callbacks.EarlyStopping`. Mind its defaults: `patience=0`
+            and `restore_best_weights=False`.
+
+    Example:
+        >>> stopping = EarlyStopping(monitor="val_loss", patience=2, mode="min")
+        >>> stopping.set_model(keras.Sequential())
+        >>> stopping.on_train_begin()
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     for epoch, value in enumerate([float("nan"), 0.9, 0.8]):
+        ...         stopping.on_epoch_end(epoch, {"val_loss": value})
+        >>> stopping.best, stopping.best_epoch
+        (0.8, 2)
+    """
+
+    def get_monitor_value(self, logs: dict | None) -> float | None:
+        """Return the monitored value; the worst possible one where it is not finite."""
+        value = super().get_monitor_value(logs)
+        if value is None or math.isfinite(value):
+            return value
+        warnings.warn(
+            f"`{self.monitor}` is {value}: EarlyStopping counts this epoch as one without "
+            "improvement.",
+            stacklevel=2,
+        )
+        return -math.inf if self.monitor_op is keras.ops.greater else math.inf
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a later run needs to go on from here."""
+        names = ("wait", "best", "best_epoch", "best_weights", "stopped_epoch")
+        return {name: getattr(self, name) for name in names}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state of `get_state`; call it after `on_train_begin`."""
+        for name in self.get_state():
+            setattr(self, name, state[name])

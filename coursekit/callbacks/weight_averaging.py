@@ -1,0 +1,157 @@
+"""Stochastic weight averaging, with the pass over the data that batch normalization needs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class StochasticWeightAveraging(keras.callbacks.Callback):
+    """Train on, average the weights of the epochs from some epoch on, and end with the average.
+
+    ```
+    mean <- mean + (weights - mean) / n        after epoch start_from_epoch + n
+    ```
+
+    When training ends, the model gets the average. The moving statistics of batch normalization
+    belong to weights that no epoch ever had, so they are measured anew in one pass over
+    `refresh_data`; with the old ones accuracy can fall to chance. Keras's `use_ema` averages the
+    weights too, and leaves the statistics as they are.
+
+    Averaging pays with a learning rate that stays high: the weights circle around a minimum, and
+    their mean lies nearer to it. After a rate that has decayed to zero there is little to average.
+
+    Args:
+        start_from_epoch: how many epochs pass before the first one that counts, at least 0.
+        refresh_data: inputs like the training data: an array, a dict of arrays, or a dataset or
+            list of batches (of a tuple the first part is taken). Needed when the model
+            holds a trainable `BatchNormalization`.
+        batch_size: of the pass over arrays, at least 1. As in training: the statistics depend on
+            it. Defaults to 32.
+
+    Raises:
+        ValueError: for values out of range; when training begins, for batch normalization without
+            `refresh_data`.
+
+    Numerics: the average is kept in float64. A statistic is the mean over the batches, weighted
+    by rows. Other state (random seeds, metrics) is as before the pass. A training that is
+    interrupted keeps its last weights.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.compile(keras.optimizers.SGD(0.5), "mse")
+        >>> model.set_weights([np.array([[1.0]])])
+        >>> swa = StochasticWeightAveraging(start_from_epoch=1)
+        >>> x = np.ones((4, 1))
+        >>> _ = model.fit(x, 3 * x, epochs=3, callbacks=[swa], verbose=0)
+        >>> swa.averaged_epochs, float(model.get_weights()[0][0, 0])
+        (2, 3.0)
+
+    References:
+        Izmailov et al. 2018, arXiv:1803.05407, algorithm 1.
+    """
+
+    def __init__(self, start_from_epoch: int, refresh_data: Any = None, batch_size: int = 32):
+        super().__init__()
+        for name, value, least in (
+            ("start_from_epoch", start_from_epoch, 0),
+            ("batch_size", batch_size, 1),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least {least}. Received: {name}={value}"
+                )
+        self.start_from_epoch = start_from_epoch
+        self.refresh_data = refresh_data
+        self.batch_size = batch_size
+        self.averaged_epochs = 0
+        self._means = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Start anew, and refuse what could not be finished."""
+        self.averaged_epochs, self._means = 0, None
+        layers = self._normalizations()
+        if layers and self.refresh_data is None:
+            raise ValueError(
+                f"`refresh_data` is needed, because the model has batch normalization "
+                f"({layers[0].name}), whose statistics do not belong to averaged weights. "
+                "Received: refresh_data=None. Pass the training inputs."
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add the weights of this epoch to the average."""
+        if epoch < self.start_from_epoch:
+            return
+        weights = [np.asarray(v, "float64") for v in self._weights()]
+        self.averaged_epochs += 1
+        if self._means is None:
+            self._means = weights
+            return
+        for mean, weight in zip(self._means, weights, strict=True):
+            mean += (weight - mean) / self.averaged_epochs
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Give the average to the model, and measure the statistics anew."""
+        if self._means is None:
+            return
+        for variable, mean in zip(self.model.trainable_variables, self._means, strict=True):
+            variable.assign(mean.astype(variable.dtype))
+        self._refresh(self._normalizations())
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a later run needs to go on from here."""
+        return {"averaged_epochs": self.averaged_epochs, "means": self._means}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state of `get_state`; call it after `on_train_begin`."""
+        self.averaged_epochs, self._means = state["averaged_epochs"], state["means"]
+
+    def _weights(self):
+        return [keras.ops.convert_to_numpy(v) for v in self.model.trainable_variables]
+
+    def _normalizations(self):
+        kind = keras.layers.BatchNormalization
+        layers = self.model._flatten_layers(include_self=False)
+        return [layer for layer in layers if isinstance(layer, kind) and layer.trainable]
+
+    def _refresh(self, layers):
+        """Set the statistics of these layers to their mean over the batches."""
+        if not layers:
+            return
+        statistics = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+        others = [v for v in self.model.non_trainable_variables if not _among(v, statistics)]
+        kept = [keras.ops.convert_to_numpy(v) for v in others]
+        momenta = [layer.momentum for layer in layers]
+        sums, rows = [0.0] * len(statistics), 0
+        try:
+            for layer in layers:
+                layer.momentum = 0.0  # a moving statistic is then that of the last batch
+            for batch in _batches(self.refresh_data, self.batch_size):
+                self.model(batch, training=True)
+                size = len(keras.tree.flatten(batch)[0])
+                rows += size
+                for k, variable in enumerate(statistics):
+                    sums[k] = sums[k] + size * np.asarray(variable, "float64")
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
+            for variable, value in zip(others, kept, strict=True):
+                variable.assign(value)
+        for variable, total in zip(statistics, sums, strict=True):
+            variable.assign((total / rows).astype(variable.dtype))
+
+
+def _among(variable, variables) -> bool:
+    return any(variable is one for one in variables)
+
+
+def _batches(data, batch_size) -> Iterable[Any]:
+    """Yield batches of inputs."""
+    leaves = keras.tree.flatten(data)
+    if all(hasattr(leaf, "shape") for leaf in leaves) and not isinstance(data, list | tuple):
+        for start in range(0, len(leaves[0]), batch_size):
+            yield keras.tree.map_structure(lambda a, s=start: a[s : s + batch_size], data)
+        return
+    for batch in data:
+        yield batch[0] if isinstance(batch, tuple) else batch
