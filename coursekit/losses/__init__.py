@@ -1,0 +1,68 @@
+"""Losses that Keras lacks or has wrong, as functions and as classes.
+
+    from coursekit import losses
+
+    model.compile("adam", losses.SparseCategoricalFocalCrossentropy(from_logits=True))
+
+Every loss returns one value per example, so that it is right on any number of devices. To load a
+saved model that uses one, `import coursekit.losses` first: that registers the classes.
+"""
+
+from coursekit.losses import adversarial
+from coursekit.losses._per_example import per_example
+from coursekit.losses.classification import (
+    ClassBalancedCrossentropy,
+    CrammerSingerHinge,
+    LabelSmoothedCrossentropy,
+    SparseCategoricalFocalCrossentropy,
+    class_balanced_crossentropy,
+    crammer_singer_hinge,
+    label_smoothed_crossentropy,
+    sparse_categorical_focal_crossentropy,
+)
+from coursekit.losses.metric_learning import (
+    InfoNCE,
+    PairContrastive,
+    SupervisedContrastive,
+    euclidean_distance,
+    info_nce,
+    pair_contrastive,
+    supervised_contrastive,
+)
+from coursekit.losses.segmentation import (
+    CrossentropyDice,
+    FocalTversky,
+    LovaszSoftmax,
+    crossentropy_dice,
+    focal_tversky,
+    lovasz_softmax,
+)
+from coursekit.losses.triplet import TripletLoss, triplet_loss
+
+__all__ = [
+    "ClassBalancedCrossentropy",
+    "CrammerSingerHinge",
+    "CrossentropyDice",
+    "FocalTversky",
+    "InfoNCE",
+    "LabelSmoothedCrossentropy",
+    "LovaszSoftmax",
+    "PairContrastive",
+    "SparseCategoricalFocalCrossentropy",
+    "SupervisedContrastive",
+    "TripletLoss",
+    "adversarial",
+    "class_balanced_crossentropy",
+    "crammer_singer_hinge",
+    "crossentropy_dice",
+    "euclidean_distance",
+    "focal_tversky",
+    "info_nce",
+    "label_smoothed_crossentropy",
+    "lovasz_softmax",
+    "pair_contrastive",
+    "per_example",
+    "sparse_categorical_focal_crossentropy",
+    "supervised_contrastive",
+    "triplet_loss",
+]

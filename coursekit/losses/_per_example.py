@@ -1,0 +1,73 @@
+"""A loss of your own that is right on every number of devices, or says why it is not."""
+
+import functools
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+
+def per_example(fn: Callable) -> Callable:
+    """Check that a loss function returns one value per example, whenever it is called.
+
+    ```python
+    @losses.per_example
+    def squared_error(y_true, y_pred):
+        return ops.mean((y_true - y_pred) ** 2, axis=-1)   # one mean per row, not over the rows
+
+    model.compile("adam", loss=squared_error)
+    ```
+
+    A loss that averages over the batch itself trains well on one device. On two replicas Keras has
+    nothing left to average, so the gradients and the reported loss are those of a sum: twice too
+    large, and nothing says so. Keras averages per-example values correctly over all replicas.
+
+    Args:
+        fn: `fn(y_true, y_pred)`, and any arguments more that have defaults.
+
+    Returns:
+        A function of the same name and arguments. It works in `compile` and is saved with a model
+        as any function is: by name. Put `@keras.saving.register_keras_serializable()` above this
+        decorator and import the function before you load the model, or name it in
+        `load_model(path, custom_objects={"my_loss": my_loss})`.
+
+    Raises:
+        ValueError: when it is called, in `fit` while the first step is traced and so before any
+            weight has changed: if `fn` returns one number for the whole batch, or values that are
+            not as many as the examples. Values that are, and still depend on other rows (a mean
+            of the batch subtracted, for example), cannot be told from outside.
+
+    Example:
+        >>> from keras import ops
+        >>> @per_example
+        ... def absolute(y_true, y_pred):
+        ...     return ops.mean(ops.abs(y_true - y_pred))
+        >>> absolute(ops.zeros((4, 2)), ops.ones((4, 2)))
+        Traceback (most recent call last):
+        ValueError: `absolute` returns one number for the whole batch; return one value per \
+example. Received: a result of shape (), for predictions of shape (4, 2). Reduce over the other \
+axes only: `ops.mean(..., axis=-1)`.
+    """
+    if isinstance(fn, (keras.losses.Loss, type)) or not callable(fn):
+        raise ValueError(
+            f"`per_example` takes a function of (y_true, y_pred). Received: {fn}. "
+            "Decorate the function that computes the values."
+        )
+    name = getattr(fn, "__name__", repr(fn))
+
+    @functools.wraps(fn)
+    def checked(y_true, y_pred, *args, **kwargs):
+        values = ops.convert_to_tensor(fn(y_true, y_pred, *args, **kwargs))
+        shape, given = tuple(values.shape), tuple(keras.tree.flatten(y_pred)[0].shape)
+        if shape == ():
+            problem = "returns one number for the whole batch; return one value per example"
+        elif shape[0] != given[0]:
+            problem = "returns values that do not follow the batch; return one value per example"
+        else:
+            return values
+        raise ValueError(
+            f"`{name}` {problem}. Received: a result of shape {shape}, for predictions of shape "
+            f"{given}. Reduce over the other axes only: `ops.mean(..., axis=-1)`."
+        )
+
+    return checked
