@@ -14,7 +14,7 @@ course: .venv/course
 test: .venv/dev lint
 	$(BIN)/python tools/build_notebooks.py --check
 	$(BIN)/python -m pytest -q tests/replicas
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q -m any_backend tests
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q -n 2 -m any_backend tests
 	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py
 	$(BIN)/python -m pytest -q -n 2
 

@@ -1,0 +1,554 @@
+# ---
+# jupyter:
+#   coursekit:
+#     backends:
+#     - tensorflow
+#     minutes: 55
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 6. How big a step, on how much data?
+#
+# Skip ahead if you can answer these: for which learning rates does gradient descent on $w^2$
+# converge? What, besides a low rate, makes a loss curve flat? What happens to the noise of a gradient
+# when the batch grows fourfold?
+#
+# You will find the rate that works, diagnose curves by ordering a run, and choose a batch size. You
+# need the training loop of lesson 02.
+#
+# > **You need only this.** A *dead ReLU* is a unit that gives 0 for every row: no gradient passes
+# > through it. *Momentum* and *Adam* are optimizers of a later lesson; here every step is plain.
+
+# %% tags=["setup"] needs="dead relu momentum"
+from coursekit import lessons
+
+lessons.report(["tensorflow"])
+
+import time
+
+import keras
+import numpy as np
+
+from coursekit import datasets, plots
+from coursekit.lessons.gradient_descent import check, clinic
+from coursekit.training import fit_many, trace_path
+
+SGD = keras.optimizers.SGD
+
+# %% [markdown] topics="gd-fog-intuition loss-landscape-and-gradient gd-update-rule lr-definition"
+# ## Fog on a hill
+#
+# You stand on a hillside in fog and want to get down. You feel the slope under your feet, take a step
+# where it falls most steeply, and feel again. Height is the loss $L$, your place is the parameters
+# $w$, and the slope is the **gradient** $\nabla L$: the vector of partial derivatives, which points
+# where $L$ rises fastest. The **learning rate** $\eta$ sets your stride:
+#
+# $$w \leftarrow w - \eta\, \nabla L$$
+#
+# It is among the most important settings of training. Too long a stride leaps over valleys; too short
+# a stride never arrives.
+#
+# Below is the valley $L = (a^2 + 8b^2)/2$, with its minimum at $(0, 0)$. At each place, where does
+# $-\nabla L$ point? (a) At the minimum. (b) At a right angle to the ring of equal loss. (c) Along the
+# valley.
+
+# %%
+check("predict_arrow", "b")  # SOLUTION
+
+
+# %%
+def valley(a, b):
+    return (a**2 + 8 * b**2) / 2
+
+
+walk = trace_path(SGD(0.23), valley, start=(4, 1.2), steps=40)
+places = np.array([(4, 1.2), (-3, 1.5), (2, -1.5)])
+downhill = -places * [1, 8]
+fig, ax = plots.figure("Arrows on a map of the loss", x="a", y="b", height=3.6)
+plots.surface(ax, valley, x=(-4.5, 4.5), y=(-2.2, 2.2))
+plots.path(ax, walk, plots.COMPARE[0], label="gradient descent")
+ax.quiver(*places.T, *downhill.T, angles="xy", scale_units="xy", scale=8, color="#d55e00", zorder=5)
+ax.set_aspect("equal")
+ax.legend(loc="lower left")
+plots.show(
+    fig, alt="Rings of equal loss, three arrows against the gradient, and one path downhill."
+)
+
+# %%
+for place, arrow in zip(places, downhill, strict=True):
+    cosine = arrow @ -place / np.linalg.norm(arrow) / np.linalg.norm(place)
+    print(f"at {place}: {np.degrees(np.arccos(cosine)):.0f} degrees off the minimum")
+check.reveal("predict_arrow")
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# Each arrow stands at a right angle to its ring. Only in a round bowl would that lead to the minimum;
+# here it leads mostly across. So the path swings, and needs many steps. The gradient knows the slope
+# underfoot and nothing else. Below, a small step across each arrow leaves the loss as it is.
+#
+# </details>
+
+# %%
+for place, arrow in zip(places, downhill, strict=True):
+    across = 1e-3 * np.array([-arrow[1], arrow[0]])  # at a right angle to the arrow
+    print(f"at {place}: the loss changes by {valley(*(place + across)) - valley(*place):.3f} across, "
+          f"{valley(*(place + 1e-3 * arrow)) - valley(*place):.3f} along")  # fmt: skip
+
+# %% [markdown]
+# ### E6.1 Which rates arrive? (difficulty 2, 6 minutes)
+#
+# $f(w) = w^2$, started anywhere but at 0. Write `converges(rate)`: `True` if gradient descent gets
+# ever closer to 0, otherwise `False`. Do three steps by hand first, from $w = 1$ with a rate of 0.25.
+
+
+# %% exercise="converges"
+def converges(rate):
+    """Say whether w <- w - rate * f'(w) goes to 0, for f(w) = w ** 2."""
+    ### BEGIN SOLUTION
+    return 0 < rate < 1
+    ### STUB
+    # return ...
+    ### END SOLUTION
+
+
+check("converges", converges)
+
+# %% [markdown] topics="convex-guarantee"
+# ## What is guaranteed
+#
+# A loss is **convex** if it curves upwards everywhere, like the squared error of a line. There, every
+# local minimum is global, and gradient descent finds one under a condition: $\eta < 2/L$. Here $L$
+# is the largest **curvature**, the second derivative where it is greatest. ($f = w^2$ has 2.) Twenty
+# random starts, a little below that edge and a little above; then one input ten times as large:
+
+# %%
+rng = np.random.default_rng(0)
+x = rng.normal(size=(50, 2))
+targets = x @ [1.0, -2.0] + rng.normal(0, 0.3, 50)
+for name, inputs in (("scaled", x), ("second input times 10", x * [1, 10])):
+    curvature = np.linalg.eigvalsh(2 * inputs.T @ inputs / 50)[-1]
+    for share in (0.95, 1.05):
+        w = rng.normal(size=(20, 2))
+        for _ in range(3000):
+            w = w - share * 2 / curvature * 2 * (w @ inputs.T - targets) @ inputs / 50
+        ends = np.mean((w @ inputs.T - targets) ** 2, axis=1)
+        verdict = "none arrives" if ends.min() > 1e6 else f"all end at {ends.max():.2f}"
+        print(f"{name:22} rate {share:.2f} x {2 / curvature:.4f}: {verdict}")
+
+# %% [markdown]
+# The larger input makes the largest curvature about a hundred times as large, and the edge as much
+# lower. A rate that was right now diverges: that is why we scale inputs.
+#
+# ## Too low, right, too high
+#
+# Now a network, where no guarantee holds: digits, 32 ReLU units, fifteen epochs, five seeds for each
+# rate. Rates go from 0.001 to 3. How does the loss of the highest rate end? (a) It grows without end.
+# (b) It jumps up and down. (c) It lies flat, like that of the lowest.
+
+# %%
+check("predict_high", "c")  # SOLUTION
+
+# %% topics="lr-too-high lr-too-low lr-just-right"
+digits = datasets.load_digits().train
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def network(rate, seed):
+    keras.utils.set_random_seed(seed)
+    flat, dense = keras.layers.Flatten(), keras.layers.Dense
+    net = keras.Sequential([keras.Input((8, 8)), flat, dense(32, activation="relu"), dense(10)])
+    net.compile(SGD(rate), cross_entropy)
+    return net
+
+
+rates = [0.001, 0.01, 0.1, 0.3, 1.0, 1.25, 3.0]
+nets = [network(rate, seed) for rate in rates for seed in range(5)]
+logs = fit_many(nets, digits.x, digits.y, epochs=15, verbose=0)
+losses = np.array([log.history["loss"] for log in logs]).reshape(len(rates), 5, 15)
+
+# %%
+fig, (left, right) = plots.figure("One network, seven learning rates", columns=2)
+for rate, style in zip((0.001, 0.3, 1.25, 3.0), plots.COMPARE, strict=False):
+    for seed, run in enumerate(losses[rates.index(rate)]):
+        label = "_" if seed else f"rate {rate}"
+        plots.curve(left, run, style, label=label, lw=1, ms=3)
+left.set(xlabel="epoch", ylabel="training loss", ylim=(0, 3))
+left.legend(ncols=2, fontsize=8)
+plots.band(right, losses[:, :, -1].T, plots.TRAIN, x=rates, label="after 15 epochs")
+right.axhline(np.log(10), color="0.4", ls=":", label="guessing, ln 10")
+right.set(xlabel="learning rate (logarithmic scale)", ylabel="training loss", xscale="log")
+right.legend()
+plots.show(fig, alt="Left: the training loss of four rates over fifteen epochs, one line a seed. "
+           "Right: the last loss against the rate, the mean and range of five seeds.")  # fmt: skip
+check.reveal("predict_high")
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# At 0.001 the loss hardly moves: too low. At 0.3 it falls smoothly in every run, then flattens:
+# right. At 1.25 it jumps, and the end depends on the seed. At 3.0 the first steps were so long that
+# units died. The loss stays at guessing: flat, and not because the rate is low.
+#
+# We call 0.3 right, though some runs at 1.0 end lower. The best rate lies close to the cliff, and
+# 1.0 jumps already. Finding a rate takes trials; lowering it during training often helps (a later
+# lesson). A low rate is said to get stuck in local minima; what we see is slowness.
+#
+# </details>
+
+# %%
+low, best, edge, wild, high = (losses[rates.index(rate)] for rate in (0.001, 0.3, 1.0, 1.25, 3.0))
+assert low[:, -1].min() > 2 and best[:, -1].max() < 0.1 and high[:, -1].min() > 2.25
+assert edge[:, -1].min() < best[:, -1].min()  # some runs at 1.0 end lower
+rises = [np.sum(np.diff(runs) > 0.02) for runs in (best, edge, wild)]  # from one epoch to the next
+assert rises[0] == 0 and rises[1] >= 2 and rises[2] >= 5 and np.ptp(wild[:, -1]) > 0.2
+pixels = digits.x.reshape(-1, 64)
+hidden = [np.asarray(net.layers[1](pixels)) for net in nets[-5:]]  # after the ReLU
+assert max((units > 0).any(axis=0).mean() for units in hidden) < 0.1
+print("rate 3: in no run do a tenth of the units give anything but 0")
+
+# %% [markdown] topics="lr-diagnosis-rule"
+# The rule of thumb: *barely decreasing, raise the rate; oscillating, lower it.* But flat also means
+# dead units, a bad start, unscaled inputs, wrong labels or a rate far too high. Wild also means tiny
+# batches or unshuffled data. A picture alone does not tell: change one thing and run again.
+#
+# ### E6.2 Five patients (difficulty 3, 12 minutes)
+#
+# Each curve has one cause: `"low rate"`, `"high rate"`, `"dead units"` or `"batch of one"`. For each
+# patient order one run that tells its cause from every other that fits the picture. You can order
+# `"higher rate"` (100 times), `"lower rate"` (a hundredth), `"larger batch"` (20 times, at most all
+# 640 rows) and `"new weights"` (another random start). In a new cell, `draw("A", "new weights")` runs it.
+
+
+# %%
+def draw(names, change=None):
+    fig, axes = plots.figure("As found" if change is None else change, columns=5, height=2.4)
+    for ax, name in zip(axes, "ABCDE", strict=True):
+        plots.curve(ax, clinic(name), plots.COMPARE[0], marker="")
+        if change and name in names:
+            plots.curve(ax, clinic(name, change), plots.COMPARE[1], marker="")
+        ax.set(title=name, ylim=(0, 3), xlabel="epoch")
+    axes[0].set_ylabel("training loss")
+    words = f"; dashed, {', '.join(names)} with {change}" if change else ""
+    plots.show(fig, alt=f"Training loss of five patients, A to E, over twenty epochs{words}.")
+
+
+draw("ABCDE")
+
+# %% exercise="diagnosis"
+### BEGIN SOLUTION
+draw("A", "higher rate")
+draw("B", "new weights")
+draw("C", "lower rate")
+draw("DE", "larger batch")
+diagnosis = {
+    "A": ("low rate", "higher rate"),
+    "B": ("dead units", "new weights"),
+    "C": ("high rate", "lower rate"),
+    "D": ("batch of one", "larger batch"),
+    "E": ("high rate", "larger batch"),
+}
+### STUB
+# diagnosis = {  # cause, and the run that showed it
+#     "A": (..., ...),
+#     "B": (..., ...),
+#     "C": (..., ...),
+#     "D": (..., ...),
+#     "E": (..., ...),
+# }
+### END SOLUTION
+
+check("diagnosis", diagnosis)
+
+# %% [markdown] topics="nonconvex-landscape saddle-points-flat-regions"
+# ## Hills, saddles, plains
+#
+# The losses of networks are not convex. They have **local minima**, low places that are not the
+# lowest. They have **saddle points**, where the gradient is 0 and which go up one way and down
+# another. They have **plateaus**, where the gradient is tiny. Four starts on a landscape with
+# all of these:
+
+
+# %%
+def hills(a, b):
+    return a**4 / 4 - a**2 / 2 + 0.15 * a + b**2 / (1 + b**2)
+
+
+fig, ax = plots.figure("Four starts on one landscape", x="a", y="b", height=3.6)
+plots.surface(ax, hills, x=(-2, 2), y=(-3.5, 2.5), levels=20)
+starts = {
+    "left": (-1.8, 1),
+    "right": (1.8, 1.2),
+    "on the ridge": (0.15363, -1.6),
+    "plain": (-1, -3.4),
+}
+for (name, start), style in zip(starts.items(), plots.COMPARE, strict=False):
+    walk = trace_path(SGD(0.1), hills, start, 60)
+    plots.path(ax, walk, style, label=name, markevery=5)
+    slope = np.linalg.norm(walk.gradients[-1])
+    print(f"{name:13} loss {walk.losses[-1]:5.2f} after 60 steps, gradient {slope:.2f}")
+ax.legend(ncols=2, loc="upper center")
+plots.show(fig, alt="The left start ends in the deeper minimum, the right one in the shallower one. "
+           "The start on the ridge goes to the saddle. The one on the plain has hardly moved.")  # fmt: skip
+
+for offset in (1e-2, 1e-4, 1e-6, 0):
+    away = np.abs(trace_path(SGD(0.1), lambda a, b: a**2 - b**2, (1, offset), 100).points[:, 1])
+    steps = np.argmax(away > 1) if (away > 1).any() else "more than 100"
+    print(f"a**2 - b**2, started {offset:g} beside the ridge: {steps} steps to leave")
+
+# %% [markdown] topics="local-minima-rarely-the-problem"
+# A saddle holds what stands exactly on its ridge; anything else leaves, after a while.
+#
+# ## Does a bad minimum catch you?
+#
+# $y = |x|$ can be written with two ReLU units. We train twenty networks with 2 units and twenty with
+# 32, from random starts. How many of each end with a loss above 0.05? (a) Several of both. (b)
+# Several with 2 units, none with 32. (c) None with 2 units, several with 32.
+
+# %%
+check("predict_minima", "b")  # SOLUTION
+
+# %%
+line = np.linspace(-2, 2, 256, dtype="float32")[:, None]
+
+
+def small_net(units, seed):
+    keras.utils.set_random_seed(seed)
+    dense = keras.layers.Dense
+    net = keras.Sequential([keras.Input((1,)), dense(units, activation="relu"), dense(1)])
+    net.compile(SGD(0.1), "mse")
+    return net
+
+
+for units in (2, 32):
+    nets = [small_net(units, seed) for seed in range(20)]
+    logs = fit_many(nets, line, np.abs(line), epochs=30, batch_size=16, verbose=0)
+    ends = np.array([log.history["loss"][-1] for log in logs])
+    print(f"{units:2} units: {np.sum(ends > 0.05)} of 20 end above 0.05")
+check.reveal("predict_minima")
+
+# %% [markdown] topics="gd-variants-table batch-gradient-descent stochastic-gradient-descent mini-batch-gradient-descent sgd-means-minibatch batch-size-definition"
+# <details><summary>After you ran it</summary>
+#
+# With two units, a bad start leaves a unit on the wrong side or dead, and no small step helps. With
+# 32 units some unit was well placed each time. For large networks, experiments and a theory of
+# simplified ones say the same: most local minima are nearly as good as the best. Saddles and plateaus
+# cost more time.
+#
+# </details>
+#
+# ## How much data for one step?
+#
+# The **batch size** $B$ is the number of rows that one update uses; the gradient is the mean over
+# them.
+#
+# | variant | rows an update | its gradient | trade-off |
+# |---|---|---|---|
+# | **batch** (vanilla) | all $N$ | exact | smooth; one update an epoch; for small data |
+# | **stochastic** (SGD) | 1 | very noisy | cheap updates however large $N$; poor use of hardware |
+# | **mini-batch** | $B$, often 32 to 512 | noisy | suits GPUs, the default in practice; one more setting |
+#
+# People say "SGD" and mean mini-batches drawn at random. `keras.optimizers.SGD` is only the update
+# rule; `fit(batch_size=...)` decides, and takes 32 if you say nothing. Tutorials call 256 rows a small
+# batch or a large one: name the number.
+#
+# ### E6.3 Four times the rows (difficulty 1, 3 minutes)
+#
+# The gradient of a random batch scatters around that of all rows. From $B = 32$ to 128, by which
+# factor does its standard deviation change?
+
+# %% exercise="noise"
+noise = 0.5  # SOLUTION
+
+check("noise", noise)
+
+# %%
+features = digits.x.reshape(-1, 64)
+scores = features @ np.random.default_rng(0).normal(0, 0.1, (64, 10))
+chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+errors = chances - np.eye(10)[digits.y]
+each = (features[:, :, None] * errors[:, None, :]).reshape(len(features), -1)  # a row a gradient
+rng, sizes, spread = np.random.default_rng(0), [8, 32, 128, 512], []
+for size in sizes:
+    means = [each[rng.integers(len(each), size=size)].mean(axis=0) for _ in range(200)]
+    spread.append(np.sqrt(np.var(means, axis=0).sum()))
+slope = np.polyfit(np.log(sizes), np.log(spread), 1)[0]
+assert abs(slope + 0.5) < 0.05 and abs(spread[2] / spread[1] - 0.5) < 0.05
+print(f"noise from 32 rows to 128: times {spread[2] / spread[1]:.1f}; exponent of B: {slope:.1f}")
+
+# %% [markdown] topics="batch-size-tradeoff"
+# The noise falls like $1/\sqrt{B}$: four times the work for half the noise.
+#
+# ## Which batch is faster?
+#
+# The same network, the same rate 0.1, three batch sizes, three seeds. The same runs are drawn over
+# three axes. (The seconds are those of your machine, three runs at a time.)
+
+
+# %%
+class Stopwatch(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.stamps = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.stamps.append(time.perf_counter())
+
+
+runs = {}
+for size in (8, 32, 256):
+    watch, nets = Stopwatch(), [network(0.1, seed) for seed in range(3)]
+    logs = fit_many(nets, digits.x, digits.y, epochs=27, batch_size=size,
+                    validation_data=(digits.x, digits.y),  # at the end of each epoch, all rows
+                    callbacks=[[watch], [], []], verbose=0)  # fmt: skip
+    runs[size] = np.array([log.history["val_loss"] for log in logs]), np.array(watch.stamps)
+
+# %%
+fig, axes = plots.figure("The same runs over three axes", columns=3)
+for (size, (curves, stamps)), style in zip(runs.items(), plots.COMPARE, strict=False):
+    epochs = np.arange(1, 28)
+    made = epochs * -(-len(digits.x) // size)  # updates
+    seconds = stamps - 2 * stamps[0] + stamps[1]  # the first epoch also compiles
+    for ax, along in zip(axes, (epochs, made, seconds), strict=True):
+        plots.band(ax, curves, style, x=along, label=f"B = {size}")
+    same = np.argmin(np.abs(made - 162))
+    print(f"B = {size:3}: loss {curves[:, 0].mean():.1f} after 1 epoch, "
+          f"{curves[:, same].mean():.1f} after {made[same]} updates")  # fmt: skip
+for ax, name in zip(axes, ("epochs", "updates", "seconds"), strict=True):
+    ax.set(xlabel=name, ylabel="training loss", xscale="linear" if name == "epochs" else "log")
+axes[0].legend()
+plots.show(fig, alt="The training loss of three batch sizes over epochs, over updates and over "
+           "seconds, in bands over three seeds.")  # fmt: skip
+
+# %% [markdown]
+# ### E6.4 "Small batches converge faster" (difficulty 2, 5 minutes)
+#
+# An article says so. Name for each axis which batch is clearly ahead: 8, 256 or `"depends"` (neither
+# in general). For seconds, speak of any machine, not only of yours.
+
+# %% exercise="faster"
+### BEGIN SOLUTION
+faster = {"epochs": 8, "updates": "depends", "seconds": "depends"}
+### STUB
+# faster = {"epochs": ..., "updates": ..., "seconds": ...}
+### END SOLUTION
+
+check("faster", faster)
+
+# %% [markdown] topics="sharp-minima-claim sgd-noise-helps-escape"
+# ## Claims to be careful with
+#
+# | claim | for | against |
+# |---|---|---|
+# | noise helps to escape poor minima and saddles | it does in small examples, as below | it also throws you out of good ones |
+# | very large batches reach *sharp* minima, which generalise poorly | Keskar 2017 measured it | sharpness changes with the way a network is written (Dinh 2017); with more updates (Hoffer 2017) or a scaled, warmed-up rate (Goyal 2017) the gap largely closes |
+# | small batches converge faster | per epoch, at one rate | per update and per second not in general |
+#
+# The first claim, on a curve with a shallow minimum at the left and a deep one at the right, 200 runs
+# each:
+
+
+# %%
+def share_that_crosses(start, noise_size):
+    rng, w = np.random.default_rng(0), np.full(200, float(start))
+    for _ in range(2000):
+        gradient = w**3 - w - 0.15  # of w**4 / 4 - w**2 / 2 - 0.15 * w
+        w = w - 0.05 * (gradient + noise_size * rng.normal(size=200))
+    return np.mean(np.sign(w) != np.sign(start))
+
+
+for noise_size in (0, 1.5, 4):
+    out, back = share_that_crosses(-1, noise_size), share_that_crosses(1, noise_size)
+    print(f"noise {noise_size}: {out:.0%} leave the poor minimum, {back:.0%} leave the good one")
+
+# %% [markdown] topics="flashcard-gd-variants"
+# ### E6.5 Three variants (difficulty 1, 4 minutes)
+#
+# 1,000 rows. How many updates has one epoch of each variant, and which variant (one of these three
+# names) is `fit` with `keras.optimizers.SGD(0.1)` and no further argument?
+
+# %% exercise="variants"
+### BEGIN SOLUTION
+updates = {"batch": 1, "stochastic": 1000, "mini-batch of 32": 32}
+by_default = "mini-batch of 32"
+### STUB
+# updates = {"batch": ..., "stochastic": ..., "mini-batch of 32": ...}
+# by_default = ...
+### END SOLUTION
+
+check("variants", updates, by_default)
+
+# %% [markdown]
+# ## Your decision
+#
+# Which learning rate and batch size has the running model from now on? Three rates, three seeds, four
+# epochs. The pitfall: a rate that was tuned for one batch size is not right for another, so change
+# both together.
+
+# %% tags=["nbval-ignore-output"]
+fashion = datasets.load_fashion_mnist()
+grid = [(rate, seed) for rate in (0.01, 0.1, 0.5) for seed in range(3)]
+nets = []
+for rate, seed in grid:
+    nets.append(lessons.running_model(seed))
+    nets[-1].compile(SGD(rate), cross_entropy, metrics=["accuracy"])
+held_out = (fashion.validation.x, fashion.validation.y)
+logs = fit_many(nets, fashion.train.x, fashion.train.y, epochs=4, batch_size=64,
+                validation_data=held_out, verbose=0)  # fmt: skip
+accuracy = np.array([log.history["val_accuracy"][-1] for log in logs]).reshape(3, 3)
+for rate, some in zip((0.01, 0.1, 0.5), accuracy, strict=True):
+    print(f"rate {rate}: validation accuracy {some.min():.2f} to {some.max():.2f}")
+assert accuracy[1].min() > accuracy[0].max() and accuracy[1].mean() > accuracy[2].mean()
+
+# %% tags=["nbval-ignore-output"]
+### BEGIN SOLUTION
+check.decide(
+    choice="SGD, rate 0.1, batches of 64",
+    because="a tenth of the rate is slower, and five times the rate is no better",
+    score=float(accuracy[1].mean()),
+)
+### STUB
+# check.decide(choice=..., because=..., score=...)
+### END SOLUTION
+
+# %% [markdown]
+# ## What you can say now
+#
+# 1. The gradient is at a right angle to the ring of equal loss; it need not point at the minimum.
+# 2. On a convex loss gradient descent arrives if $\eta < 2/L$; larger inputs make $L$ larger.
+# 3. Flat and wild curves have several causes: one run more tells which.
+# 4. Noise falls like $1/\sqrt{B}$; small batches win per epoch, not in general per second.
+# 5. In large networks saddles and plateaus cost more than local minima.
+#
+# **Break it.** In the valley, set the rate to 0.24, then 0.26. Where is the edge, and why?
+#
+# <details><summary>What happens</summary>
+#
+# The largest curvature is 8, so the edge is 2/8. Above it each crossing of the valley is longer than
+# the last.
+#
+# </details>
+#
+# Next: which weight is to blame for the loss.
+
+# %%
+check.quiz()
+
+# %%
+check("quiz_1", "b")  # SOLUTION
+check("quiz_2", "c")  # SOLUTION
+check("quiz_3", "a")  # SOLUTION
+check("quiz_4", "b")  # SOLUTION
+check("quiz_5", "a")  # SOLUTION
+
+# %%
+check.cards()
+check.summary()

@@ -1,0 +1,534 @@
+# ---
+# jupyter:
+#   coursekit:
+#     backends:
+#     - tensorflow
+#     minutes: 55
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 9. When should the learning rate change?
+#
+# Skip ahead if you can answer these: in which unit does a Keras schedule count? What does warmup buy,
+# and what does it cost? When does `ReduceLROnPlateau` clash with a schedule?
+#
+# You will build schedules that fit their run, see a transformer that needs warmup, and put one cycle
+# against a tuned constant rate. You need gradient descent (06) and optimizers (08).
+#
+# > **You need only this.** A *transformer* lets each position of a text look back at the earlier ones.
+# > *Post-LN* is its first form: layer normalization comes after each block's sum.
+
+# %% tags=["setup"] needs="transformer"
+from coursekit import lessons
+
+lessons.report(["tensorflow"])
+
+import keras
+import numpy as np
+
+from coursekit import datasets, plots
+from coursekit.callbacks import find_learning_rate
+from coursekit.lessons.schedules import check
+from coursekit.optimizers import ScheduledMomentumSGD
+from coursekit.schedules import (
+    Join,
+    OneCycle,
+    StepDecay,
+    Warmup,
+    check_schedule,
+    epochs_to_steps,
+)
+from coursekit.training import fit_many
+
+CosineDecay = keras.optimizers.schedules.CosineDecay
+
+# %% [markdown]
+# ## One rate for a whole run?
+#
+# One weight starts at 10; the best place is 0. Each gradient is the weight plus noise, as that of a
+# batch is. 150 steps, 20 seeds. Which rate ends nearest to 0? (a) A constant 0.5. (b) A constant
+# 0.01. (c) One that falls from 0.5 to 0.01.
+
+# %%
+check("predict_noise", "c")  # SOLUTION
+
+# %%
+ways = {
+    "constant 0.5": np.full(150, 0.5),
+    "constant 0.01": np.full(150, 0.01),
+    "from 0.5 to 0.01": np.geomspace(0.5, 0.01, 150),
+}
+fig, ax = plots.figure("One weight, three rates", x="step", y="mean distance from the best place")
+for (name, rates), style in zip(ways.items(), plots.COMPARE, strict=False):
+    rng, w, distance = np.random.default_rng(0), np.full(20, 10.0), []
+    for rate in rates:
+        w = w - rate * (w + rng.normal(0, 2, 20))
+        distance.append(np.mean(np.abs(w)))
+    plots.curve(ax, distance, style, label=name, markevery=15)
+    print(f"{name:17} last 10 steps: mean distance {np.mean(distance[-10:]):.2f}")
+ax.set_yscale("log")
+ax.legend()
+plots.show(
+    fig,
+    alt="Distance from the best place over 150 steps on a logarithmic axis, for three rates, mean of "
+    "20 seeds.",
+)
+check.reveal("predict_noise")
+
+# %% [markdown] topics="why-schedule"
+# <details><summary>After you ran it</summary>
+#
+# The large rate (solid) arrives within ten steps, then jumps about with the noise. The small one
+# (dashed) is still on its way. The falling one (dash-dotted) has both: distance first, then quiet.
+#
+# </details>
+#
+# ## The family
+#
+# A **schedule** is a function from the step to the rate. Six of them, for 100 epochs of 50 steps.
+
+# %% topics="schedule-visualization"
+S, total = keras.optimizers.schedules, 100 * 50
+cycle = OneCycle(0.1, total)
+family = {
+    "step": StepDecay(0.1, step_size=30 * 50),
+    "exponential": S.ExponentialDecay(0.1, 1000, 0.5),
+    "cosine": CosineDecay(0.1, total),
+    "warmup + cosine": CosineDecay(0.0, total - 500, warmup_target=0.1, warmup_steps=500),
+    "restarts": S.CosineDecayRestarts(0.1, 1000, t_mul=1.5),
+    "one cycle": cycle,
+}
+fig = plots.schedule(family, total, momentum={"one cycle": cycle.momentum()},
+                     title="Six ways down, and one momentum that mirrors its rate")  # fmt: skip
+fig.axes[0].axhline(0.1, color="0.6", lw=1, label="constant")
+fig.axes[0].get_legend().remove()
+fig.axes[1].legend(*fig.axes[0].get_legend_handles_labels(), fontsize=7, loc="upper center")
+plots.show(
+    fig,
+    alt="Left: learning rates over 5,000 steps, from constant over stairs, curves and restarts to "
+    "one cycle, which climbs and then falls. Right: the momentum of one cycle falls, then climbs.",
+)
+
+# %% [markdown] topics="step-decay exponential-decay cosine-annealing one-cycle-policy cyclical-lr"
+# | schedule | rate at step $t$ of $T$ | remarks |
+# |---|---|---|
+# | step | $\eta_0\, \gamma^{\lfloor t/s \rfloor}$ | often $\gamma = 0.1$ at a third and two thirds |
+# | exponential | $\eta_0\, r^{t/s}$ | falls by $r$ every $s$ steps |
+# | cosine | $\eta_1 + \frac{\eta_0-\eta_1}{2}\left(1 + \cos\frac{\pi t}{T}\right)$ | Keras: `alpha` is the fraction $\eta_1/\eta_0$ |
+# | restarts (SGDR) | a cosine, again and again | jumps back up; cycles may grow |
+# | triangular (CLR) | up and down a line, again and again | Smith 2017 |
+# | one cycle | $\eta_0/25$ up to $\eta_0$, down to $\eta_0/250{,}000$ | momentum 0.95, 0.85, 0.95 |
+#
+# "Cosine annealing" names both the third and the fourth row. Only the fourth is cyclical: say which.
+#
+# ### E9.1 A tenth every 30 epochs (difficulty 1, 5 minutes)
+#
+# A PyTorch recipe says `StepLR(step_size=30, gamma=0.1)` from 0.1, for 90 epochs. Here an epoch has 10
+# steps. We tried `PiecewiseConstantDecay([300, 600], [0.1, 0.01, 0.001])`, and step 300 still had
+# 0.1. Make a schedule that agrees at every step: Keras's own kinds or coursekit's, as you like.
+
+# %% exercise="drops"
+drops = S.ExponentialDecay(0.1, 300, 0.1, staircase=True)  # SOLUTION
+
+check("drops", drops)
+
+# %% [markdown] topics="schedule-units-steps"
+# ## Epochs are not steps
+#
+# Recipes count epochs; Keras calls a schedule with a step, the number of the batch. Nothing warns
+# you, unless you ask. And with gradient accumulation?
+
+# %%
+import warnings
+
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    check_schedule(CosineDecay(0.1, decay_steps=100), total_steps=100 * 50)
+print(seen[0].message, "\n")
+
+line = S.PolynomialDecay(1.0, 10, 0.0)  # 1.0, 0.9, 0.8, ...
+optimizer = keras.optimizers.SGD(line, gradient_accumulation_steps=4)
+weight = keras.Variable(0.0)
+for _ in range(8):
+    optimizer.apply([keras.ops.ones(())], [weight])
+seen_step = round(10 * (1 - float(optimizer.learning_rate)))
+print(f"after 8 batches: {int(optimizer.iterations)} updates, the schedule is at step {seen_step}")
+
+# %% [markdown]
+# Accumulation makes fewer updates, and the schedule still counts every batch.
+#
+# ### E9.2 From epochs to steps (difficulty 1, 4 minutes)
+#
+# 3,180 rows in batches of 64, 100 epochs, a cosine that ends with the run. Which `decay_steps` does it
+# need, plainly and with `gradient_accumulation_steps=4`?
+
+# %% exercise="decay_steps"
+### BEGIN SOLUTION
+plain = epochs_to_steps(100, rows=3180, batch_size=64)
+accumulating = plain
+### STUB
+# plain = ...
+# accumulating = ...
+### END SOLUTION
+
+check("decay_steps", plain, accumulating)
+
+# %% [markdown]
+# ### E9.3 Your budget is cut (difficulty 2, 7 minutes)
+#
+# A run was planned for 100 epochs of 10 steps: `CosineDecay(0.1, 1000)`. After epoch 50, at step 500,
+# the rate is 0.05, and you learn that only 10 more epochs will be paid. Make the schedule for this
+# running optimizer, whose counter stands at 500: no jump, steadily down, cold at step 599.
+
+# %% exercise="shortened"
+### BEGIN SOLUTION
+shortened = Join([CosineDecay(0.1, 1000), CosineDecay(0.05, 100)], boundaries=[500])
+### STUB
+# shortened = ...
+### END SOLUTION
+
+check("shortened", shortened)
+
+# %% [markdown] topics="warmup-why"
+# ## Starting slowly
+#
+# **Warmup** climbs from 0 to the rate over the first steps. The reasons given: weights are random at
+# the start, and Adam's averages rest on a few batches. A common tutorial calls it essential for
+# transformers. We test that on a tiny one: two post-LN blocks predict Shakespeare's next character.
+#
+# Three ways, three seeds each: 0.01 without warmup, 0.03 without, 0.03 with 50 steps of warmup. Which
+# two end close together? (a) The first two: Adam scales its steps anyway. (b) The first and the
+# third. (c) The last two: warmup only delays.
+
+# %%
+check("predict_warmup", "b")  # SOLUTION
+
+# %%
+text = datasets.load_shakespeare().train
+symbols = sorted(set(text))
+code = {symbol: k for k, symbol in enumerate(symbols)}
+ids = np.array([code[c] for c in text], "int32")
+starts = np.random.default_rng(0).integers(0, len(ids) - 33, 25 * 8)  # an epoch of 25 batches
+windows = ids[starts[:, None] + np.arange(33)]
+x, y = windows[:, :-1], windows[:, 1:]  # 32 characters, and the next one after each
+frequency = np.bincount(ids) / len(ids)
+guess = -np.sum(frequency * np.log(frequency, where=frequency > 0, out=np.zeros(len(frequency))))
+print(f"loss of knowing only how frequent each character is: {guess:.2f}")
+
+
+# %%
+def transformer(rate, seed, width=32):
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    tokens = keras.Input((32,), dtype="int32")
+    place = keras.ops.cumsum(keras.ops.ones_like(tokens), axis=1) - 1
+    h = layers.Embedding(len(symbols), width)(tokens) + layers.Embedding(32, width)(place)
+    for _ in range(2):
+        q, k, v = (layers.Dense(width)(h) for _ in range(3))
+        attention = layers.Attention(use_scale=True)([q, v, k], use_causal_mask=True)
+        h = layers.LayerNormalization()(h + attention)  # post-LN: after the sum
+        wide = layers.Dense(4 * width, activation="relu")(h)
+        h = layers.LayerNormalization()(h + layers.Dense(width)(wide))
+    model = keras.Model(tokens, layers.Dense(len(symbols))(h))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(rate), loss)
+    return model
+
+
+# %% tags=["nbval-ignore-output"]
+starts_of = {"0.01": 0.01, "0.03": 0.03, "0.03, warmup": Warmup(0.03, warmup_steps=50)}
+nets = [transformer(rate, seed) for rate in starts_of.values() for seed in range(3)]
+logs = fit_many(nets, x, y, epochs=6, batch_size=8, seed=[0, 1, 2] * 3, verbose=0)
+curves = np.reshape([log.history["loss"] for log in logs], (3, 3, 6))
+fig, ax = plots.figure("Three ways to start", x="epoch of 25 steps", y="training loss")
+for name, runs, style in zip(starts_of, curves, plots.COMPARE, strict=False):
+    plots.band(ax, runs, style, x=range(1, 7), label=name)
+ax.axhline(guess, color="0.5", lw=1, label="frequencies alone")
+ax.legend()
+plots.show(
+    fig, alt="Training loss of a tiny transformer, for three ways to start; bands over seeds."
+)
+for name, runs in zip(starts_of, curves, strict=True):
+    print(f"{name:13} ends at {runs[:, -1].min():.1f} to {runs[:, -1].max():.1f}")
+check.reveal("predict_warmup")
+
+# %% tags=["nbval-ignore-output"]
+small, large, warmed = curves[:, :, -1]
+assert warmed.max() < large.min() - 0.15 and small.max() < large.min() - 0.15
+print("at 0.03 every run with warmup beats every run without:", warmed.max() < large.min())
+print("the best run of all has warmup:", warmed.min() < small.min())
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# At 0.03 without warmup (dashed) the runs stay near the line of guessing characters by their frequency. With
+# warmup (dash-dotted) the same rate trains. So warmup widens the range of rates that work. It is not
+# free: the smaller rate without warmup is ahead here.
+#
+# </details>
+#
+# "Essential" holds for large rates, Adam and post-LN; pre-LN transformers can often do without. For
+# the length, published numbers run from a few hundred steps to 4,000: take 1 to 10 % of the run.
+#
+# ### E9.4 A thousand steps of warmup (difficulty 2, 6 minutes)
+#
+# A recipe: 100,000 steps in all, the first 1,000 climb from 0 to 3e-4, then a cosine down to 0. Make
+# `recipe`, and say which rate step 500 has.
+
+# %% exercise="recipe" topics="warmup-cosine"
+### BEGIN SOLUTION
+recipe = CosineDecay(0.0, 99_000, warmup_target=3e-4, warmup_steps=1000)
+at_500 = 1.5e-4
+### STUB
+# recipe = ...
+# at_500 = ...
+### END SOLUTION
+
+check("recipe", recipe, at_500)
+
+# %% [markdown]
+# ## The pitfall: a rate without its decimal point
+#
+# Keras casts every number of a schedule to the type of the first. What do integers do? The first
+# line is an example in Keras's own documentation, in short.
+
+# %%
+written = {
+    "CosineDecay(0, 10, warmup_target=0.1, warmup_steps=4)": 2,
+    "ExponentialDecay(1, 10, 0.5)": 10,
+    "InverseTimeDecay(1, 10, 0.5)": 10,
+    "CosineDecay(1, 10)": 10,
+}
+wanted = (0.05, 0.5, 1 / 1.5, 0.0)
+for (code, step), right in zip(written.items(), wanted, strict=True):
+    try:
+        got = f"{float(eval('S.' + code)(step)):.3f}"
+    except Exception as error:
+        got = type(error).__name__
+    print(f"{code:54} step {step:2}: {got} (meant: {right:.3f})")
+
+# %% [markdown]
+# One crashes. Three are wrong without a word: a rate that falls to 0, one that never decays, one that
+# does not quite end at 0. Write `0.0` and `1.0`.
+#
+# ## One cycle, the real one
+#
+# **One cycle** is said to train in fewer epochs. Its second half is the momentum, which falls while
+# the rate climbs. The obvious way fails:
+
+
+# %% topics="one-cycle-momentum-in-keras"
+class Momentum(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.optimizer.momentum = 0.0
+
+
+ones, ends = np.ones((40, 1), "float32"), {}
+for name, kind in (("SGD", keras.optimizers.SGD), ("ScheduledMomentumSGD", ScheduledMomentumSGD)):
+    for callbacks in ([], [Momentum()]):
+        model = keras.Sequential(
+            [keras.Input((1,)), keras.layers.Dense(1, "linear", False, "zeros")]
+        )
+        model.compile(kind(0.01, momentum=0.9), "mse")
+        model.fit(ones, ones, batch_size=10, epochs=2, verbose=0, callbacks=callbacks)
+        how = "momentum set to 0" if callbacks else "momentum left at 0.9"
+        print(f"{name:20} {how:20}: weight {float(model.get_weights()[0][0, 0]):.2f}")
+
+# %% [markdown]
+# Keras's SGD read its momentum once, when `fit` compiled the step. `ScheduledMomentumSGD` reads it at
+# every step, and takes a schedule for it.
+#
+# ### E9.5 One cycle, both halves (difficulty 2, 8 minutes)
+#
+# Return an optimizer and a list of callbacks (it may be empty) for a run of `epochs` epochs. The rate
+# climbs to `peak` over 30 % of the run and falls far below its start; momentum goes 0.95, 0.85, 0.95.
+# We run it and read both off the weights.
+
+
+# %% exercise="one_cycle"
+def one_cycle(peak, rows, batch_size, epochs):
+    """Return an optimizer and a list of callbacks."""
+    ### BEGIN SOLUTION
+    rate = OneCycle(peak, total_steps=epochs_to_steps(epochs, rows, batch_size))
+    return ScheduledMomentumSGD(rate, momentum=rate.momentum()), []
+    ### STUB
+    # return ..., []
+    ### END SOLUTION
+
+
+check("one_cycle", one_cycle)
+
+# %% [markdown]
+# ## A fair contest
+#
+# Where to look for a rate? The **range test** trains for 100 steps while the rate grows, and looks
+# where the loss falls fastest. Afterwards the model is as it was.
+
+# %%
+fashion = datasets.load_fashion_mnist()
+train, unseen = fashion.train, fashion.validation
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+running = lessons.running_model(seed=9)
+running.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
+found = find_learning_rate(running, train.x, train.y, batch_size=64)
+fig = plots.learning_rate(found, title="The loss falls, flattens, then breaks away")
+plots.show(
+    fig, alt="Loss of each batch against a growing rate: flat, falling, then rising steeply."
+)
+assert 0.003 < found.suggestion < 0.1
+
+# %% [markdown]
+# Three contenders for three epochs of the running model: a constant rate, a cosine, one cycle. All
+# have momentum. Each tries the same three rates around 0.03, with three seeds: nine runs each. The
+# budget is the same, tuning included.
+
+# %% tags=["nbval-ignore-output"]
+rates, steps = (0.01, 0.03, 0.09), epochs_to_steps(3, len(train.x), 64)
+
+
+def cycling(peak):
+    rate = OneCycle(peak, steps)
+    return ScheduledMomentumSGD(rate, momentum=rate.momentum())
+
+
+contenders = {
+    "constant": lambda r: keras.optimizers.SGD(r, momentum=0.9),
+    "cosine": lambda r: keras.optimizers.SGD(CosineDecay(r, steps), momentum=0.9),
+    "one cycle": cycling,
+}
+losses, scores = {}, {}
+for name, make in contenders.items():
+    nets = [lessons.running_model(seed) for _ in rates for seed in range(3)]
+    for k, net in enumerate(nets):
+        net.compile(make(rates[k // 3]), loss, metrics=["accuracy"])
+    logs = fit_many(nets, train.x, train.y, epochs=3, batch_size=64, seed=[0, 1, 2] * 3, verbose=0,
+                    validation_data=(unseen.x, unseen.y))  # fmt: skip
+    losses[name], scores[name] = (np.reshape([log.history[k][-1] for log in logs], (3, 3))
+                                  for k in ("val_loss", "val_accuracy"))  # fmt: skip
+
+# %% tags=["nbval-ignore-output"]
+fig, ax = plots.figure("Falling rates stand a larger peak",
+                       x="highest learning rate", y="validation loss")  # fmt: skip
+for (name, found_losses), style in zip(losses.items(), plots.COMPARE, strict=False):
+    plots.band(ax, found_losses.T, style, x=rates, label=name)
+    best = found_losses.mean(axis=1).argmin()
+    some, score = found_losses[best], scores[name][best]
+    print(f"{name:9} best at {rates[best]}: loss {some.min():.2f} to {some.max():.2f}, ", end="")
+    print(f"accuracy {score.min():.2f} to {score.max():.2f}")
+ax.set_xscale("log")
+ax.set_xticks(rates, rates)
+ax.legend()
+plots.show(
+    fig,
+    alt="Validation loss against the highest rate, with bands over seeds. The constant rate turns "
+    "up at large rates; cosine and one cycle go on falling.",
+)
+
+# %% tags=["nbval-ignore-output"] topics="cosine-default"
+best = {name: some[some.mean(axis=1).argmin()] for name, some in losses.items()}
+for a, b in (("constant", "cosine"), ("constant", "one cycle"), ("cosine", "one cycle")):
+    overlap = best[a].min() <= best[b].max() and best[b].min() <= best[a].max()
+    print(f"{a} and {b}: {'within' if overlap else 'beyond'} the spread of the seeds")
+assert losses["constant"][-1].mean() > losses["cosine"][-1].mean()
+
+# %% [markdown]
+# Read the last lines as a verdict on *this* run: a small network, three epochs, three rates. The
+# falling rates stand larger peaks; the constant one pays for them. What one cycle adds to a cosine is
+# for you to read off: a gap within the spread is none. A best rate at the edge of the grid asks for
+# a wider grid. These rows chose the rates too, so all three
+# are flattered.
+#
+# "Super-convergence" is contested in the same way: real in its authors' settings, much smaller once
+# rivals are tuned as long. Cosine is a common default; linear decay, inverse square root (early
+# transformers) and warmup-stable-decay are too.
+#
+# ## Letting the loss decide
+#
+# `ReduceLROnPlateau(factor=0.1, patience=3)` divides the rate by ten after three epochs without a
+# better loss. Now we also give the optimizer a cosine. What happens? (a) Both act. (b) An error at the
+# start of `fit`. (c) An error at the first plateau.
+
+# %%
+check("predict_plateau", "c")  # SOLUTION
+
+# %% topics="reduce-on-plateau"
+for rate in (0.1, CosineDecay(0.1, 1000)):
+    stuck = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    stuck.compile(keras.optimizers.SGD(rate), "mse")
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.1, patience=3, min_delta=100)
+    try:  # with this min_delta no epoch counts as better
+        history = stuck.fit(ones, ones, epochs=8, callbacks=[plateau], verbose=0).history
+        print("rates:", [f"{r:.4f}" for r in history["learning_rate"]])
+    except TypeError as error:
+        print(
+            f"after {len(stuck.history.epoch)} epochs, TypeError:", str(error).split(",")[1].strip()
+        )
+check.reveal("predict_plateau")
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# The pair trains as if all were well. The plateau may come after hours. With the callback, give the
+# optimizer a number; with a schedule, drop the callback.
+#
+# </details>
+#
+# ## Your decision
+#
+# Which schedule, with which highest rate, has the running model from now on? `score` is the mean
+# validation accuracy of your choice. Is its gain over the constant rate larger than the spread?
+
+# %%
+### BEGIN SOLUTION
+check.decide(
+    choice="cosine, highest rate 0.09, SGD with momentum 0.9",
+    because="it stands larger rates than a constant, and needs nothing but Keras",
+    score=float(scores["cosine"][2].mean()),
+)
+### STUB
+# check.decide(choice=..., because=..., score=...)
+### END SOLUTION
+
+# %% [markdown]
+# ## What you can say now
+#
+# 1. Large rates cover distance, small ones average noise: a falling rate has both.
+# 2. Keras's schedules count batches, also under accumulation, and belong to the length of the run.
+# 3. Warmup makes larger rates work; it is no gain where the rate was safe.
+# 4. One cycle needs a momentum that the optimizer really reads.
+# 5. Tuning is part of the price: compare schedules at equal budgets, over seeds.
+#
+# **Break it.** Give the transformer 10 steps of warmup, then 100. In the first cell let the third rate
+# fall to 0.0001.
+#
+# <details><summary>What happens</summary>
+#
+# How much warmup suffices depends on the rate: try it twice before you believe it. A rate that falls
+# too far too soon stops before it has arrived.
+#
+# </details>
+#
+# Next: where the weights should start.
+
+# %%
+check.quiz()
+
+# %%
+check("quiz_1", "a")  # SOLUTION
+check("quiz_2", "b")  # SOLUTION
+check("quiz_3", "b")  # SOLUTION
+check("quiz_4", "b")  # SOLUTION
+check("quiz_5", "b")  # SOLUTION
+
+# %%
+check.cards()
+check.summary()
