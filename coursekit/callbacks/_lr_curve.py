@@ -27,6 +27,19 @@ def smooth(losses, width: int) -> np.ndarray:
     return (_average(losses, width) + _average(losses[::-1], width)[::-1]) / 2
 
 
+def without_wall(losses, first: float, width: int) -> np.ndarray:
+    """Return the losses with the end cut: at most as far above the start as the lowest is below.
+
+    A run that breaks ends in losses of any size, and their average would hide what came before.
+    """
+    losses = np.asarray(losses, float)
+    finite = losses[np.isfinite(losses)]
+    if not len(finite):
+        return losses
+    start = np.mean([first, *losses[: width - 1]])
+    return np.minimum(losses, start + abs(start - finite.min()))
+
+
 def _average(losses, width):
     averages, total, weight = np.full(len(losses), np.nan), 0.0, 0.0
     for i, loss in enumerate(losses):
@@ -88,7 +101,7 @@ def suggest(rates, losses, first: float, steps: int) -> tuple[float | None, str]
             else ended
         )
     start = np.mean([first, *losses[: width - 1]])
-    clipped = np.minimum(losses, start + abs(start - losses.min()))  # no wall at the end
+    clipped = without_wall(losses, first, width)
     level = smooth(clipped, width)
     noise = _noise(clipped, level, width)
     clear = max(CLEAR * noise / np.sqrt(width), 1e-6 * abs(start))

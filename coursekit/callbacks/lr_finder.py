@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from coursekit.callbacks._lr_curve import diverged, smooth, suggest, window
+from coursekit.callbacks._lr_curve import diverged, smooth, suggest, window, without_wall
 from coursekit.callbacks._untouched import untouched
 
 NO_UPDATE = (
@@ -33,7 +33,8 @@ class RangeTest:
         rates: the learning rate of each update.
         losses: the loss of the batch after that update, penalties included. The last one may be
             NaN or infinite.
-        smoothed: the same without most of the noise between batches.
+        smoothed: the same without most of the noise between batches, and without the height of the
+            wall at the end.
         suggestion: the learning rate to start with, or None.
         reason: why this one, or why none, in words.
     """
@@ -146,7 +147,8 @@ def find_learning_rate(
     suggestion, reason = suggest(rates, losses, first=probe.losses[0], steps=steps)
     if not probe.updates:
         suggestion, reason = None, NO_UPDATE
-    return RangeTest(rates, losses, smooth(losses, window(steps)), suggestion, reason)
+    seen = without_wall(losses, probe.losses[0], window(steps))
+    return RangeTest(rates, losses, smooth(seen, window(steps)), suggestion, reason)
 
 
 class _Probe(keras.callbacks.Callback):

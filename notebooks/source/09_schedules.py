@@ -327,21 +327,23 @@ for (code, step), right in zip(written.items(), wanted, strict=True):
 
 
 # %% topics="one-cycle-momentum-in-keras"
-class Momentum(keras.callbacks.Callback):
-    def on_train_batch_begin(self, batch, logs=None):
-        self.model.optimizer.momentum = 0.0
+class Brake(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            self.model.optimizer.momentum = 0.0
 
 
 ones, ends = np.ones((40, 1), "float32"), {}
-for name, kind in (("SGD", keras.optimizers.SGD), ("ScheduledMomentumSGD", ScheduledMomentumSGD)):
-    for callbacks in ([], [Momentum()]):
-        model = keras.Sequential(
-            [keras.Input((1,)), keras.layers.Dense(1, "linear", False, "zeros")]
-        )
+for kind in (keras.optimizers.SGD, ScheduledMomentumSGD):
+    for callbacks in ([], [Brake()]):
+        dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        model = keras.Sequential([keras.Input((1,)), dense])
         model.compile(kind(0.01, momentum=0.9), "mse")
         model.fit(ones, ones, batch_size=10, epochs=2, verbose=0, callbacks=callbacks)
-        how = "momentum set to 0" if callbacks else "momentum left at 0.9"
-        print(f"{name:20} {how:20}: weight {float(model.get_weights()[0][0, 0]):.2f}")
+        how = "0 in epoch 2" if callbacks else "0.9 throughout"
+        ends[kind.__name__, how] = float(model.get_weights()[0][0, 0])
+        print(f"{kind.__name__:20} momentum {how:14}: weight {ends[kind.__name__, how]:.2f}")
+assert ends["SGD", "0 in epoch 2"] == ends["SGD", "0.9 throughout"]
 
 # %% [markdown]
 # Keras's SGD read its momentum once, when `fit` compiled the step. `ScheduledMomentumSGD` reads it at
