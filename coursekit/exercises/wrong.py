@@ -38,8 +38,8 @@ STANDARD = {
     "brackets after it.",
     "shape": "{what} has shape {got}; expected shape {wanted}.",
     "dtype": "{what} has dtype {got}; expected {wanted}.",
-    "nan": "{what} contains NaN (not a number): a division 0/0, a logarithm of a negative number, "
-    "or an infinity minus an infinity.",
+    "nan": "{what} contains NaN (not a number): a division 0/0, a logarithm or a root of a "
+    "negative number, or an infinity minus an infinity.",
     "inf": "{what} contains an infinity: a division by zero, an overflow, or log(0).",
     "value": "{what} is {got}; expected {wanted}.",
     "option": "{got} is not one of the options: answer with {wanted}, in quotes.",

@@ -23,7 +23,7 @@ import threading
 
 import keras
 
-from coursekit.distribution.lint import refuse
+from coursekit.distribution.lint import parts_of, refuse
 
 register = keras.saving.register_keras_serializable(package="coursekit")
 
@@ -39,11 +39,12 @@ class ReplicaStep:
     where n_r of the n rows of the batch are on replica r: what one device computes, also where the
     rows do not divide, and where a replica gets none.
 
-    It covers every loss (per-example values, a scalar, Dice, in-batch pairs, masks, sample and
+    It covers every loss (per-example values, a scalar, Dice, in-batch pairs, sample and
     class weights, `reduction="mean_with_sample_weight"`, an overridden `compute_loss`), `add_loss`
     (a mean over the rows) and regularizers, all clipping, `gradient_accumulation_steps`, moving
-    averages of the weights, and loss scaling: any optimizer with Keras's `scale_loss`, and
-    `inner_optimizer` if it wraps one, gets gradients that are equal on all replicas.
+    averages of the weights, and loss scaling: a wrapper gets the sum of the gradients, on the first
+    replica, where Keras's `LossScaleOptimizer` looks for an overflow. Masks and the gradients of an
+    `Embedding` included.
 
     Keras defects cured: a scalar loss counts once per replica; clipping before the all-reduce;
     `LossScaleOptimizer` looks at replica 0 only; `merge_call` inside a cond; replicas weigh the
@@ -52,9 +53,24 @@ class ReplicaStep:
     beside a `BatchNormalization`.
 
     Raises:
-        ValueError: from `fit`, for what cannot be cured (`coursekit.distribution.lint` lists it).
+        ValueError: from `fit`, for what cannot be cured: `steps_per_execution`, `jit_compile=True`,
+            `run_eagerly=True`, several workers, accumulation inside a loss scaler or a
+            `MultiOptimizer` (`coursekit.distribution.lint` says why).
 
     Numerics: sums over replicas round differently: equal within 1e-6, not to the bit.
+
+    Example:
+        >>> class Line(ReplicaStep, keras.Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.dense = keras.layers.Dense(1, kernel_initializer="ones")
+        ...
+        ...     def call(self, x):
+        ...         return self.dense(x)
+        >>> model = Line()
+        >>> model.compile("sgd", "mse", jit_compile=False)
+        >>> model.fit(keras.ops.ones((4, 2)), keras.ops.ones((4, 1)), verbose=0).history["loss"]
+        [1.0]
 
     References:
         Goyal et al., Accurate, Large Minibatch SGD, arXiv 1706.02677, section 3.
@@ -72,9 +88,9 @@ class ReplicaStep:
         before = [tf.identity(v) for v in statistics]
         with tf.GradientTape() as tape:
             y_pred = self._forward(x, training=True)
-            loss = self._share_of_loss(rows, x, y, y_pred, sample_weight, training=True)
-            scaled = self.optimizer.scale_loss(loss)
-        self._loss_tracker.update_state(rows.sum(loss), sample_weight=rows.total)
+            loss = self._loss_of_all(rows, x, y, y_pred, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(tf.cast(rows.portion, loss.dtype) * loss)
+        self._loss_tracker.update_state(loss, sample_weight=rows.total)
         if self.trainable_weights:
             gradients = tape.gradient(scaled, self.trainable_weights)
             _apply(self.optimizer, rows.without_nan(gradients), self.trainable_weights)
@@ -88,8 +104,8 @@ class ReplicaStep:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*args)
         rows = _Rows(x)
         y_pred = self._forward(x, training=False)
-        loss = self._share_of_loss(rows, x, y, y_pred, sample_weight, training=False)
-        self._loss_tracker.update_state(rows.sum(loss), sample_weight=rows.total)
+        loss = self._loss_of_all(rows, x, y, y_pred, sample_weight, training=False)
+        self._loss_tracker.update_state(loss, sample_weight=rows.total)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def make_train_function(self, force=False):
@@ -106,19 +122,15 @@ class ReplicaStep:
                 layer.__dict__["_losses"] = _LossesOfThread()
         return self(x, training=training) if self._call_has_training_arg else self(x)
 
-    def _share_of_loss(self, rows, x, y, y_pred, sample_weight, training):
-        """Return what this replica adds to the loss of the whole batch."""
-        import tensorflow as tf
-
-        added = tf.add_n([tf.reduce_sum(loss) for loss in self.losses] or [0.0])
+    def _loss_of_all(self, rows, x, y, y_pred, sample_weight, training):
+        """Return the loss of the whole batch, the same number on every replica."""
+        for layer in self._flatten_layers():
+            layer._losses[:] = [rows.mean(added) for added in layer._losses]
         own_loss = type(self).compute_loss is not keras.Model.compute_loss
         x = rows.gather(x) if own_loss else None  # Keras's own does not look at it
         y, y_pred, sample_weight = (rows.gather(part) for part in (y, y_pred, sample_weight))
         with rows.one_device():
-            loss = self._compute_loss(x, y, y_pred, sample_weight, training=training)
-        # `loss` holds `added`, which is of this replica's rows only.
-        share = rows.portion * loss + (rows.weight - rows.portion) * added
-        return tf.where(rows.any, share, 0.0)
+            return self._compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras builds a model from the mean of the replicas' first inputs: not for strings, nor for
@@ -136,7 +148,11 @@ class ReplicaStep:
 
 @register
 class ReplicaModel(ReplicaStep, keras.Model):
-    """A `keras.Model` with the replica-correct step; functional or subclassed."""
+    """A functional `keras.Model` with the replica-correct step.
+
+    To write `call` yourself: `class MyModel(ReplicaStep, keras.Model)`. (Keras makes a class
+    functional for good, with its subclasses, once it has built a functional model.)
+    """
 
 
 @register
@@ -167,6 +183,9 @@ class _LossesOfThread(threading.local):
     def __getitem__(self, index):
         return self.losses[index]
 
+    def __setitem__(self, index, losses):
+        self.losses[index] = losses
+
     def __reduce__(self):
         return list, ()
 
@@ -187,13 +206,25 @@ class _Rows:
         self.any = number > 0
         self.total = self.sum(number)
         self.weight = number / self.total
-        # The loss of the whole batch is divided between the replicas that have rows.
+        # Every replica has the loss of the whole batch: those with rows add equal parts of it.
         self.portion = tf.cast(self.any, "float32") / self.sum(tf.cast(self.any, "float32"))
-        # Whether every replica is known to have rows: all of them must take the same path below.
+        # With static shapes nothing has to be mended below, if all have rows. Asked of all, since
+        # either all replicas must mend or none.
         self.always_some = self.context.merge_call(_all_have_rows, args=(first,))
 
     def sum(self, value):
         return self.context.all_reduce("SUM", value)
+
+    def mean(self, value):
+        """Average what each replica computed as a mean over its rows."""
+        import tensorflow as tf
+
+        if value.shape.rank:
+            raise ValueError(
+                "On replicas `add_loss` takes one number, a mean over the rows. Received: "
+                f"shape={tuple(value.shape)}. Call `keras.ops.mean` on it."
+            )
+        return self.sum(tf.where(self.any, tf.cast(self.weight, value.dtype) * value, 0))
 
     def gather(self, parts):
         """Put the rows of all replicas together; gradients flow back to each."""
@@ -202,12 +233,22 @@ class _Rows:
         def together(part):
             if part is None:
                 return None
-            rows = self.context.all_gather(part, axis=0)
+            rows = self._gather(part)
             if getattr(part, "_keras_mask", None) is not None:
-                rows._keras_mask = self.context.all_gather(part._keras_mask, axis=0)
+                rows._keras_mask = self._gather(part._keras_mask)
             return rows
 
         return tf.nest.map_structure(together, parts)
+
+    def _gather(self, part):
+        """TensorFlow gathers few dtypes: not bool, bfloat16 or the small integers."""
+        import tensorflow as tf
+
+        part = tf.convert_to_tensor(part)
+        carrier = part.dtype
+        if carrier not in (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64):
+            carrier = tf.float32 if carrier.is_floating else tf.int64
+        return tf.cast(self.context.all_gather(tf.cast(part, carrier), axis=0), part.dtype)
 
     def one_device(self):
         """Return a context in which Keras, and a loss that gathers, see one device."""
@@ -223,7 +264,7 @@ class _Rows:
 
         if self.always_some:
             return gradients
-        return [tf.where(self.any, g, 0) if tf.is_tensor(g) else g for g in gradients]
+        return [_map_values(lambda g: tf.where(self.any, g, 0), g) for g in gradients]
 
     def restore(self, variables, values):
         """Undo moving statistics that a replica without rows made NaN."""
@@ -247,51 +288,47 @@ class _Rows:
 
 
 def _apply(optimizer, gradients, variables):
-    """Apply the sum of the replicas' gradients as one device would."""
+    """Apply the sum of the replicas' gradients as one device would.
+
+    Keras clips, and looks for an overflow, before it sums. Where that matters we sum first, and
+    give the sum to the first replica and 0 to the others: Keras then clips the right thing, and
+    summing again changes nothing.
+    """
     import tensorflow as tf
 
     pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
     gradients, variables = [g for g, _ in pairs], [v for _, v in pairs]
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    clips = inner.clipnorm or inner.global_clipnorm or inner.clipvalue
-    branches = inner.gradient_accumulation_steps or inner.ema_overwrite_frequency
-    if not (clips or branches or inner is not optimizer):
-        optimizer.apply(gradients, variables)  # sums them
+    parts = parts_of(optimizer)
+    clips = any(part.clipnorm or part.global_clipnorm or part.clipvalue for part in parts)
+    branches = optimizer.gradient_accumulation_steps or optimizer.ema_overwrite_frequency
+    if not (clips or branches or len(parts) > 1):
+        optimizer.apply(gradients, variables)
         return
-    context = tf.distribute.get_replica_context()
-    gradients = list(context.all_reduce("SUM", gradients))
+    gradients = list(tf.distribute.get_replica_context().all_reduce("SUM", gradients))
     if branches:
         _apply_with_branches(optimizer, gradients, variables)
-        return
-    if clips:
-        gradients = _clip(optimizer, inner, gradients)
-    replicas = context.num_replicas_in_sync
-    # Keras sums them again; it clips them again too, which changes nothing: they are smaller now.
-    optimizer.apply([_times(g, 1 / replicas) for g in gradients], variables)
+    else:
+        optimizer.apply([_on_first_replica(g) for g in gradients], variables)
 
 
-def _times(gradient, factor):
-    """Multiply, and keep the gradient of an embedding sparse."""
+def _map_values(change, gradient):
+    """Change a gradient, and leave that of an embedding a list of rows.
+
+    A token is in that list as often as in the batch. Keras squares and clips the list as it is, on
+    one device too: merging the rows of a token would be another training.
+    """
     import tensorflow as tf
 
     if isinstance(gradient, tf.IndexedSlices):
-        values = gradient.values * factor
-        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-    return gradient * factor
+        return tf.IndexedSlices(change(gradient.values), gradient.indices, gradient.dense_shape)
+    return None if gradient is None else change(gradient)
 
 
-def _clip(optimizer, inner, gradients):
-    """Clip what the loss would give without loss scaling."""
+def _on_first_replica(gradient):
     import tensorflow as tf
 
-    scale = optimizer.scale_loss(tf.ones(()))
-    clipped = inner._clip_gradients([_times(g, 1 / scale) for g in gradients])
-    if inner is not optimizer:
-        # By an overflow the scaler knows which steps to skip; `clipvalue` would hide it.
-        values = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in values])
-        scale = tf.where(finite, scale, float("nan"))
-    return [_times(g, scale) for g in clipped]
+    first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
+    return _map_values(lambda values: tf.where(first, values, 0), gradient)
 
 
 def _apply_with_branches(optimizer, gradients, variables):
@@ -301,15 +338,14 @@ def _apply_with_branches(optimizer, gradients, variables):
     """
     import tensorflow as tf
 
-    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     steps = optimizer.gradient_accumulation_steps
     every = optimizer.ema_overwrite_frequency
 
     def update(gradients):
         gradients = optimizer._clip_gradients(gradients)
         optimizer._apply_weight_decay(variables)
-        shares = [_times(g, 1 / replicas) for g in gradients]  # Keras sums them
-        optimizer._backend_update_step(shares, variables, optimizer.learning_rate)
+        sums = [_on_first_replica(g) for g in gradients]  # Keras sums again
+        optimizer._backend_update_step(sums, variables, optimizer.learning_rate)
 
     def accumulated():
         index = optimizer._get_variable_index
@@ -352,5 +388,5 @@ def _apply_with_branches(optimizer, gradients, variables):
         each(constrain)
 
     if optimizer.loss_scale_factor is not None:
-        gradients = [_times(g, 1 / optimizer.loss_scale_factor) for g in gradients]
+        gradients = [g / optimizer.loss_scale_factor for g in gradients]
     tf.distribute.get_replica_context().merge_call(across, args=(gradients,))

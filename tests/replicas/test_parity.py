@@ -1,0 +1,75 @@
+"""`parity` on models that agree, that do not, and that fail."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, optimizers
+
+from coursekit.distribution import Parity, parity
+from coursekit.training.step import ReplicaSequential
+
+
+def data(count):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(count, 4)).astype("float32"), rng.normal(size=(count, 1))
+
+
+def build(kind=keras.Sequential, loss="mse", build=True, **options):
+    def make():
+        inputs = [keras.Input((4,))] if build else []
+        model = kind([*inputs, layers.Dense(3, activation="tanh"), layers.Dense(1)])
+        model.compile(optimizers.SGD(0.5, **options), loss, jit_compile=False)
+        return model
+
+    return make
+
+
+def scalar(y_true, y_pred):
+    return keras.ops.mean((y_true - y_pred) ** 2)
+
+
+def test_equal():
+    weights = np.linspace(0, 3, 16)
+    result = parity(build(), (*data(16), weights), batch_size=8)
+    assert result.equal and 0 < result.difference < 1e-6 and result.moved > 0.1
+    assert str(result).startswith("The same training on 1 device and on 2 replicas")
+    assert result.losses[0] == pytest.approx(result.losses[1])
+
+
+def test_not_equal_and_why():
+    dataset = tf.data.Dataset.from_tensor_slices(data(16)).batch(8)
+    result = parity(build(loss=scalar), dataset)
+    assert not result.equal and result.difference > 0.01 and "dense" in result.variable
+    first, reason = str(result).splitlines()
+    assert first.startswith("NOT the same training") and "once per replica" in reason
+    assert result.losses[1] > 1.5 * result.losses[0]
+
+
+def test_ragged_batches_and_an_unbuilt_model():
+    cured = parity(build(ReplicaSequential, build=False), data(17), batch_size=8, epochs=2)
+    assert cured.equal, cured
+
+
+def test_the_loss_must_agree_too():
+    same = {"replicas": 2, "difference": 0.0, "variable": "kernel", "moved": 1.0}
+    assert Parity(**same, losses=(1.0, 1.0), error="", findings=()).equal
+    assert not Parity(**same, losses=(1.0, 1.1), error="", findings=()).equal
+    assert not Parity(**same, losses=(1.0, np.nan), error="", findings=()).equal
+
+
+def test_what_fails_is_the_result():
+    result = parity(build(gradient_accumulation_steps=2), data(8), batch_size=4)
+    assert not result.equal and np.isnan(result.difference) and "merge_call" in result.error
+    assert str(result).startswith("Training fails on 2 replicas: ")
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match="Received: replicas=1"):
+        parity(build(), data(8), replicas=1)
+    with pytest.raises(ValueError, match="Received: epochs=0"):
+        parity(build(), data(8), epochs=0)
+    with pytest.raises(ValueError, match="not compiled"):
+        parity(lambda: keras.Sequential([layers.Dense(1)]), data(8))
+    with pytest.raises(RuntimeError, match="Restart the kernel"):
+        parity(build(), data(8), replicas=7)

@@ -1,0 +1,248 @@
+"""Trained on two replicas as on one device: every option, loss and layer, on ragged batches too."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, losses, optimizers
+
+from coursekit.training.step import ReplicaModel, ReplicaSequential, ReplicaStep
+
+RAGGED = 11  # rows at batch size 4: 4, 4, and 3 that split 2 + 1
+ALONE = 9  # ..., and 1 row that leaves a replica without any
+SUMS_ACTIVITY = tuple(map(int, keras.__version__.split(".")[:2])) < (3, 14)  # refused: test_lint.py
+CLASSES = losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def rows(count, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(count, 5)).astype("float32"), rng.integers(0, 3, count)
+
+
+def dense(*middle, model=ReplicaModel, **options):
+    """5 inputs, 3 logits."""
+    x = keras.Input((5,))
+    y = layers.Dense(6, activation="tanh", **options)(x)
+    for layer in middle:
+        y = layer(y)
+    return model(x, layers.Dense(3)(y))
+
+
+def fit(build, optimizer, loss, data, batch_size=4, epochs=1, compiled=None, **arguments):
+    """Train, and return the logged numbers and the model."""
+    keras.utils.set_random_seed(3)
+    model = build()
+    model.compile(optimizer(), loss, **({"jit_compile": False} | (compiled or {})))
+    arguments = {"batch_size": batch_size, "epochs": epochs, "shuffle": False} | arguments
+    history = model.fit(*data, verbose=0, **arguments)
+    return history.history, model
+
+
+def compare(strategy, logs=None, **case):
+    """Train on one device and on two; return both models. One device is quicker untraced."""
+    one_logs, one = fit(**case | {"compiled": case.get("compiled", {}) | {"run_eagerly": True}})
+    with strategy.scope():
+        two_logs, two = fit(**case)
+    assert one_logs.keys() == two_logs.keys()
+    for name in logs or one_logs:
+        np.testing.assert_allclose(
+            two_logs[name], one_logs[name], rtol=1e-5, atol=1e-6, err_msg=name
+        )
+    for variable, a, b in zip(one.weights, one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_allclose(b, a, atol=1e-6, err_msg=variable.path)
+    return one, two
+
+
+def sgd(**options):
+    return optimizers.SGD(0.2, momentum=0.9, **options)
+
+
+def tagger():
+    """An Embedding, whose gradient lists a token as often as it appears, and a mask."""
+    embedding = {"input_dim": 7, "output_dim": 4, "mask_zero": True}
+    inputs = keras.Input((4,), dtype="int32")
+    return ReplicaSequential([inputs, layers.Embedding(**embedding), layers.Dense(3)])
+
+
+def sentences():
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(1, 7, (ALONE, 4)) * (np.arange(4) < rng.integers(1, 5, (ALONE, 1)))
+    return tokens.astype("int32"), rng.integers(0, 3, (ALONE, 4))
+
+
+def constrained():
+    return dense(bias_constraint="non_neg")
+
+
+def everything():
+    return optimizers.AdamW(
+        optimizers.schedules.ExponentialDecay(0.05, 2, 0.5),
+        gradient_accumulation_steps=2,
+        global_clipnorm=0.05,
+        use_ema=True,
+        ema_momentum=0.5,
+        ema_overwrite_frequency=3,
+    )
+
+
+def averaged():
+    options = {"use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}
+    return sgd(clipvalue=0.01, loss_scale_factor=64.0, **options)
+
+
+def loss_scaled():
+    return optimizers.LossScaleOptimizer(optimizers.RMSprop(0.05, global_clipnorm=0.01))
+
+
+def two_in_one():
+    clipped = {".*embeddings": optimizers.Adam(0.05, clipnorm=0.01)}
+    return optimizers.MultiOptimizer(optimizers.OptimizerMap(sgd(), clipped))
+
+
+@pytest.mark.parametrize(
+    "build, optimizer, data",
+    [
+        (tagger, everything, sentences()),
+        (tagger, loss_scaled, sentences()),
+        (tagger, two_in_one, sentences()),
+        (constrained, averaged, rows(RAGGED)),
+    ],
+    ids=["everything", "loss_scaled", "two_in_one", "averaged"],
+)
+def test_optimizers(strategy, build, optimizer, data):
+    if optimizer is two_in_one and not hasattr(optimizers, "MultiOptimizer"):
+        pytest.skip("newer Keras")
+    one, two = compare(strategy, build=build, optimizer=optimizer, loss=CLASSES, data=data)
+    for a, b in zip(one.optimizer.variables, two.optimizer.variables, strict=True):
+        np.testing.assert_allclose(b.numpy(), a.numpy(), atol=2e-6, err_msg=a.path)
+
+
+def scalar(y_true, y_pred):
+    return keras.ops.mean((keras.ops.one_hot(y_true, 3) - y_pred) ** 2)
+
+
+def in_batch(y_true, y_pred):
+    """Each row against all others of the batch."""
+    return keras.ops.logsumexp(y_pred @ keras.ops.transpose(y_pred), axis=-1)
+
+
+LOSSES = {
+    "sum": losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
+    "weighted": losses.SparseCategoricalCrossentropy(True, reduction="mean_with_sample_weight"),
+    "scalar": scalar,
+    "in_batch": in_batch,
+    "dice": losses.Dice(),
+}
+
+
+def one_head_a_loss():
+    x = keras.Input((5,))
+    hidden = layers.Dense(6, activation="tanh")(x)
+    return ReplicaModel(x, {name: layers.Dense(3, name=name)(hidden) for name in LOSSES})
+
+
+def test_losses(strategy):
+    """Each head, and each logged number, has a loss of its own."""
+    x, y = rows(ALONE)
+    targets = dict.fromkeys(LOSSES, y) | {"dice": np.eye(3, dtype="float32")[y]}
+    compare(
+        strategy,
+        logs=("loss",),  # Keras weighs those of heads by static shapes: not traced, otherwise
+        build=one_head_a_loss,
+        optimizer=lambda: optimizers.SGD(0.005),
+        loss=LOSSES,
+        data=(x, targets),
+        compiled={"loss_weights": {name: 0.5 + i for i, name in enumerate(LOSSES)}},
+        sample_weight=dict.fromkeys(LOSSES, np.linspace(0.5, 3, ALONE)),
+    )
+
+
+class AddsLoss(layers.Layer):
+    def call(self, x):
+        self.add_loss(keras.ops.mean(x**2))
+        return x
+
+
+def many_layers():
+    """With losses added before and after a layer that waits for the other replica."""
+    activity = None if SUMS_ACTIVITY else "l2"
+    return dense(
+        AddsLoss(),
+        layers.BatchNormalization(synchronized=True),
+        layers.Dense(4, trainable=False),
+        layers.LayerNormalization(),
+        AddsLoss(),
+        kernel_regularizer="l2",
+        activity_regularizer=activity,
+    )
+
+
+def test_layers_metrics_and_validation(strategy):
+    compare(
+        strategy,
+        build=many_layers,
+        optimizer=lambda: optimizers.SGD(0.05),
+        loss=CLASSES,
+        data=rows(ALONE),
+        class_weight={0: 1.0, 1: 2.0, 2: 3.0},
+        compiled={"metrics": ["accuracy"], "weighted_metrics": ["accuracy"]},
+        validation_data=rows(ALONE, seed=2),
+    )
+
+
+class OwnLoss(ReplicaStep, keras.Model):
+    """Subclassed, not built before it meets replicas, with a loss of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = layers.Dense(3)
+
+    def call(self, x):
+        y = self.head(x)
+        self.add_loss(keras.ops.mean(y))
+        return y
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        own = keras.ops.mean(x) * keras.ops.mean(y_pred**2)
+        return own + keras.ops.square(sum(self.losses, start=0.0))
+
+
+def test_an_own_compute_loss_and_a_first_batch_that_does_not_divide(strategy):
+    """Keras builds the model from the mean of the replicas' inputs, which have other shapes."""
+    compare(strategy, build=OwnLoss, optimizer=sgd, loss=CLASSES, data=rows(6), batch_size=5)
+
+
+def test_an_empty_replica_leaves_moving_statistics_alone(strategy):
+    """Keras: NaN in gamma and in the moving statistics."""
+    with strategy.scope():
+        _, model = fit(lambda: dense(layers.BatchNormalization()), sgd, CLASSES, rows(ALONE))
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert np.isfinite(model.evaluate(*rows(4), verbose=0))  # the statistics of each replica
+
+
+def test_an_overflow_on_any_replica_skips_the_step_on_all(strategy):
+    """Keras looks at replica 0 only: the weights become infinite."""
+    with strategy.scope():
+        dense = layers.Dense(1, kernel_initializer="ones")
+        model = ReplicaSequential([keras.Input((2,)), dense])
+        scaler = optimizers.LossScaleOptimizer(
+            optimizers.SGD(0.1, clipvalue=1.0), initial_scale=8.0
+        )
+        model.compile(scaler, "mse", jit_compile=False)
+    for halved, row in enumerate((0, 3), start=1):
+        x = np.ones((4, 2), "float32")
+        x[row, 0] = np.inf
+        model.fit(x, np.zeros((4, 1)), batch_size=4, shuffle=False, verbose=0)
+        np.testing.assert_array_equal(model.get_weights()[0], 1)
+        assert float(scaler.dynamic_scale.numpy()) == 8 / 2**halved
+        assert int(scaler.iterations.numpy()) == 0
+
+
+class AddsRows(layers.Layer):
+    def call(self, x):
+        self.add_loss(x[:, 0])
+        return x
+
+
+def test_an_added_loss_is_one_number(strategy):
+    with strategy.scope(), pytest.raises(ValueError, match="takes one number"):
+        fit(lambda: dense(AddsRows()), sgd, CLASSES, rows(4))
