@@ -13,7 +13,7 @@ course: .venv/course
 # The lanes: everything on TensorFlow; two replicas in a process of their own; JAX.
 test: .venv/dev lint
 	$(BIN)/python tools/build_notebooks.py --check
-	$(BIN)/python -m pytest -q tests/replicas
+	$(BIN)/python -m pytest -q -n 2 tests/replicas
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -q -n 2 -m any_backend tests
 	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py
 	$(BIN)/python -m pytest -q -n 2
@@ -31,7 +31,7 @@ wheel: .venv/dev
 # The oldest versions that are supported, in an environment of their own.
 test-oldest: .venv-oldest/dev
 	.venv-oldest/bin/python -m pytest -q -n 2 tests coursekit
-	.venv-oldest/bin/python -m pytest -q tests/replicas
+	.venv-oldest/bin/python -m pytest -q -n 2 tests/replicas
 
 .venv/course: pyproject.toml constraints.txt
 	$(call venv,.venv)

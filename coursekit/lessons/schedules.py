@@ -385,8 +385,8 @@ check.prediction(
     reasons={
         "a": "Adam does scale each step, but its first estimates come from a handful of batches, "
         "and at the large rate those steps move every weight far.",
-        "b": "At the small rate both end within a narrow range; at the large one the runs without "
-        "warmup stay clearly above the others.",
+        "b": "With warmup the large rate ends not far above the small one; without it the runs "
+        "stay far above both.",
         "c": "Warmup makes the first steps shorter. That costs a little where the rate was safe "
         "anyway.",
     },
