@@ -108,7 +108,7 @@ def _tensorflow_randomness():
     eager = vars(module.context())
     seeds = {k: copy.deepcopy(eager[k]) for k in ("_seed", "_rng") if k in eager}
     generator = generators.global_generator
-    state = None if generator is None else np.array(generator.state)
+    state = None if generator is None else generator.state.numpy().copy()
 
     def restore():
         # Also a cached operation, such as a shuffle, would go on where it stopped.

@@ -132,7 +132,9 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
                 size = len(keras.tree.flatten(batch)[0])
                 rows += size
                 for k, variable in enumerate(statistics):
-                    sums[k] = sums[k] + size * np.asarray(variable, "float64")
+                    sums[k] = sums[k] + size * np.asarray(
+                        keras.ops.convert_to_numpy(variable), "float64"
+                    )
         finally:
             for layer, momentum in zip(layers, momenta, strict=True):
                 layer.momentum = momentum
