@@ -4,8 +4,11 @@
 
     model.compile("adam", losses.SparseCategoricalFocalCrossentropy(from_logits=True))
 
-Every loss returns one value per example, so that it is right on any number of devices. To load a
-saved model that uses one, `import coursekit.losses` first: that registers the classes.
+Every loss returns one value per example, as several devices need it: full batches then give what
+one device gives. Losses that compare rows of a batch need `gather_replicas=True` for that, and
+ragged batches or `ignore_class` need `coursekit.training.step`.
+
+To load a saved model that uses one, `import coursekit.losses` first: that registers the classes.
 """
 
 from coursekit.losses import adversarial
