@@ -1,17 +1,8 @@
-"""What Keras's optimizers cannot do: momentum that moves during training.
-
-from coursekit.optimizers import ScheduledMomentumSGD
-from coursekit.schedules import OneCycle
-
-rate = OneCycle(0.5, total_steps=470)
-model.compile(ScheduledMomentumSGD(rate, momentum=rate.momentum()), loss)
-"""
+"""Gradient descent whose momentum moves during training."""
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
-
-__all__ = ["ScheduledMomentumSGD"]
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
