@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 __all__ = [
+    "augmentation",
     "callbacks",
     "datasets",
     "distribution",
@@ -21,6 +22,7 @@ __all__ = [
     "plots",
     "schedules",
     "training",
+    "tuning",
     "validation",
 ]
 

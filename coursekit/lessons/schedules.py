@@ -65,7 +65,7 @@ def drops(answer):  # noqa: D103
         raise Wrong("each_epoch", got=rate(11))
     if _near(rate(60), 0.01) or _near(rate(60), 0.001):
         raise Wrong("epochs", got=rate(60))
-    if 0.011 < rate(150) < 0.099:
+    if rate(140) > rate(150) > rate(160):
         raise Wrong("smooth", got=rate(150))
     if _near(rate(299), 0.01):
         raise Wrong("early", got=rate(299))
@@ -92,11 +92,12 @@ def drops(answer):  # noqa: D103
         "fraction": "{what} = {got}: an epoch has whole batches. Round up before you multiply by "
         "the epochs.",
         "rows": "{what} = {got} counts rows. A step is a batch of 64 of them.",
-        "updates": "{what} = {got} is the number of updates, 5,000 / 4. Keras's schedules are "
-        "called with the number of batches, so this one would be over after a quarter of the run.",
+        "updates": "{what} = {got} counts updates under accumulation, 5,000 / 4 or about so. "
+        "Keras's schedules are called with the number of batches, so this one would be over after "
+        "a quarter of the run.",
         "times": "{what} = {got} is four times the number of batches. Accumulation makes fewer "
         "updates, not more batches.",
-        "one_epoch": "{what} = 50 is one epoch.",
+        "one_epoch": "{what} = 50 is one epoch: this schedule would end with the first of the 100.",
         "other": "{what} = {got} does not fit. Batches in one epoch, the smaller last one too, "
         "times 100.",
     },
@@ -114,9 +115,10 @@ def drops(answer):  # noqa: D103
 def decay_steps(plain, accumulating):  # noqa: D103
     for what, answer in (("plain", plain), ("accumulating", accumulating)):
         got = expect.number(answer, f"`{what}`")
-        if _near(got, 5000, 1e-6):
+        if got in (4999, 5000):  # 4999: the very last step is at 0 then
             continue
-        named = {100: "epochs", 4900: "floor", 1250: "updates", 20_000: "times", 50: "one_epoch",
+        named = {100: "epochs", 4900: "floor", 20_000: "times", 50: "one_epoch",
+                 **dict.fromkeys((1200, 1225, 1242, 1242.1875, 1243, 1250, 1300), "updates"),
                  4968: "fraction", 4968.75: "fraction", 4969: "fraction",
                  318_000: "rows", 3180: "rows"}  # fmt: skip
         key = next((k for value, k in named.items() if _near(got, value, 1e-6)), "other")
@@ -139,6 +141,8 @@ def decay_steps(plain, accumulating):  # noqa: D103
         "has: a jump would undo progress, and there is no time to win it back.",
         "drop": "at step 500 the rate falls from 0.05 to {got} at once. It finishes cold, but the "
         "run loses its fast steps: go down from 0.05 over the 100 steps that are left.",
+        "cliff": "the rate falls from {before} to {after} within three steps, at step {step}. Go "
+        "down steadily.",
         "warm": "at step 599, the last one, the rate is still {got}. Finish cold: at most a "
         "fortieth of 0.05.",
         "wasted": "over the last 100 steps the rate is {got} on average: it is cold long before "
@@ -174,6 +178,9 @@ def shortened(answer):  # noqa: D103
     if rising.any():
         where = int(rising.argmax()) + 1
         raise Wrong("rises", got=rates[where], step=500 + 3 * where)
+    if np.diff(rates).min() < -0.02:
+        where = int(np.diff(rates).argmin()) + 1
+        raise Wrong("cliff", before=rates[where - 1], after=rates[where], step=500 + 3 * where)
     if last > 0.05 / 40 * 1.01:
         raise Wrong("warm", got=last)
     if rates.mean() < 0.1 * 0.05:
@@ -196,8 +203,8 @@ def shortened(answer):  # noqa: D103
         "float: 0.0.",
         "hot": "step 0 has the rate {got}. The warmup starts from 0: that is what the first "
         "argument of `CosineDecay` says.",
-        "flat": "the rate is 0 at step 0, at step 500 and at step 1,000. Without `warmup_target` "
-        "the decay goes from 0 to 0.",
+        "flat": "the rate is 0 at step 0, at step 500 and at step 1,000. (A `CosineDecay` from 0.0 "
+        "without `warmup_target` goes from 0 to 0.)",
         "peak": "at step 1,000 the rate is {got}; the warmup should reach 0.0003 there.",
         "too_long": "warmup and decay add up to {total} steps; the run has 100,000. In Keras "
         "`decay_steps` starts after the warmup, so the warmup must be taken off.",
@@ -236,7 +243,8 @@ def recipe(answer, at_500):  # noqa: D103
             raise Wrong("too_long", total=f"{total:,}")
     for step in (250, 500, 1001, 10_000, 50_500, 90_000, 99_999):
         wanted = _recipe(step)
-        if not np.isclose(rate(step), wanted, rtol=2e-3, atol=3e-8):
+        slack = 3.1e-7 if step < 1000 else 3e-8  # some count the warmup from step 1
+        if not np.isclose(rate(step), wanted, rtol=2e-3, atol=slack):
             raise Wrong("curve", step=f"{step:,}", got=rate(step), wanted=wanted)
 
 
@@ -267,6 +275,8 @@ PEAK, ROWS, BATCH, EPOCHS = 0.08, 38, 4, 6  # ten steps an epoch, the last batch
         "peak from there on. Were epochs counted as steps?",
         "long": "at the last step the rate is still {got}, and it started at {first}. The cycle is "
         "made for a longer run than this one.",
+        "warm_end": "the rate ends at {got}, and it started at {first}. One cycle ends far below "
+        "its start: those cold steps are part of it.",
         "flat": "the rate is {got} at every step. One cycle starts low and climbs to {peak}.",
         "peak": "the highest rate is {got}; we asked for {peak}.",
         "no_warmup": "the highest rate comes at step {step} of {total}. One cycle climbs for about "
@@ -318,9 +328,26 @@ def one_cycle(answer):  # noqa: D103
         raise Wrong("peak", got=rates[top], peak=PEAK)
     if not 0.15 * total < top < 0.55 * total:
         raise Wrong("no_warmup", step=top, total=total)
-    # Every gradient is 1, so that a move is v = momentum * (the last v) - rate.
-    momentum = (moves[1:] + rates[1:]) / moves[:-1]
-    _explain_momentum(np.r_[momentum[0], momentum], np.array(said, dtype="float64"), top)
+    if rates[-1] > rates[0] / 2:
+        raise Wrong("warm_end", got=rates[-1], first=rates[0])
+    momentum = _momentum(moves, rates, getattr(optimizer, "nesterov", False))
+    _explain_momentum(momentum, np.array(said, dtype="float64"), top)
+
+
+def _momentum(moves, rates, nesterov):
+    """Return the momentum of each step behind these moves; every gradient was 1.
+
+    A velocity is v = m v' - rate, with v' the one before. The move is v, or m v - rate with
+    Nesterov's, a quadratic equation for m.
+    """
+    found, last = [], -rates[0]
+    for move, rate in zip(moves[1:], rates[1:], strict=True):
+        m = (move + rate) / last
+        if nesterov:
+            m = (rate - np.sqrt(rate**2 + 4 * last * (move + rate))) / (2 * last)
+        last = m * last - rate
+        found.append(m)
+    return np.array([found[0], *found])
 
 
 def _explain_momentum(momentum, said, top):
@@ -385,10 +412,10 @@ check.prediction(
     reasons={
         "a": "Adam does scale each step, but its first estimates come from a handful of batches, "
         "and at the large rate those steps move every weight far.",
-        "b": "With warmup the large rate ends not far above the small one; without it the runs "
-        "stay far above both.",
-        "c": "Warmup makes the first steps shorter. That costs a little where the rate was safe "
-        "anyway.",
+        "b": "With warmup the large rate trains, though the small one ends lower still; without "
+        "it the runs stay far above both.",
+        "c": "Warmup does shorten the first steps. At the large rate they decide whether the runs "
+        "learn more than frequencies at all.",
     },
     answer="b",
 )

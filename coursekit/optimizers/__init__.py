@@ -1,4 +1,4 @@
-"""What Keras's optimizers cannot do: momentum that moves during training.
+"""What Keras's optimizers cannot do: moving momentum, safe loss scaling, exact zeros.
 
 from coursekit.optimizers import ScheduledMomentumSGD
 from coursekit.schedules import OneCycle
@@ -7,6 +7,8 @@ rate = OneCycle(0.5, total_steps=470)
 model.compile(ScheduledMomentumSGD(rate, momentum=rate.momentum()), loss)
 """
 
+from coursekit.optimizers.loss_scale import SafeLossScaleOptimizer
+from coursekit.optimizers.orthantwise_l1 import OrthantwiseL1
 from coursekit.optimizers.scheduled_momentum import ScheduledMomentumSGD
 
-__all__ = ["ScheduledMomentumSGD"]
+__all__ = ["OrthantwiseL1", "SafeLossScaleOptimizer", "ScheduledMomentumSGD"]

@@ -9,8 +9,11 @@ Training is blue, solid, with dots; validation is orange, dashed, with squares: 
 Styles differ in line and marker too, so that a figure reads in grey.
 """
 
+from coursekit.plots.bias_variance import bias_variance
+from coursekit.plots.distribution import all_reduce, timeline
 from coursekit.plots.learning_rate import learning_rate
 from coursekit.plots.paths import path, surface
+from coursekit.plots.precision import gradients
 from coursekit.plots.schedules import schedule
 from coursekit.plots.style import (
     COMPARE,
@@ -36,10 +39,13 @@ __all__ = [
     "VALIDATION",
     "Shown",
     "Style",
+    "all_reduce",
     "band",
+    "bias_variance",
     "cross_validation",
     "curve",
     "figure",
+    "gradients",
     "images",
     "learning_rate",
     "path",
@@ -47,4 +53,5 @@ __all__ = [
     "show",
     "splits",
     "surface",
+    "timeline",
 ]

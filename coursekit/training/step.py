@@ -17,6 +17,7 @@ is a lot of memory for the logits of a language model; and clipping or loss scal
 gradients twice.
 
 Without a strategy, and on JAX (where `keras.distribution` is exact), all of it is Keras's own.
+Float16 without loss scaling is refused everywhere.
 """
 
 import threading
@@ -24,6 +25,8 @@ import threading
 import keras
 
 from coursekit.distribution.lint import parts_of, refuse
+from coursekit.distribution.precision import refuse_precision
+from coursekit.optimizers.loss_scale import bound_scale
 
 register = keras.saving.register_keras_serializable(package="coursekit")
 
@@ -43,19 +46,20 @@ class ReplicaStep:
     class weights, `reduction="mean_with_sample_weight"`, an overridden `compute_loss`), `add_loss`
     (a mean over the rows) and regularizers, all clipping, `gradient_accumulation_steps`, moving
     averages of the weights, and loss scaling: a wrapper gets the sum of the gradients, on the first
-    replica, where Keras's `LossScaleOptimizer` looks for an overflow. Masks and the gradients of an
-    `Embedding` included.
+    replica, where Keras's `LossScaleOptimizer` looks for an overflow, and its scale stays in
+    bounds. Masks and the gradients of an `Embedding` included.
 
     Keras defects cured: a scalar loss counts once per replica; clipping before the all-reduce;
-    `LossScaleOptimizer` looks at replica 0 only; `merge_call` inside a cond; replicas weigh the
-    same whatever their rows; an empty replica makes `BatchNormalization` NaN (its moving statistics
-    stay as they are in such a step); the first batch must divide; losses that layers add get lost
-    beside a `BatchNormalization`.
+    `LossScaleOptimizer` looks at replica 0 only, and its scale can become 0; `merge_call` inside a
+    cond; replicas weigh the same whatever their rows; an empty replica makes `BatchNormalization`
+    NaN (its moving statistics stay as they are in such a step); the first batch must divide; losses
+    that layers add get lost beside a `BatchNormalization`.
 
     Raises:
         ValueError: from `fit`, for what cannot be cured: `steps_per_execution`, `jit_compile=True`,
             `run_eagerly=True`, several workers, accumulation inside a loss scaler or a
-            `MultiOptimizer` (`coursekit.distribution.lint` says why).
+            `MultiOptimizer` (`coursekit.distribution.lint` says why), float16 without loss scaling
+            and weights in 16 bits (`coursekit.distribution.lint_precision`).
 
     Numerics: sums over replicas round differently: equal within 1e-6, not to the bit.
 
@@ -110,6 +114,7 @@ class ReplicaStep:
 
     def make_train_function(self, force=False):
         """Refuse what `fit` cannot do on replicas, then make Keras's training function."""
+        refuse_precision(self)
         if _on_replicas(self):
             refuse(self)
         return super().make_train_function(force)
@@ -309,6 +314,8 @@ def _apply(optimizer, gradients, variables):
         _apply_with_branches(optimizer, gradients, variables)
     else:
         optimizer.apply([_on_first_replica(g) for g in gradients], variables)
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        bound_scale(optimizer)
 
 
 def _map_values(change, gradient):

@@ -29,7 +29,10 @@ from coursekit.validation.arguments import (
     check_preprocess,
     rows_of,
 )
+from coursekit.validation.bias_variance import BiasVariance, bias_variance
+from coursekit.validation.compare import Comparison, compare
 from coursekit.validation.folder import Fold, Folder, fingerprint, write_new
+from coursekit.validation.nested import NestedCrossValidation, nested_cross_validate
 from coursekit.validation.run import Run
 from coursekit.validation.scoring import make_scorers
 from coursekit.validation.splits import Split, WalkForward, is_int, make_splits
@@ -38,7 +41,18 @@ from coursekit.validation.task import as_targets, describe, with_outputs
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CrossValidation", "TestVault", "WalkForward", "cross_validate"]
+__all__ = [
+    "BiasVariance",
+    "Comparison",
+    "CrossValidation",
+    "NestedCrossValidation",
+    "TestVault",
+    "WalkForward",
+    "bias_variance",
+    "compare",
+    "cross_validate",
+    "nested_cross_validate",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -453,13 +453,16 @@ x = birds[["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"
 x, y = ((x - x.mean(0)) / x.std(0)).astype("float32"), (birds.sex == "male").to_numpy("float32")
 ends = {"binary_crossentropy": [], "categorical_crossentropy": []}
 for loss, accuracies in ends.items():
+    nets = []
     for seed in range(3):
         keras.utils.set_random_seed(seed)
-        net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
-        net.compile(keras.optimizers.SGD(0.5), loss, metrics=["accuracy"])
-        with warnings.catch_warnings(record=True) as told:
-            log = net.fit(x, y, epochs=10, verbose=0).history
-        accuracies.append(log["accuracy"][-1])
+        unit = keras.layers.Dense(1, activation="sigmoid")
+        nets.append(keras.Sequential([keras.Input((4,)), unit]))
+        nets[-1].compile(keras.optimizers.SGD(0.5), loss, metrics=["accuracy"])
+    with warnings.catch_warnings(record=True) as told:
+        logs = [run.history for run in fit_many(nets, x, y, epochs=10, verbose=0)]
+    accuracies += [log["accuracy"][-1] for log in logs]
+    log = logs[-1]
     print(f"{loss:25} loss {log['loss'][0]:.1f} to {log['loss'][-1]:.1f}, "
           f"accuracy of three seeds {np.round(accuracies, 1)}")  # fmt: skip
 for warning in told[-1:]:
@@ -539,16 +542,17 @@ fashion = datasets.load_fashion_mnist()
 train, valid = fashion.train, fashion.validation
 nets = [lessons.running_model(seed) for seed in range(3)]
 for net in nets:
-    net.compile(keras.optimizers.Adam(0.003), from_logits, metrics=["accuracy"])
+    net.compile(keras.optimizers.Adam(0.003), from_logits)
 answers, scores = {6: [], 40: []}, {6: [], 40: []}
 for epochs, more in ((6, 6), (40, 34)):  # a second call continues
     fit_many(nets, train.x, train.y, epochs=more, batch_size=128, verbose=0)
     for net in nets:
-        log_loss, accuracy = net.evaluate(valid.x, valid.y, batch_size=500, verbose=0)
-        p = np.array(keras.ops.softmax(net.predict(valid.x, batch_size=500, verbose=0)))
-        answers[epochs].append((p.max(axis=1), p.argmax(axis=1) == valid.y))
-        said, right, share = bins_of(*answers[epochs][-1])
-        scores[epochs].append((log_loss, accuracy, np.sum(share * np.abs(said - right))))
+        z = net(valid.x)
+        p = np.array(keras.ops.softmax(z))
+        hit, log_loss = p.argmax(axis=1) == valid.y, float(from_logits(valid.y, z))
+        answers[epochs].append((p.max(axis=1), hit))
+        said, right, share = bins_of(p.max(axis=1), hit)
+        scores[epochs].append((log_loss, hit.mean(), np.sum(share * np.abs(said - right))))
     log_loss, accuracy, ece = np.mean(scores[epochs], axis=0)
     print(f"{epochs:2} epochs: log loss {log_loss:.2f}, accuracy {accuracy:.2f}, ECE {ece:.2f}")
 

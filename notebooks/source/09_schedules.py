@@ -123,7 +123,7 @@ plots.show(
 # |---|---|---|
 # | step | $\eta_0\, \gamma^{\lfloor t/s \rfloor}$ | often $\gamma = 0.1$ at a third and two thirds |
 # | exponential | $\eta_0\, r^{t/s}$ | falls by $r$ every $s$ steps |
-# | cosine | $\eta_1 + \frac{\eta_0-\eta_1}{2}\left(1 + \cos\frac{\pi t}{T}\right)$ | Keras: `alpha` is the fraction $\eta_1/\eta_0$ |
+# | cosine | $\eta_1 + \frac{\eta_0-\eta_1}{2}\left(1 + \cos\frac{\pi t}{T}\right)$ | slow at both ends; Keras: `alpha` is the fraction $\eta_1/\eta_0$ |
 # | restarts (SGDR) | a cosine, again and again | jumps back up; cycles may grow |
 # | triangular (CLR) | up and down a line, again and again | Smith 2017 |
 # | one cycle | $\eta_0/25$ up to $\eta_0$, down to $\eta_0/250{,}000$ | momentum 0.95, 0.85, 0.95 |
@@ -206,7 +206,7 @@ check("shortened", shortened)
 # transformers. We test that on a tiny one: one post-LN block predicts Shakespeare's next character.
 #
 # Three ways, three seeds each: 0.01 without warmup, 0.1 without, 0.1 with 50 steps of warmup. Which
-# two end close together? (a) The first two: Adam scales its steps anyway. (b) The first and the
+# two end closest together? (a) The first two: Adam scales its steps anyway. (b) The first and the
 # third. (c) The last two: warmup only delays.
 
 # %%
@@ -380,12 +380,14 @@ train, unseen = fashion.train, fashion.validation
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 running = lessons.running_model(seed=9)
 running.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
+before = running.get_weights()
 found = find_learning_rate(running, train.x, train.y, batch_size=64)
+assert all(np.array_equal(a, b) for a, b in zip(before, running.get_weights(), strict=True))
 fig = plots.learning_rate(found, title="The loss falls, flattens, then breaks away")
 plots.show(
     fig, alt="Loss of each batch against a growing rate: flat, falling, then rising steeply."
 )
-assert 0.003 < found.suggestion < 0.1
+assert 0.01 <= found.suggestion <= 0.09  # the grid below holds it
 
 # %% [markdown]
 # Three contenders for three epochs of the running model: a constant rate, a cosine, one cycle. All
@@ -410,11 +412,11 @@ losses, scores = {}, {}
 for name, make in contenders.items():
     nets = [lessons.running_model(seed) for _ in rates for seed in range(3)]
     for k, net in enumerate(nets):
-        net.compile(make(rates[k // 3]), loss, metrics=["accuracy"])
-    logs = fit_many(nets, train.x, train.y, epochs=3, batch_size=64, seed=[0, 1, 2] * 3, verbose=0,
-                    validation_data=(unseen.x, unseen.y))  # fmt: skip
-    losses[name], scores[name] = (np.reshape([log.history[k][-1] for log in logs], (3, 3))
-                                  for k in ("val_loss", "val_accuracy"))  # fmt: skip
+        net.compile(make(rates[k // 3]), loss)
+    fit_many(nets, train.x, train.y, epochs=3, batch_size=64, seed=[0, 1, 2] * 3, verbose=0)
+    logits = [net(unseen.x).numpy() for net in nets]
+    losses[name] = np.reshape([float(loss(unseen.y, z)) for z in logits], (3, 3))
+    scores[name] = np.reshape([np.mean(z.argmax(1) == unseen.y) for z in logits], (3, 3))
 
 # %% tags=["nbval-ignore-output"]
 fig, ax = plots.figure("Falling rates stand a larger peak",
@@ -445,8 +447,7 @@ assert losses["constant"][-1].mean() > losses["cosine"][-1].mean()
 # Read the last lines as a verdict on *this* run: a small network, three epochs, three rates. The
 # falling rates stand larger peaks; the constant one pays for them. What one cycle adds to a cosine is
 # for you to read off: a gap within the spread is none. A best rate at the edge of the grid asks for
-# a wider grid. These rows chose the rates too, so all three
-# are flattered.
+# a wider grid. These rows chose the rates too, so all three are flattered.
 #
 # "Super-convergence" is contested in the same way: real in its authors' settings, much smaller once
 # rivals are tuned as long. Cosine is a common default; linear decay, inverse square root (early
@@ -470,9 +471,8 @@ for rate in (0.1, CosineDecay(0.1, 1000)):
         history = stuck.fit(ones, ones, epochs=8, callbacks=[plateau], verbose=0).history
         print("rates:", [f"{r:.4f}" for r in history["learning_rate"]])
     except TypeError as error:
-        print(
-            f"after {len(stuck.history.epoch)} epochs, TypeError:", str(error).split(",")[1].strip()
-        )
+        epochs, said = len(stuck.history.epoch), str(error).split(", ")[1].split(".")[0]
+        print(f"after {epochs} epochs, at the end of the next one, {type(error).__name__}: {said}")
 check.reveal("predict_plateau")
 
 # %% [markdown]
@@ -504,7 +504,7 @@ check.decide(
 #
 # 1. Large rates cover distance, small ones average noise: a falling rate has both.
 # 2. Keras's schedules count batches, also under accumulation, and belong to the length of the run.
-# 3. Warmup makes larger rates work; it is no gain where the rate was safe.
+# 3. Warmup makes larger rates work; a smaller rate without it may do as well or better.
 # 4. One cycle needs a momentum that the optimizer really reads.
 # 5. Tuning is part of the price: compare schedules at equal budgets, over seeds.
 #

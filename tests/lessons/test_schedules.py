@@ -97,7 +97,37 @@ def returns_nothing(*run):
     one_cycle(*run)
 
 
+class Triangle:
+    def __init__(self, peak, total):
+        self.peak, self.half = peak, (total - 1) / 2
+
+    def __call__(self, step):
+        return self.peak * (1 - 0.96 * abs(float(step) / self.half - 1))
+
+
+def triangle(peak, rows, batch_size, epochs):
+    total = epochs_to_steps(epochs, rows, batch_size)
+
+    class Follow(keras.callbacks.Callback):
+        step, rate = 0, Triangle(peak, total)
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.optimizer.learning_rate = self.rate(self.step)
+            self.step += 1
+
+    momentum = OneCycle(peak, total, pct_start=0.5).momentum()
+    return ScheduledMomentumSGD(peak, momentum=momentum), [Follow()]
+
+
+def with_nesterov(peak, rows, batch_size, epochs):
+    rate = OneCycle(peak, epochs_to_steps(epochs, rows, batch_size))
+    return ScheduledMomentumSGD(rate, momentum=rate.momentum(), nesterov=True), []
+
+
 HALF = Cosine(0.1, 1000)
+# The warmup counted from step 1, as some write it.
+RATES = [3e-4 * min((t + 1) / 1000, 0.5 + 0.5 * np.cos(np.pi * max(t - 1000, 0) / 99_000))
+         for t in range(100_000)]  # fmt: skip
 RECIPE = Cosine(0.0, 99_000, warmup_target=3e-4, warmup_steps=1000)
 
 ANSWERS = [
@@ -116,6 +146,7 @@ ANSWERS = [
     row("drops", "early", Pieces([298, 598], [0.1, 0.01, 0.001])),
     row("drops", "late", Pieces([300, 600], [0.1, 0.01, 0.001])),
     row("drops", "no_second", Pieces([299], [0.1, 0.01])),
+    row("drops", "other", Exponential(0.1, 100, 0.5, staircase=True)),
     row("drops", "other", Pieces([299, 600], [0.1, 0.01, 0.001])),
     row("drops", "other", StepDecay(0.1, 300, decay_rate=0.5)),
     row("drops", "start", lambda step: 0.1 * step),
@@ -124,6 +155,7 @@ ANSWERS = [
     row("drops", "type", keras.optimizers.SGD(StepDecay(0.1, 300))),
     row("decay_steps", "ok", 5000, 5000),
     row("decay_steps", "alternative", 5000.0, np.int64(5000)),
+    row("decay_steps", "alternative", 4999, 4999),
     row("decay_steps", "todo", ..., ...),
     row("decay_steps", "todo", 5000, ...),
     row("decay_steps", "epochs", 100, 100),
@@ -131,6 +163,8 @@ ANSWERS = [
     row("decay_steps", "fraction", 3180 / 64 * 100, 5000),
     row("decay_steps", "rows", 318_000, 5000),
     row("decay_steps", "updates", 5000, 1250),
+    row("decay_steps", "updates", 5000, 1300),
+    row("decay_steps", "updates", 1225, 5000),
     row("decay_steps", "times", 5000, 20_000),
     row("decay_steps", "one_epoch", 50, 50),
     row("decay_steps", "other", 5001, 5000),
@@ -140,6 +174,9 @@ ANSWERS = [
     row("shortened", "alternative", Join([0.05, Cosine(0.05, 100)], [500])),
     row("shortened", "alternative", Join([HALF, Exponential(0.05, 100, 0.02)], [500])),
     row("shortened", "alternative", lambda step: 0.05 * min(1, max(0, 600 - step) / 100)),
+    row("shortened", "alternative", Join([HALF, 0.05, S.PolynomialDecay(0.05, 70, 0.0)],
+                                         [500, 530])),
+    row("shortened", "alternative", lambda step: np.interp(step, [500, 599], [0.05, 0.0])),
     row("shortened", "todo", ...),
     row("shortened", "unchanged", HALF),
     row("shortened", "over", Cosine(0.05, 100)),
@@ -150,11 +187,14 @@ ANSWERS = [
     row("shortened", "warm", lambda step: 0.05),
     row("shortened", "wasted", Join([HALF, Cosine(0.05, 10)], [500])),
     row("shortened", "rises", lambda step: 0.05 - 0.01 * np.sin(step / 10)),
+    row("shortened", "cliff", lambda step: 0.05 if step < 590 else 0.0),
+    row("shortened", "cliff", Pieces([532, 565], [0.05, 0.005, 0.0005])),
     row("shortened", "type", 0.05),
     row("recipe", "ok", RECIPE, 1.5e-4),
     row("recipe", "alternative", Warmup(Cosine(3e-4, 99_000), 1000), 0.00015),
     row("recipe", "alternative", Join([S.PolynomialDecay(1e-9, 1000, 3e-4), Cosine(3e-4, 99_000)],
                                       [1000]), np.float32(1.5e-4)),
+    row("recipe", "alternative", RATES.__getitem__, 1.5e-4),
     row("recipe", "todo", ..., ...),
     row("recipe", "todo", RECIPE, ...),
     row("recipe", "at_peak", RECIPE, 3e-4),
@@ -174,6 +214,8 @@ ANSWERS = [
     row("one_cycle", "alternative", one_cycle_in_a_callback),
     row("one_cycle", "alternative", one_cycle_of_lines),
     row("one_cycle", "alternative", cycle_with(pct_start=0.25)),
+    row("one_cycle", "alternative", with_nesterov),
+    row("one_cycle", "warm_end", triangle),
     row("one_cycle", "todo", lambda *run: (..., [])),
     row("one_cycle", "pair", no_callbacks),
     row("one_cycle", "pair", returns_nothing),

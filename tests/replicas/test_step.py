@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, losses, optimizers
 
 from coursekit.training.step import ReplicaModel, ReplicaSequential, ReplicaStep
@@ -217,6 +218,22 @@ def test_an_empty_replica_leaves_moving_statistics_alone(strategy):
         _, model = fit(lambda: dense(layers.BatchNormalization()), sgd, CLASSES, rows(ALONE))
     assert all(np.isfinite(w).all() for w in model.get_weights())
     assert np.isfinite(model.evaluate(*rows(4), verbose=0))  # the statistics of each replica
+
+
+def test_static_shapes_with_an_empty_replica(strategy):
+    """In a loop of one's own, shapes may be known: all replicas must mend, or none."""
+    x, y = rows(3)
+
+    def of_replica(context):
+        first = context.replica_id_in_sync_group == 0
+        return tf.constant(x[: 3 * first]), tf.constant(y[: 3 * first])
+
+    with strategy.scope():
+        model = dense(layers.BatchNormalization())
+        model.compile(sgd(), CLASSES, jit_compile=False)
+    batch = strategy.experimental_distribute_values_from_function(of_replica)
+    tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)))(batch)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
 def test_an_overflow_on_any_replica_skips_the_step_on_all(strategy):

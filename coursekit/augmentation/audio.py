@@ -1,0 +1,120 @@
+"""Sound: noise of a given strength, tempo without pitch, pitch without tempo."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from coursekit.augmentation._arrays import draws, like, to_tensor
+
+FRAME = 512  # samples in a frame of the spectrum; frames start every FRAME / 4 samples
+HOP = FRAME // 4
+
+
+def add_noise(x, seed, snr_db: float = 20.0):
+    """Add white noise with a given ratio of signal to noise.
+
+    ```
+    snr_db = 10 * log10(mean(x ** 2) / variance of the noise)      for each waveform
+    ```
+
+    Args:
+        x: waveforms of shape (samples,) or (batch, samples).
+        seed: an integer, or a `keras.random.SeedGenerator`.
+        snr_db: in decibels: 20 is audible, 0 is as strong as the signal. Defaults to 20.
+
+    Returns:
+        Waveforms of the same shape. Silence stays silent.
+
+    Example:
+        >>> tone = np.sin(np.arange(8000) * 0.1)
+        >>> noise = add_noise(tone, seed=0, snr_db=10) - tone
+        >>> round(10 * np.log10(np.mean(tone**2) / np.mean(noise**2)))
+        10
+    """
+    values = to_tensor(x)
+    (seed,) = draws(seed, 1)
+    power = ops.mean(ops.square(values), axis=-1, keepdims=True)
+    std = ops.sqrt(power * 10 ** (-snr_db / 10))
+    return like(values + std * keras.random.normal(ops.shape(values), dtype=values.dtype, seed=seed), x)
+
+
+def time_stretch(x, rate: float):
+    """Play faster or slower at the same pitch (a phase vocoder).
+
+    The spectra of short frames are read at `rate` times the speed: magnitudes interpolated, phases
+    advanced by what they advance from that frame to the next.
+
+    Args:
+        x: waveforms of shape (samples,) or (batch, samples), at least 512 samples long.
+        rate: above 0: 2 takes half the time, 0.5 twice the time.
+
+    Returns:
+        Waveforms of `round(samples / rate)` samples.
+
+    Raises:
+        ValueError: for a rate of 0 or less, and for waveforms that are too short.
+
+    Example:
+        >>> time_stretch(np.sin(np.arange(8000) * 0.1), rate=2.0).shape
+        (4000,)
+
+    References:
+        Flanagan and Golden, Phase vocoder, Bell System Technical Journal 45, 1966.
+    """
+    if not rate > 0:
+        raise ValueError(f"`rate` must be above 0. Received: rate={rate}")
+    values = to_tensor(x)
+    samples = values.shape[-1]
+    if samples is None or samples < FRAME:
+        raise ValueError(
+            f"Waveforms must have a known length of at least {FRAME} samples. "
+            f"Received: shape {tuple(values.shape)}"
+        )
+    length = round(samples / rate)
+    real, imag = ops.stft(values, FRAME, HOP, FRAME)
+    frames = real.shape[-2]
+    places = np.minimum(np.arange(length // HOP + 1) * rate, frames - 1)
+    before = np.minimum(places.astype(int), frames - 2)
+    magnitude = _between(ops.sqrt(real**2 + imag**2), places, axis=-2)
+    phase = ops.arctan2(imag, real)
+    # Frames are as far apart in the result as in x, so a step of phase needs no unwrapping.
+    steps = ops.take(phase, before + 1, axis=-2) - ops.take(phase, before, axis=-2)
+    start = ops.take(phase, [0], axis=-2)
+    phase = ops.concatenate([start, start + ops.cumsum(steps, axis=-2)[..., :-1, :]], axis=-2)
+    spectrum = (magnitude * ops.cos(phase), magnitude * ops.sin(phase))
+    return like(ops.istft(spectrum, FRAME, HOP, FRAME, length=length), x)
+
+
+def pitch_shift(x, semitones: float):
+    """Shift the pitch at the same length: stretch the time, then read it faster.
+
+    Args:
+        x: waveforms of shape (samples,) or (batch, samples), at least 512 samples long.
+        semitones: 12 is an octave up, twice every frequency; -12 an octave down.
+
+    Returns:
+        Waveforms of the same shape.
+
+    Numerics: the second step interpolates between samples along straight lines, which dulls the
+    highest octave.
+
+    Example:
+        >>> tone = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+        >>> int(np.abs(np.fft.rfft(pitch_shift(tone, 12))).argmax())
+        880
+    """
+    ratio = 2.0 ** (semitones / 12)
+    values = to_tensor(x)
+    stretched = time_stretch(values, 1 / ratio)
+    places = np.minimum(np.arange(values.shape[-1]) * ratio, stretched.shape[-1] - 1)
+    return like(_between(stretched, places, axis=-1), x)
+
+
+def _between(values, places, axis):
+    """Interpolate linearly at fractional places along an axis."""
+    before = np.minimum(places.astype(int), values.shape[axis] - 2)
+    part = ops.cast(places - before, values.dtype)
+    part = ops.reshape(part, (-1,) + (1,) * (-axis - 1))
+    return (1 - part) * ops.take(values, before, axis=axis) + part * ops.take(
+        values, before + 1, axis=axis
+    )

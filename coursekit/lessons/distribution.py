@@ -1,0 +1,687 @@
+"""Lesson 18, distribution: checks, hints, quiz and cards."""
+
+import numpy as np
+
+from coursekit.exercises import Lesson, Wrong, expect, learner_code
+
+check = Lesson("distribution", "Is training on eight devices the same training?")
+
+
+# E18.1 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E18.1 One gradient from many",
+    messages={
+        "mean_of_means": "for the shards 2 (a mean over 3 rows) and 10 (of 1 row) you get {got}: "
+        "the plain mean of the two. The single row then weighs as much as three.",
+        "sum": "for the shards 2 and 10 you get {got}: their sum. Every device more would make the "
+        "step longer.",
+        "not_divided": "for the shards 2 (3 rows) and 10 (1 row) you get {got}: you turned the "
+        "means back into sums, and did not divide by the number of rows.",
+        "by_devices": "for the shards 2 (3 rows) and 10 (1 row) you get {got}: you weighted each "
+        "shard by its rows, then divided by the number of devices.",
+        "empty": "a device without rows turns your result into NaN. Its own mean is 0/0, and NaN "
+        "times 0 is NaN again: leave such a device out, or replace its gradient by 0 first.",
+        "counts_empty": "without empty devices you are right. With the rows {rows} you get {got}, "
+        "and the mean over all rows is {wanted}. A device without rows must not change the result.",
+        "other": "for the gradients {gradients} of {rows} rows you get {got}; the mean over all "
+        "rows is {wanted}.",
+    },
+    hints=[
+        "What would one device compute from all the rows? A sum over the rows, divided by their "
+        "number.",
+        "A shard's mean times its number of rows is its sum. Before that, think of the shard "
+        "without rows.",
+        "`sums = [g * n for g, n in zip(gradients, rows) if n]`, then add and divide",
+    ],
+    hints_for={
+        "empty": "`np.nan_to_num(gradients)` makes 0 of NaN; `gradients[rows > 0]` picks the "
+        "others."
+    },
+    why="Each mean, times its rows, is a sum again; the sums add up to that of all rows, however "
+    "they were spread. A device without rows adds nothing, if its NaN is kept out.",
+    alternative="`np.average(gradients[rows > 0], axis=0, weights=rows[rows > 0])`.",
+)
+def combine(answer):  # noqa: D103
+    expect.function(answer, "`combine`")
+    got = _combined(answer, [[2.0], [10.0]], [3, 1])
+    slips = {6.0: "mean_of_means", 12.0: "sum", 16.0: "not_divided", 8.0: "by_devices"}
+    for value, key in slips.items():
+        if np.isclose(got[0], value):
+            raise Wrong(key, got=got[0])
+    rng = np.random.default_rng(3)
+    for rows in ([3, 1], [5, 2, 1], [4, 4, 3, 0], [0, 1]):
+        gradients = rng.normal(size=(len(rows), 3)).round(1)
+        wanted = np.average(gradients, axis=0, weights=rows)
+        empty = 0 in rows
+        if empty:
+            gradients[rows.index(0)] = np.nan
+        got = _combined(answer, gradients, rows)
+        if not np.allclose(got, wanted, atol=1e-5):
+            told = {"rows": rows, "got": got, "wanted": wanted}
+            raise Wrong("counts_empty" if empty else "other", gradients=gradients, **told)
+
+
+def _combined(answer, gradients, rows) -> np.ndarray:
+    gradients, rows = np.array(gradients), np.array(rows)
+    result = answer(gradients, rows)
+    try:
+        return expect.array(result, shape=gradients.shape[1:])
+    except Wrong as wrong:
+        if wrong.key == "nan" and np.isnan(gradients).any():
+            raise Wrong("empty") from None
+        raise
+
+
+# E18.2 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E18.2 Which batch size?",
+    messages={
+        "per_replica": "`fit_batch` = 32 is what each replica should get. `fit` counts the rows of "
+        "all replicas together: with 32 each gets 16.",
+        "halved": "`fit_batch` = 16: `fit` would hand each replica 8 rows. Its `batch_size` is "
+        "divided by the replicas, so it must be larger than what each one gets.",
+        "indivisible": "`fit_batch` = {got} does not divide by 2 replicas: Keras stops at such a "
+        "first batch.",
+        "fit_other": "`fit_batch` = {got} gives each of 2 replicas {each} rows; we asked for 32.",
+        "no_accumulation": "`rows_per_update` = 256 is one step of the eight devices. They add up "
+        "four such steps before the weights move.",
+        "no_devices": "`rows_per_update` = 128 is what one device sees for an update. There are "
+        "eight.",
+        "added": "`rows_per_update` = 44 is the sum of the three numbers. Eight devices, each with "
+        "32 rows, four times over: multiply.",
+        "update_other": "`rows_per_update` = {got}. Devices times rows on each times batches that "
+        "are added up.",
+    },
+    hints=[
+        "`fit` cuts `batch_size` rows off, and only then splits them over the replicas.",
+        "The second number is a product of three.",
+        "`2 * 32` and `8 * 32 * 4`",
+    ],
+    why="`batch_size` in `fit` is global: 2 times 32. One update of the second run sees 8 x 32 x 4 "
+    "rows, the *effective* batch size, which learning rates have to suit.",
+    alternative="`coursekit.distribution.global_batch_size(32, replicas=2)` gives the first.",
+)
+def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
+    got = expect.number(fit_batch, "`fit_batch`")
+    if not np.isclose(got, 64):
+        if got % 2:
+            raise Wrong("indivisible", got=got)
+        named = {32: "per_replica", 16: "halved"}
+        raise Wrong(named.get(got, "fit_other"), got=got, each=got / 2)
+    got = expect.number(rows_per_update, "`rows_per_update`")
+    if not np.isclose(got, 1024):
+        named = {256: "no_accumulation", 128: "no_devices", 44: "added"}
+        raise Wrong(named.get(got, "update_other"), got=got)
+
+
+# E18.3 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E18.3 Make it one training",
+    messages={
+        "not_compiled": "return a compiled Keras model. We got {got}.",
+        "one_device": "TensorFlow runs with one CPU device here, so there is nothing to compare. "
+        "Restart the kernel and run the setup cell first.",
+        "lost_layer": "your model has weights of the shapes {got}; that of the task has {wanted}. "
+        "The layers stay as they are.",
+        "unclipped": "on one device the weights move as without clipping. The task asks for "
+        "`global_clipnorm=0.5` on one device and on two.",
+        "changed": "on one device the weights already differ from those of the model above, by up "
+        "to {difference}: that is another training. Only where it runs may change.",
+        "fails": "on one device it is right. On two replicas training stops: {error} {finding}",
+        "lint": "one device and two replicas end with weights that differ by up to {difference}. "
+        "`lint(mended())` says it: {finding}",
+        "batch_norm": "the weights still differ, by up to {difference}. What is left is the batch "
+        "normalization: each replica takes the mean and spread of its own rows. It has an argument "
+        "for that.",
+        "ragged": "the weights differ by up to {difference}, and `lint` finds nothing. It cannot "
+        "see the data: our last batch has 3 rows, 2 on one replica and 1 on the other, and Keras "
+        "weighs the two alike.",
+    },
+    hints=[
+        "`print(*lint(mended()), sep='\\n')` names what is wrong, and most of the cures.",
+        "`ReplicaModel(inputs, outputs)` takes the place of `keras.Model(inputs, outputs)`. One "
+        "layer needs an argument besides.",
+        "`keras.layers.BatchNormalization(synchronized=True)`",
+    ],
+    hints_for={
+        "ragged": "Which class of this section computes the loss from the rows of all replicas?"
+    },
+    why="`ReplicaModel` takes the loss and the clipping from all rows together, ragged batches "
+    "included; `synchronized=True` does the same for the statistics of the layer.",
+    alternative="`ReplicaSequential([...])`. A loss of one value per row cures the doubling alone, "
+    "and leaves the clipping and the last batch.",
+    seconds=120,
+)
+def mended(answer):  # noqa: D103
+    import tensorflow as tf
+
+    from coursekit.distribution import parity
+
+    expect.function(answer, "`mended`")
+    model = answer()
+    if not getattr(model, "compiled", False):
+        what = "a model that is not compiled" if hasattr(model, "compile") else model
+        raise Wrong("not_compiled", got=what)
+    if len(tf.config.list_logical_devices("CPU")) < 2:
+        raise Wrong("one_device")
+    x, y = _ragged_rows()
+    _must_train_alike(model, x, y)
+    with learner_code():
+        result = parity(answer, (x, y), batch_size=4)
+    if result.equal:
+        return
+    named = [str(f) for f in result.findings if f.effect in ("fails", "wrong")]
+    if result.error:
+        raise Wrong("fails", error=result.error, finding=named[0] if named else "")
+    if named:
+        raise Wrong("lint", difference=result.difference, finding=named[0])
+    differs = any("BatchNormalization" in finding.reason for finding in result.findings)
+    raise Wrong("batch_norm" if differs else "ragged", difference=result.difference)
+
+
+def _ragged_rows():
+    rng = np.random.default_rng(0)  # batches of 4, 4 and 3
+    return rng.normal(size=(11, 4)).astype("float32"), 3 * rng.normal(size=(11, 1))
+
+
+def _must_train_alike(model, x, y):
+    """Raise unless the model trains on one device as the one of the task does."""
+    shapes = [w.shape for w in model.get_weights()]
+    wanted = [w.shape for w in _faulty().get_weights()]
+    if shapes != wanted:
+        raise Wrong("lost_layer", got=[tuple(s) for s in shapes], wanted=[tuple(s) for s in wanted])
+    start, ends = model.get_weights(), []
+    for clip in (0.5, None):
+        reference = _faulty(clip)
+        reference.set_weights(start)
+        ends.append(_trained(reference, x, y))
+    with learner_code():
+        got = _trained(model, x, y)
+    gaps = [max(np.abs(a - b).max() for a, b in zip(got, end, strict=True)) for end in ends]
+    if gaps[0] > 1e-4:
+        raise Wrong("unclipped" if gaps[1] < 1e-4 else "changed", difference=gaps[0])
+
+
+def _faulty(clip=0.5):
+    """Return the model of the task."""
+    import keras
+
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(6, activation="tanh")(inputs)
+    outputs = keras.layers.Dense(1)(keras.layers.BatchNormalization()(hidden))
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.SGD(0.1, global_clipnorm=clip), "mse", run_eagerly=True)
+    return model
+
+
+def _trained(model, x, y):
+    model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    return model.get_weights()
+
+
+# E18.4 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E18.4 The same updates with a quarter of the memory",
+    messages={
+        "pair": "return a pair: an optimizer, and the number of rows of a batch. We got {got}.",
+        "memory": "a batch of {got} rows does not fit: the device holds 16.",
+        "divide": "64 rows are no whole number of batches of {got}.",
+        "never": "the weights never moved in {batches} batches of {got} rows.",
+        "too_often": "the weights move after each batch of {got} rows: that is training with "
+        "small batches, not with 64.",
+        "effective": "with batches of {got} rows the weights move every {period} batches: an "
+        "update sees {rows} rows; the recipe has 64.",
+        "divided": "the weights move a quarter as far as those of the recipe. Keras takes the "
+        "*mean* of the gradients that it adds up: the rate stays as it is.",
+        "times": "the weights move {ratio} times as far as those of the recipe. An update still "
+        "sees 64 rows, so the rate stays as it is.",
+        "schedule": "the first updates are right. Update {update} has the rate {got} already; the "
+        "recipe has {wanted} until its tenth update. The schedule counts batches, not updates.",
+        "late": "update {update} still has the rate {got}; the recipe has {wanted} by then. The "
+        "schedule is called with the number of batches.",
+        "other": "update {update} moves the weight by {got}; the recipe moves it by {wanted}.",
+    },
+    hints=[
+        "Three numbers decide: rows in a batch, batches in an update, and what the schedule "
+        "counts.",
+        "`gradient_accumulation_steps` adds up batches and applies their mean. Ten updates are "
+        "how many batches?",
+        "`SGD(StepDecay(0.1, step_size=...), gradient_accumulation_steps=...)` and 16",
+    ],
+    hints_for={"schedule": "Ten updates of four batches each: after which batch should it drop?"},
+    why="Four batches of 16 make one update from the mean of 64 rows. Keras's schedules count "
+    "batches, so each stretch of ten updates is 40 steps long.",
+    alternative="eight batches of 8 rows, with `step_size=80`. In a loop of your own: add up the "
+    "four gradients, divide by four, apply once.",
+    seconds=30,
+)
+def small_memory(answer):  # noqa: D103
+    expect.function(answer, "`small_memory`")
+    made = answer()
+    if not isinstance(made, tuple | list) or len(made) != 2 or not hasattr(made[0], "apply"):
+        raise Wrong("pair", got=made)
+    optimizer, size = made[0], expect.number(made[1], "the rows of a batch")
+    if size > 16:
+        raise Wrong("memory", got=size)
+    if size < 1 or 64 % size:
+        raise Wrong("divide", got=size)
+    size, batches = int(size), int(25 * 64 // size)
+    rng = np.random.default_rng(1)
+    gradients = 1 + rng.random(batches)
+    moves = _moves(optimizer, gradients)
+    moved = np.flatnonzero(moves)
+    if not len(moved):
+        raise Wrong("never", batches=batches, got=size)
+    period, wanted_period = int(moved[0]) + 1, 64 // size
+    if period != wanted_period or len(moved) != batches // period:
+        key = "too_often" if period == 1 else "effective"
+        raise Wrong(key, got=size, period=period, rows=period * size)
+    means = gradients.reshape(-1, period).mean(axis=1)
+    _judge_rates(-moves[moved] / means, means)
+
+
+def _judge_rates(rates, means):
+    wanted = 0.1 ** (1 + np.arange(len(rates)) // 10)
+    ratios = rates / wanted
+    if np.allclose(ratios, 1, rtol=1e-3):
+        return
+    if np.isclose(ratios[0], 0.25, rtol=1e-3):
+        raise Wrong("divided")
+    if np.allclose(ratios[:2], ratios[0], rtol=1e-3) and not np.isclose(ratios[0], 1, rtol=1e-3):
+        raise Wrong("times", ratio=round(float(ratios[0]), 3))
+    update = int(np.flatnonzero(~np.isclose(ratios, 1, rtol=1e-3))[0])
+    told = {"update": update + 1, "got": rates[update], "wanted": wanted[update]}
+    constant = any(np.isclose(rates[update], r, rtol=1e-3) for r in (0.1, 0.01, 1e-3, 1e-4, 1e-5))
+    if constant and update:
+        raise Wrong("schedule" if rates[update] < wanted[update] else "late", **told)
+    told |= {"got": rates[update] * means[update], "wanted": wanted[update] * means[update]}
+    raise Wrong("other", **told)
+
+
+def _moves(optimizer, gradients) -> np.ndarray:
+    """Give an optimizer these gradients of one weight, and return how far each moves it."""
+    import keras
+
+    variable, places = keras.Variable(0.0, dtype="float32"), [0.0]
+    for gradient in gradients:
+        with learner_code():
+            optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
+        places.append(float(keras.ops.convert_to_numpy(variable.value)))
+    return np.diff(places)
+
+
+# E18.5 --------------------------------------------------------------------------------------------
+
+PEAK, STEPS = 0.8, 640  # eight times the rate, an eighth of the steps
+
+
+@check.exercise(
+    title="E18.5 From one device to eight",
+    messages={
+        "per_replica": "`batch_size` = 256 is what one device gets. `fit` counts the rows of all "
+        "eight.",
+        "shrunk": "`batch_size` = 32: with it each of the eight devices would get 4 rows, and "
+        "stand idle for most of the time.",
+        "batch_other": "`batch_size` = {got} gives each of the eight devices {each} rows; they "
+        "shall keep 256.",
+        "not_scaled": "the highest rate is {got}, as on one device. There are an eighth as many "
+        "steps now, and linear scaling makes each one eight times as long.",
+        "square_root": "the highest rate is {got}: 0.1 times the root of 8. That is the rule for "
+        "Adam; for SGD it is 0.1 times 8.",
+        "divided": "the highest rate is {got}: more rows in a step call for a longer one, not a "
+        "shorter one.",
+        "peak": "the highest rate is {got}; eight times the rows make 0.8.",
+        "no_warmup": "step 0 has the rate {got} already. The rule holds while gradients change "
+        "little, and in the first steps they change most: climb to it.",
+        "short_warmup": "the rate is at its top at step {step}: too short to be a warmup. Were "
+        "epochs counted as steps? An epoch has 32 steps now.",
+        "long_warmup": "the rate climbs until step {step} of 640. A warmup takes a small part of "
+        "the run: here up to 5 epochs or so, 160 steps.",
+        "old_steps": "at step 639, the last one, the rate is still {got}. The decay is made for "
+        "the 5,120 steps of one device; eight devices make 640 of them.",
+        "not_cold": "at step 639, the last one, the rate is still {got}. In Keras the decay starts "
+        "when the warmup is over: take its steps off the 640.",
+        "early": "from step {step} on the rate is below a thousandth of its peak; the run goes on "
+        "to step 639.",
+        "rises": "the rate rises again at step {step}, after its peak.",
+    },
+    hints=[
+        "Same number of epochs: with eight times the rows in a step, how many steps are left?",
+        "65,536 rows make 32 steps of 2,048, twenty epochs make 640. The warmup comes out of "
+        "these.",
+        "`Warmup(CosineDecay(linear_scaling(0.1, 2048, 256), 640 - w), warmup_steps=w)`",
+    ],
+    hints_for={
+        "old_steps": "`decay_steps` was 5,120 batches of 256 rows. How many batches of 2,048 rows "
+        "are that?"
+    },
+    why="Each device keeps its 256 rows, so a step has 2,048 and there are 640 of them. Linear "
+    "scaling gives 0.8, the warmup leads there, and the cosine ends with the run.",
+    alternative="`CosineDecay(0.0, 480, warmup_target=0.8, warmup_steps=160)`; with Adam it would "
+    "be the root of 8.",
+)
+def eight_devices(batch_size, schedule):  # noqa: D103
+    got = expect.number(batch_size, "`batch_size`")
+    if not np.isclose(got, 2048):
+        named = {256: "per_replica", 32: "shrunk"}
+        raise Wrong(named.get(got, "batch_other"), got=got, each=got / 8)
+    if isinstance(schedule, type) or not callable(schedule):
+        raise Wrong("type", what="`schedule`", wanted="a schedule, ready to call", got=schedule)
+    steps = np.unique(np.r_[0:24, 24:STEPS:8, STEPS - 1])
+    with learner_code():
+        rates = [schedule(int(step)) for step in steps]
+    rates = np.array([expect.number(rate, "the rate") for rate in rates])
+    top = float(rates.max())
+    if not np.isclose(top, PEAK, rtol=0.02):
+        named = {0.1: "not_scaled", 0.1 * 8**0.5: "square_root", 0.1 / 8: "divided"}
+        keys = (key for rate, key in named.items() if np.isclose(top, rate, rtol=0.02))
+        raise Wrong(next(keys, "peak"), got=top)
+    _judge_warmup(steps, rates)
+    _judge_decay(steps, rates)
+
+
+def _judge_warmup(steps, rates):
+    peak = int(steps[rates.argmax()])
+    if rates[0] > 0.5 * PEAK:
+        raise Wrong("no_warmup", got=rates[0])
+    if peak < 10:
+        raise Wrong("short_warmup", step=peak)
+    if peak > STEPS / 2:
+        raise Wrong("long_warmup", step=peak)
+
+
+def _judge_decay(steps, rates):
+    after = steps > steps[rates.argmax()]
+    rising = after[1:] & (np.diff(rates) > 1e-3)
+    if rising.any():
+        raise Wrong("rises", step=int(steps[1:][rising][0]))
+    if rates[-1] > 0.5 * PEAK:
+        raise Wrong("old_steps", got=rates[-1])
+    if rates[-1] > 0.01 * PEAK:
+        raise Wrong("not_cold", got=rates[-1])
+    cold = steps[after & (rates < PEAK / 1000)]
+    if len(cold) and cold[0] < 0.8 * STEPS:
+        raise Wrong("early", step=int(cold[0]))
+
+
+# E18.6 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E18.6 How many micro-batches?",
+    messages={
+        "zero": "a bubble of 0 would need devices that never wait. The last stage waits for the "
+        "first at the start, and the first for the last at the end.",
+        "three_quarters": "75 % is the bubble of one whole batch, without micro-batches: (4 - 1) / "
+        "4. We cut it into 8.",
+        "ideal": "{got} counts the idle slots over the *busy* ones, as some papers do. We asked "
+        "for the share of all slots: (p - 1) / (m + p - 1).",
+        "share": "`bubble` = {got}. A stage works in 8 of how many slots? Count along one line of "
+        "the picture, or put p = 4 and m = 8 into the formula.",
+        "percent": "`bubble` = {got} is larger than 1: a share of the slots lies between 0 and 1.",
+        "too_few": "with {got} micro-batches the bubble is {bubble} of the slots: more than a "
+        "tenth.",
+        "too_many": "{got} micro-batches are enough, and not the fewest: {fewer} leave a bubble of "
+        "{bubble}.",
+        "whole": "{got} is no whole number of micro-batches.",
+    },
+    hints=[
+        "Count one line of the picture: how many slots are hatched, and how many are there in all?",
+        "Half of the picture is enough, forward or backward: m slots of work, p - 1 of waiting.",
+        "`3 / (8 + 3)`; then try m until `3 / (m + 3)` is at most 0.1",
+    ],
+    why="Each stage works in m of m + p - 1 slots: 3 of 11 are idle for p = 4 and m = 8. At most a "
+    "tenth asks for 3 / (m + 3) <= 0.1, which is m >= 27.",
+    alternative="`next(m for m in range(1, 100) if 3 / (m + 3) <= 0.1)`; mind the rounding at 27.",
+)
+def pipeline_bubble(bubble, micro_batches):  # noqa: D103
+    got = expect.number(bubble, "`bubble`")
+    if np.isclose(got, 300 / 11, atol=0.1):
+        got /= 100  # in per cent
+    if got > 1:
+        raise Wrong("percent", got=got)
+    if not np.isclose(got, 3 / 11, atol=1e-3):
+        named = {0.0: "zero", 0.75: "three_quarters", 0.375: "ideal"}
+        keys = (key for value, key in named.items() if np.isclose(got, value, atol=1e-3))
+        raise Wrong(next(keys, "share"), got=got)
+    got = expect.number(micro_batches, "`micro_batches`")
+    if got != int(got) or got < 1:
+        raise Wrong("whole", got=got)
+    if got < 27:
+        raise Wrong("too_few", got=got, bubble=round(3 / (got + 3), 3))
+    if got > 27:
+        raise Wrong("too_many", got=got, fewer=27, bubble=0.1)
+
+
+# E18.7 --------------------------------------------------------------------------------------------
+
+WAYS = ("one device", "data", "zero", "tensor", "pipeline", "federated")
+RIGHT_WAYS = {
+    "digits": "one device",
+    "photos": "data",
+    "chat": "zero",
+    "wide": "tensor",
+    "deep": "pipeline",
+    "phones": "federated",
+}
+
+
+@check.exercise(
+    title="E18.7 Which way to split?",
+    messages={
+        "keys": "`ways` needs a word for each of {wanted}; it has {got}.",
+        "small": '`digits`: "{got}" would spend its time on messages. Model and data fit into one '
+        "device with room to spare.",
+        "alone": '`{case}`: "one device" is not enough. {reason}',
+        "photos": '`photos`: "{got}" splits a model of {size} GB that fits on each device as a '
+        "whole. What there is too much of is rows.",
+        "chat": '`chat`: "{got}" does not solve it. Weights, gradients and Adam\'s state take '
+        "{size} GB, more than one device has; every layer fits, and the model's code shall stay.",
+        "wide": '`wide`: "{got}" computes each layer as a whole on some device, and one matrix '
+        "alone is too large. The operation itself must be split.",
+        "deep": '`deep`: "{got}" sends gradients, weights or parts of every layer through a slow '
+        "network in each step. Which way sends only what passes from one layer to the next?",
+        "phones": '`phones`: "{got}" brings the rows to the devices of a data centre. These rows '
+        "must stay where they are.",
+    },
+    hints=[
+        "What is too large, or must not move: nothing, the rows, the state, one layer, all layers?",
+        "16 bytes for each parameter: 0.1 billion take 1.6 GB, 1.5 billion take 24.",
+        "`digits` needs nothing; `photos` has too many rows; `chat` too much state; `wide` one "
+        "layer too large; `deep` too many layers and a slow network.",
+    ],
+    why="Split what is too large, and no more: rows (data), the state beside them (ZeRO), one "
+    "operation (tensor), the chain of layers (pipeline). Each split costs messages.",
+    alternative="real runs combine them: tensor inside a machine, pipeline between machines, data "
+    "over all. For `chat` a pipeline would fit too, at the price of splitting the model by hand.",
+)
+def split_ways(answer):  # noqa: D103
+    if not isinstance(answer, dict):
+        raise Wrong("type", what="`ways`", wanted="a dict", got=answer)
+    if set(answer) != set(RIGHT_WAYS):
+        raise Wrong("keys", wanted=sorted(RIGHT_WAYS), got=sorted(map(str, answer)))
+    alone = {
+        "photos": "One pass over ten million photographs would take days.",
+        "chat": "Its state takes 24 GB, and a device has 16.",
+        "wide": "One matrix with its state takes 32 GB, and a device has 16.",
+        "deep": "Its weights alone take more than a device has.",
+        "phones": "The rows are spread over phones, and stay there.",
+    }
+    for case, right in RIGHT_WAYS.items():
+        got = expect.choice(answer[case], WAYS, f"`{case}`")
+        if got == right:
+            continue
+        if case == "digits":
+            raise Wrong("small", got=got)
+        if got == "one device":
+            raise Wrong("alone", case=case, reason=alone[case])
+        raise Wrong(case, got=got, size={"photos": 1.6, "chat": 24}.get(case))
+
+
+# Predictions, quiz, cards -------------------------------------------------------------------------
+
+check.prediction(
+    "predict_same",
+    reasons={
+        "a": "The rows of a batch are added up in another order: half on each device, then the two "
+        "halves. Floating point addition depends on the order, in the last digit.",
+        "b": "The same sum, added up in another order: the last digit of a float32 may differ, and "
+        "nothing else. That is the standard to hold such training to.",
+        "c": "Seeds differ in their first weights and batches. Here both are the same: only the "
+        "place of the computing changed.",
+    },
+    answer="b",
+)
+check.prediction(
+    "predict_double",
+    reasons={
+        "a": "That is so for losses with one value per row. This one is a single number already, "
+        "and the division by the number of replicas is skipped.",
+        "b": "The logged loss does double. But the gradient is taken of the same sum, so the "
+        "weights move twice as far too.",
+        "c": "Keras divides a loss by the number of replicas where it reduces it from rows to one "
+        "number. A loss that is a number already passes untouched, and the sum over two replicas "
+        "is twice as large: loss and gradient.",
+    },
+    answer="c",
+)
+check.prediction(
+    "predict_ring",
+    reasons={
+        "a": "That is one central device: everybody sends to it, and its link carries all of it.",
+        "b": "A tree of messages has a depth that grows like this. The ring's bytes do not.",
+        "c": "Each device sends 2(n - 1)/n times the gradient: the more devices, the smaller the "
+        "chunks. It is never more than twice.",
+    },
+    answer="c",
+)
+check.prediction(
+    "predict_scaling",
+    reasons={
+        "a": "The steps are quieter, and there are an eighth as many. With the old rate each is as "
+        "short as before: the run is far from done.",
+        "b": "Eight times the rate makes up for an eighth of the steps, as long as the rate is not "
+        "too large for the model.",
+        "c": "It would, for a rate that is already near the edge. Here 0.1 was far from it.",
+    },
+    answer="b",
+)
+check.question(
+    "quiz_1",
+    "You add a second GPU, and leave `batch_size=64` and the rate as they are. What changes in the "
+    "training?",
+    options={
+        "a": ("each update now sees 128 rows", "`batch_size` is global: each replica gets 32."),
+        "b": (
+            "nothing but rounding, if the model is free of the faults above",
+            "The same rows, the same updates. It may not even be faster: each GPU has half the "
+            "work, and now they must talk.",
+        ),
+        "c": ("the rate should be doubled", "The rows of an update are the same 64."),
+    },
+    answer="b",
+)
+check.question(
+    "quiz_2",
+    "A loss ends in `ops.mean(...)` over everything. On one GPU it trains well. On four it ...",
+    options={
+        "a": ("trains the same", "A single number is not divided by the replicas."),
+        "b": ("stops with an error", "No error: that is what makes it expensive."),
+        "c": (
+            "logs four times the loss, and steps four times as far",
+            "Return one value per row, and Keras divides; or compute it from all rows.",
+        ),
+    },
+    answer="c",
+)
+check.question(
+    "quiz_3",
+    "ZeRO keeps a share of the weights, gradients and optimizer state on each device. Which kind "
+    "of parallelism is it?",
+    options={
+        "a": (
+            "data parallelism",
+            "Each device computes the whole model on rows of its own, and fetches the weights that "
+            "it lacks when their layer comes.",
+        ),
+        "b": ("model parallelism", "It is often filed there. But no device computes a part of the "
+              "model only: each has rows of its own, and all of the layers."),
+        "c": ("a pipeline", "There are no stages: every device runs every layer."),
+    },
+    answer="a",
+)  # fmt: skip
+check.question(
+    "quiz_4",
+    "From the training loop: batch losses 1.0 (32 rows) and 5.0 (1 row). The loss of the epoch?",
+    options={
+        "a": ("3.0", "The mean of two means: one row as heavy as 32. The ragged batch on two "
+              "replicas is this mistake again."),
+        "b": ("1.12", "37 over 33 rows: weighted by rows."),
+        "c": ("6.0", "The sum."),
+    },
+    answer="b",
+)  # fmt: skip
+check.question(
+    "quiz_5",
+    "From the schedules: `gradient_accumulation_steps=4`, 5,000 batches in the run. Which "
+    "`decay_steps` makes the cosine end with it?",
+    options={
+        "a": ("5,000", "Keras calls a schedule with the number of batches."),
+        "b": ("1,250", "That is the number of updates: the rate would be at 0 after a quarter."),
+        "c": ("20,000", "Accumulation makes fewer updates, not more batches."),
+    },
+    answer="a",
+)
+check.card(
+    "Data parallelism: what is copied, what is split, what is sent?",
+    "The model is copied, the rows of each batch are split, the gradients are averaged. Weighted "
+    "by rows, that is the gradient of one device.",
+)
+check.card(
+    "Keras under `MirroredStrategy`: name four things that go wrong.",
+    "A loss of one number counts once per replica; clipping comes before the sum; a ragged last "
+    "batch is weighed wrongly, and a ragged first one stops; accumulation stops. With float16, an "
+    "overflow on the second replica is not seen.",
+)
+check.card(
+    "Ring all-reduce: how much does each of n devices send?",
+    "2(n - 1)/n times the gradient: less than twice, whatever n. NCCL does it between NVIDIA GPUs; "
+    "Gloo is PyTorch's library for CPUs. In TensorFlow the choice is `cross_device_ops`.",
+)
+check.card(
+    "How do messages hide behind computing?",
+    "The gradient of the last layer is ready first. It is sent while the layer before is still "
+    "computed, in buckets of several layers.",
+)
+check.card(
+    "Gradient accumulation: when is it the big batch, when not?",
+    "With the mean of equal batches: the same update. Not with batch normalization, which sees the "
+    "small batches, and not when the sum is not divided. Schedules count batches.",
+)
+check.card(
+    "Linear scaling: the rule, and where it ends.",
+    "For SGD: k times the batch, k times the rate, after a warmup (Goyal 2017). For Adam often the "
+    "root of k. It ends where the rate gets near the edge, at very large batches.",
+)
+check.card(
+    "Pipeline with p stages and m micro-batches: the bubble?",
+    "(p - 1)/(m + p - 1) of all slots are idle.",
+)
+check.card(
+    "What does ZeRO save?",
+    "16 bytes for each parameter with Adam in mixed precision. Stage 1 shards the optimizer's "
+    "state: 4 + 12/N; stage 2 the gradients too: 2 + 14/N; stage 3 all: 16/N.",
+)
+check.card(
+    "What does a TPU want of your code?",
+    "Batches of one shape (`drop_remainder=True`), bfloat16 rather than float16, large matrices. "
+    "On Colab's TPU: Keras on JAX.",
+)

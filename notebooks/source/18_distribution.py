@@ -1,0 +1,749 @@
+# ---
+# jupyter:
+#   coursekit:
+#     backends:
+#     - tensorflow
+#     minutes: 60
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 18. Is training on eight devices the same training?
+#
+# Skip ahead if you can answer these: which `batch_size` does `fit` want for 32 rows on each of two
+# GPUs? Why can the logged loss double when you add a GPU? Which part of its time does a pipeline of
+# four stages and eight micro-batches wait?
+#
+# You will train on two devices and prove that it is the same training, mend a model for which it is
+# not, and choose a way to split a model that is too large. You need gradient descent (06) and
+# schedules (09).
+#
+# > **You need only this.** *Mixed precision* computes in 16 bits and keeps a 32-bit master copy of
+# > the weights; Adam keeps two more numbers for each weight.
+
+# %% tags=["setup"]
+from coursekit import lessons
+from coursekit.distribution import virtual_devices
+
+devices = virtual_devices(2)  # splits the CPU in two: before anything starts TensorFlow
+lessons.report(["tensorflow"])
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from coursekit import datasets, plots
+from coursekit.distribution import linear_scaling, lint, parity, runtime
+from coursekit.lessons.distribution import check
+from coursekit.schedules import StepDecay, Warmup
+from coursekit.training import fit_many
+from coursekit.training.step import ReplicaModel
+
+# %% [markdown] topics="distributed-why data-parallelism"
+# ## One batch, two devices
+#
+# Data, or a model, can be too large for one device. The usual way out is **data parallelism**: each
+# device has a copy of the model and a *shard* of the batch, and gradients are averaged. By hand, with
+# three weights and eight rows:
+
+# %%
+rng = np.random.default_rng(0)
+x8 = rng.normal(size=(8, 3))
+y8 = x8 @ [1.0, -2.0, 0.5] + 1
+
+
+def gradient(w, x, y):
+    """Return the gradient of the mean squared error of x @ w."""
+    return 2 * (x @ w - y) @ x / len(y)
+
+
+w0 = np.zeros(3)
+print("one device, 8 rows   ", gradient(w0, x8, y8).round(2))
+for cut in (4, 7):
+    first, second = gradient(w0, x8[:cut], y8[:cut]), gradient(w0, x8[cut:], y8[cut:])
+    print(f"mean of {cut} rows and {8 - cut} ", ((first + second) / 2).round(2))
+
+# %% [markdown]
+# Equal shards give the gradient of one device; 7 rows and 1 do not.
+#
+# ### E18.1 One gradient from many (difficulty 2, 8 minutes)
+#
+# Each device sends the mean gradient of its rows: `gradients` has a line a device, `rows` their numbers
+# of rows. A last batch can leave a device without any; its gradient is a mean of nothing, NaN. Return
+# the mean gradient of all rows, one number for each weight.
+
+
+# %% exercise="combine"
+def combine(gradients, rows):
+    """Return the mean gradient of all rows, from the mean gradients of the devices."""
+    ### BEGIN SOLUTION
+    gradients = np.where(rows[:, None] > 0, gradients, 0)
+    return rows @ gradients / rows.sum()
+    ### STUB
+    # return ...
+    ### END SOLUTION
+
+
+check("combine", combine)
+
+# %% [markdown]
+# ## The same in Keras
+#
+# `MirroredStrategy` keeps a **replica** of the model on every device. Build and compile inside
+# `strategy.scope()`; call `fit` as ever. Our two devices are halves of one CPU. They show whether
+# numbers are right. They make nothing faster: the cores are the same, and the talking comes on top.
+#
+# A network trains on the digits, on one device and on two: same weights, same batches. How far apart
+# are the weights after three epochs? (a) Not at all, to the last bit. (b) By rounding. (c) About as
+# far as those of two seeds.
+
+# %%
+check("predict_same", "b")  # SOLUTION
+
+# %% topics="mirrored-strategy-helper"
+digits = datasets.load_digits()
+x, y = digits.train.x[:960].reshape(-1, 64), digits.train.y[:960]  # 15 batches of 64
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def build(seed=1):
+    keras.utils.set_random_seed(seed)
+    hidden = layers.Dense(32, activation="relu")
+    model = keras.Sequential([keras.Input((64,)), hidden, layers.Dense(10)])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    return model
+
+
+strategy = tf.distribute.MirroredStrategy(devices)
+with strategy.scope():
+    two = build()
+one, other = build(), build(seed=2)
+for model in (one, two, other):
+    model.fit(x, y, batch_size=64, epochs=3, shuffle=False, verbose=0)
+
+
+def gap(a, b):
+    pairs = zip(a.get_weights(), b.get_weights(), strict=True)
+    return max(np.abs(u - v).max() for u, v in pairs)
+
+
+print("replicas:", strategy.num_replicas_in_sync)
+print(f"one device, two seeds:  {gap(one, other):.1f}")
+print(f"one device, two devices: below one millionth: {gap(one, two) < 1e-6}")
+check.reveal("predict_same")
+
+# %% [markdown] topics="effective-batch-size"
+# <details><summary>After you ran it</summary>
+#
+# That is the standard: the same, but for the last digits. Any larger difference has a cause.
+#
+# </details>
+#
+# `batch_size=64` counts the rows of all replicas together. (In PyTorch's `DistributedDataParallel`
+# each process has a batch size of its own.) What an update sees is the **effective batch size**:
+# devices times rows on each times batches that are added up.
+#
+# ### E18.2 Which batch size? (difficulty 1, 3 minutes)
+#
+# Two replicas shall get 32 rows each: which `batch_size` goes into `fit`? And how many rows does an
+# update see with 8 devices, 32 rows on each, and 4 such batches added up before the weights move?
+
+# %% exercise="batch_sizes"
+fit_batch = 64  # SOLUTION
+rows_per_update = 8 * 32 * 4  # SOLUTION
+
+check("batch_sizes", fit_batch, rows_per_update)
+
+# %% [markdown]
+# ## A loss of one number
+#
+# One weight, starting at 1, and the eight rows 1 to 8; all targets are 0. Two ways to write the mean
+# squared error: one value per row, which Keras then averages, or the mean over everything. On one
+# device both train alike. On two replicas the second one ... (a) is still the same. (b) logs twice the
+# loss; the weight moves alike. (c) logs twice the loss, and the weight moves twice as far.
+
+# %%
+check("predict_double", "c")  # SOLUTION
+
+
+# %%
+def per_row(y_true, y_pred):
+    return ops.mean((y_pred - y_true) ** 2, axis=-1)
+
+
+def one_number(y_true, y_pred):
+    return ops.mean((y_pred - y_true) ** 2)
+
+
+def trained(scope, kind=keras.Model, loss=per_row, rows=8, batch_size=8, **options):
+    """Train one weight for one epoch; return the logged loss and the weight, as text."""
+    numbers = np.arange(1, rows + 1, dtype="float32")[:, None]
+    with scope:
+        weight = layers.Dense(1, use_bias=False, kernel_initializer="ones")
+        inputs = keras.Input((1,))
+        model = kind(inputs, weight(inputs))
+        model.compile(keras.optimizers.SGD(0.001, **options), loss)
+    arguments = {"batch_size": batch_size, "shuffle": False, "verbose": 0}
+    try:
+        log = model.fit(numbers, 0 * numbers, **arguments).history
+    except RuntimeError as error:
+        return type(error).__name__
+    return f"loss {log['loss'][0]:5.2f}, weight {model.get_weights()[0].item():.4f}"
+
+
+one_device = tf.distribute.get_strategy()  # without a strategy Keras has this one
+for how in (per_row, one_number):
+    for name, where in (("one device", one_device), ("two replicas", strategy)):
+        print(f"{how.__name__:10} {name:12} {trained(where.scope(), loss=how)}")
+check.reveal("predict_double")
+
+# %% [markdown] topics="mirrored-pitfalls"
+# <details><summary>After you ran it</summary>
+#
+# No error, no warning. Keras's own `keras.losses.Dice()` returns one number too. Write losses that
+# return a value per row.
+#
+# </details>
+#
+# There is more. *Clipping* looks at each replica's part of the gradient before the parts are summed.
+# A *ragged* last batch of 1 row leaves a replica empty. *Accumulation* (below) decides inside a
+# replica. The third line of each shows the cure: `ReplicaModel` in place of `keras.Model` computes the
+# loss from the rows of all replicas, and sums gradients before anything looks at them.
+
+# %%
+faults = {
+    "one number": {"loss": one_number},
+    "clipping": {"global_clipnorm": 1.0},
+    "ragged end": {"rows": 5, "batch_size": 4},
+    "accumulation": {"batch_size": 4, "gradient_accumulation_steps": 2},
+}
+for name, settings in faults.items():
+    alone = trained(one_device.scope(), **settings)
+    print(f"{name:12} one device    {alone}")
+    print(f"{'':12} two replicas  {trained(strategy.scope(), **settings)}")
+    cured = trained(strategy.scope(), ReplicaModel, **settings)
+    print(f"{'':12} ReplicaModel  {cured}")
+    assert cured == alone
+
+# %% [markdown]
+# A *first* batch that does not divide stops `fit`, too. Two tools find such things: `lint(model)` says
+# what will go wrong with a compiled model, and `parity(build, data)` trains it on one device and on
+# replicas, compares, and repeats what `lint` says.
+
+
+# %% tags=["nbval-ignore-output"]
+def suspicious():
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(6, activation="tanh")(inputs)
+    hidden = layers.Dropout(0.2)(layers.BatchNormalization()(hidden))
+    model = keras.Model(inputs, layers.Dense(1)(hidden))
+    model.compile(keras.optimizers.SGD(0.1, global_clipnorm=0.5), one_number)
+    return model
+
+
+rows, targets = rng.normal(size=(12, 4)), rng.normal(size=(12, 1))
+result = parity(suspicious, (rows, targets), batch_size=4)
+print(result)
+assert not result.equal and list(result.findings) == lint(suspicious())
+
+# %% [markdown]
+# "Wrong" is silent. "Differs" is by design: a replica normalizes by its own rows, and draws the same
+# dropout mask as the other. One more fault shows only with float16: Keras looks for an overflow on the
+# first replica alone.
+#
+# ### E18.3 Make it one training (difficulty 2, 10 minutes)
+#
+# This model clips, has a loss of one number, and normalizes. Make it train on two replicas as on one
+# device, on 11 rows in batches of 4. On one device it must stay what it is. We run `parity` on your
+# function.
+
+
+# %% exercise="mended"
+def mended():
+    """Return a new, compiled model."""
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(6, activation="tanh")(inputs)
+    ### BEGIN SOLUTION
+    hidden = layers.BatchNormalization(synchronized=True)(hidden)
+    model = ReplicaModel(inputs, layers.Dense(1)(hidden))
+    ### STUB
+    # hidden = layers.BatchNormalization()(hidden)
+    # model = ...  # it was keras.Model(inputs, layers.Dense(1)(hidden))
+    ### END SOLUTION
+    model.compile(keras.optimizers.SGD(0.1, global_clipnorm=0.5), one_number)
+    return model
+
+
+check("mended", mended)
+
+# %% [markdown]
+# ## How gradients meet
+#
+# **All-reduce** leaves the sum of all gradients on every device. Through one central device, that one's
+# link carries everything. In a **ring**, each device cuts its gradient into as many chunks as there are
+# devices, and hands one chunk at a time to its neighbour.
+#
+# When 8 devices become 64, how many bytes does *each* device of a ring send? (a) Eight times as many.
+# (b) Twice as many. (c) Hardly more.
+
+# %%
+check("predict_ring", "c")  # SOLUTION
+
+
+# %%
+def ring(parts):
+    """Sum up parts (a line a device, a column a chunk); return each state, and chunks sent."""
+    n, states = len(parts), [np.array(parts)]
+    for step in range(2 * (n - 1)):
+        now = states[-1].copy()
+        for device in range(n):
+            chunk, neighbour = (device - step) % n, (device + 1) % n
+            sent = states[-1][device, chunk]
+            now[neighbour, chunk] = sent + (now[neighbour, chunk] if step < n - 1 else 0)
+        states.append(now)
+    return states
+
+
+parts = rng.normal(size=(8, 8))
+assert np.allclose(ring(parts)[-1], parts.sum(axis=0))  # every device has the sum
+states = ring(np.ones((4, 4), int))  # each device starts with a 1: chunks count their parts
+plots.show(
+    plots.all_reduce(states, title="A ring of four devices"),
+    alt="Seven maps of four devices by four chunks. All start with 1. In three steps one chunk a "
+    "device grows to 4; in three more the fours spread to all.",
+)
+for n in (2, 4, 8, 64):
+    sent_mb = (len(ring(np.ones((n, n)))) - 1) * 100 / n
+    print(f"{n:2} devices: each sends {sent_mb:.0f} MB of a 100 MB gradient")
+check.reveal("predict_ring")
+
+# %% [markdown] topics="all-reduce-backends overlap-compute-communication horovod"
+# <details><summary>After you ran it</summary>
+#
+# Numbers count how many gradients a chunk is the sum of. In $n - 1$ steps each device comes to hold one
+# complete chunk; in as many more, the complete ones go round. Each step sends $1/n$ of the gradient, so
+# $2(n-1)/n$ in all: never more than twice.
+#
+# </details>
+#
+# | who does it | remarks |
+# |---|---|
+# | `NcclAllReduce` | NVIDIA's library, the usual choice between its GPUs |
+# | `HierarchicalCopyAllReduce`, `ReductionToOneDevice` | the others of `cross_device_ops` in `MirroredStrategy` |
+# | Gloo | PyTorch's library between CPUs |
+# | Horovod | made ring all-reduce popular; largely history, and not integrated with Keras 3 |
+#
+# And the wait can be hidden: the last layer's gradient is ready first, and can travel while the layer
+# before is computed.
+
+# %%
+compute, send = 1.0, 0.8  # one layer's backward pass, and sending its gradient
+apart = [(6 * compute + k * send, send, f"g{6 - k}", plots.COMPARE[1]) for k in range(6)]
+overlapped = [(max(1, k + 1) * compute, send, f"g{6 - k}", plots.COMPARE[1]) for k in range(6)]
+backward = [(k * compute, compute, f"{6 - k}", plots.COMPARE[0]) for k in range(6)]
+fig, axes = plots.figure("Gradients that travel early hide their journey", columns=2, height=1.7)
+for ax, messages in zip(axes, (apart, overlapped), strict=True):
+    plots.timeline(ax, {"backward": backward, "network": messages}, end=11)
+    ax.set_xlabel("time, in backward passes of a layer")
+    print(f"done at {messages[-1][0] + send:.1f}")
+plots.show(
+    fig,
+    alt="Left: six backward passes, then six messages one after the other. Right: each message "
+    "starts when its layer is done, and only the last one is left at the end.",
+)
+
+# %% [markdown]
+# ## A big batch in small pieces
+#
+# **Gradient accumulation** is data parallelism in time. Three steps: compute the gradient of a
+# micro-batch, add it up, and after $k$ of them divide by $k$ and update once. Without the division
+# the rate is $k$ times too large. Keras does it with `gradient_accumulation_steps=4`.
+
+# %% topics="gradient-accumulation"
+for normalized in (False, True):
+    nets = []
+    for size, steps in ((64, None), (16, 4)):
+        keras.utils.set_random_seed(1)
+        middle = [layers.BatchNormalization()] * normalized
+        hidden = layers.Dense(32, activation="relu")
+        net = keras.Sequential([keras.Input((64,)), hidden, *middle, layers.Dense(10)])
+        net.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=steps), loss)
+        net.fit(x, y, batch_size=size, epochs=2, shuffle=False, verbose=0)
+        nets.append(net)
+    name = "with batch normalization" if normalized else "plain"
+    print(f"{name:25} equal within one millionth: {gap(*nets) < 1e-6}, gap {gap(*nets):.1f}")
+print("120 micro-batches made", int(nets[1].optimizer.iterations), "updates")
+
+# %% [markdown]
+# Equal to the big batch, unless a layer looks at the batch: batch normalization sees 16 rows, not 64.
+# Two more things to know: what is left over at the end of an epoch is kept for the next one, and
+# Keras's schedules count batches, not updates.
+#
+# ### E18.4 The same updates with a quarter of the memory (difficulty 2, 8 minutes)
+#
+# A recipe says `SGD(StepDecay(0.1, step_size=10))` with batches of 64 rows: a tenth of the rate every
+# ten updates. Your device holds 16 rows. Return an optimizer and the number of rows in a batch, so that
+# each update moves the weights as the recipe's does.
+
+
+# %% exercise="small_memory"
+def small_memory():
+    """Return an optimizer and a batch size."""
+    ### BEGIN SOLUTION
+    rate = StepDecay(0.1, step_size=40)
+    return keras.optimizers.SGD(rate, gradient_accumulation_steps=4), 16
+    ### STUB
+    # return keras.optimizers.SGD(StepDecay(0.1, step_size=10)), ...
+    ### END SOLUTION
+
+
+check("small_memory", small_memory)
+
+# %% [markdown]
+# ## More rows, longer steps?
+#
+# Eight devices with 64 rows each make a batch of 512, and an eighth of the updates. The **linear scaling
+# rule** makes up for it: $k$ times the batch, $k$ times the rate. $k$ small steps and one long step are
+# alike while the gradient changes little. Here for $f(w) = w^2/2$ from $w = 1$, eight steps against
+# one:
+
+# %%
+for rate in (0.001, 0.01, 0.1):
+    print(f"rate {rate:5}: eight steps to {(1 - rate) ** 8:.3f}, one long step to {1 - 8 * rate:.3f}")
+
+# %% [markdown]
+# So the rule ends where rates are large already, and it is weakest in the first steps, where gradients
+# change most. Hence a **warmup**. We try it on the running model, six epochs, three seeds. (One device
+# computes the batch of 512, as you know that eight would do the same.) After batches of 64 at rate 0.1,
+# batches of 512 will ... (a) do as well at the same rate: the gradients are better. (b) Fall behind at
+# the same rate, and keep up at 0.8. (c) Diverge at 0.8.
+
+# %%
+check("predict_scaling", "b")  # SOLUTION
+
+# %% tags=["nbval-ignore-output"] topics="linear-scaling-rule"
+fashion = datasets.load_fashion_mnist()
+train, unseen = fashion.train, fashion.validation
+scaled = linear_scaling(0.1, batch_size=512, base_batch_size=64)
+plans = {
+    "64 rows, 0.1": (64, 0.1),
+    "512 rows, 0.1": (512, 0.1),
+    "512 rows, 0.8": (512, scaled),
+    "0.8, warmup": (512, Warmup(scaled, warmup_steps=16)),  # an epoch has 16 steps now
+}
+logs = {}
+for name, (size, rate) in plans.items():
+    nets = [lessons.running_model(seed) for seed in range(3)]
+    for net in nets:
+        net.compile(keras.optimizers.SGD(rate), loss, metrics=["accuracy"])
+    logs[name] = fit_many(nets, train.x, train.y, epochs=6, batch_size=size, verbose=0,
+                          validation_data=(unseen.x, unseen.y))  # fmt: skip
+
+# %% tags=["nbval-ignore-output"]
+fig, ax = plots.figure("Large batches, three ways", x="epoch", y="validation loss")
+scores = {}
+for (name, some), style in zip(logs.items(), plots.COMPARE, strict=False):
+    plots.band(ax, [log.history["val_loss"] for log in some], style, label=name)
+    scores[name] = np.array([log.history["val_accuracy"][-1] for log in some])
+    print(f"{name:14} validation accuracy {scores[name].min():.3f} to {scores[name].max():.3f}")
+ax.legend()
+plots.show(fig, alt="Validation loss over six epochs for four plans, with bands over three seeds.")
+check.reveal("predict_scaling")
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# TODO
+#
+# </details>
+#
+# For Adam the root of $k$ is more common. At very large batches both rules break.
+#
+# ### E18.5 From one device to eight (difficulty 3, 10 minutes)
+#
+# A run on one device: 65,536 rows, `batch_size=256`, 20 epochs, `SGD(CosineDecay(0.1, 5120))`. Now eight
+# devices keep 256 rows each, for as many epochs. Give the `batch_size` for `fit`, and a schedule: linear
+# scaling, a warmup whose length you choose, and a decay that ends with the run.
+
+# %% exercise="eight_devices"
+CosineDecay = keras.optimizers.schedules.CosineDecay
+### BEGIN SOLUTION
+batch_size = 8 * 256
+steps, warmup = 20 * 65_536 // batch_size, 64  # two epochs of warmup
+schedule = Warmup(CosineDecay(linear_scaling(0.1, batch_size, 256), steps - warmup), warmup)
+### STUB
+# batch_size = ...
+# schedule = ...
+### END SOLUTION
+
+check("eight_devices", batch_size, schedule)
+
+# %% [markdown] topics="model-parallelism tensor-parallelism"
+# ## Too large for one device
+#
+# **Model parallelism** is the umbrella for splitting the model. Whole layers can go to different devices,
+# which then wait for each other. **Tensor parallelism** splits one operation: half of the columns, or of
+# the rows, of a matrix (or half of a transformer's attention heads).
+
+# %%
+h, w = rng.normal(size=(4, 6)), rng.normal(size=(6, 10))
+with tf.device(devices[0]):
+    left = tf.matmul(h, w[:, :5])  # half of the columns: results lie side by side
+    upper = tf.matmul(h[:, :3], w[:3])  # half of the rows: results add up
+with tf.device(devices[1]):
+    right = tf.matmul(h, w[:, 5:])
+    lower = tf.matmul(h[:, 3:], w[3:])
+print("columns:", np.allclose(tf.concat([left, right], axis=1), h @ w))
+print("rows:   ", np.allclose(upper + lower, h @ w), "on", right.device.split("/")[-1])
+
+# %% [markdown]
+# A **pipeline** gives consecutive layers to consecutive devices, its *stages*, and cuts the batch into
+# $m$ *micro-batches* that follow one another. Stages that have nothing to do yet, or any more, are the
+# **bubble**.
+
+# %% topics="pipeline-parallelism"
+def pipeline(p, m):
+    """Return who does what when: forward passes F, then backward passes B, a slot each."""
+    lanes = {}
+    for stage in range(p):
+        forward = [(stage + k, 1, f"F{k + 1}", plots.COMPARE[0]) for k in range(m)]
+        start = m + p - 1 + (p - 1 - stage)
+        backward = [(start + k, 1, f"B{k + 1}", plots.COMPARE[1]) for k in range(m)]
+        lanes[f"stage {stage + 1}"] = forward + backward
+    return lanes
+
+
+fig, axes = plots.figure("Micro-batches shrink the bubble", columns=2, height=2.2)
+for ax, m in zip(axes, (1, 4), strict=True):
+    plots.timeline(ax, pipeline(4, m))
+    ax.set(title=f"{m} micro-batch{'es' * (m > 1)}", xlabel="slot")
+    slots = 4 * 2 * (m + 3)
+    busy = sum(len(work) for work in pipeline(4, m).values())
+    print(f"m = {m}: {slots - busy} of {slots} slots are idle, {1 - busy / slots:.1%}")
+    assert np.isclose(1 - busy / slots, 3 / (m + 3))  # (p - 1) / (m + p - 1)
+plots.show(
+    fig,
+    alt="Four stages. With one micro-batch only one stage works at a time. With four the work "
+    "forms two slanted bands, with idle corners.",
+)
+
+# %% [markdown]
+# In the right picture a slot is a quarter as long. With $p$ stages and $m$ micro-batches the bubble is
+# $(p - 1)/(m + p - 1)$ of all slots.
+#
+# ### E18.6 How many micro-batches? (difficulty 2, 6 minutes)
+#
+# Four stages. Which share of all slots is idle with 8 micro-batches? How many do you need at least, for
+# a bubble of at most a tenth?
+
+# %% exercise="pipeline_bubble"
+bubble = 3 / 11  # SOLUTION
+micro_batches = 27  # SOLUTION
+
+check("pipeline_bubble", bubble, micro_batches)
+
+# %% [markdown]
+# ## Sharded data parallelism
+#
+# Data parallelism keeps everything on every device. With Adam in mixed precision that is 16 bytes for
+# each parameter: 2 for the weight, 2 for the gradient, 12 for the 32-bit copy and Adam's two numbers.
+# **ZeRO** (DeepSpeed) shards them: stage 1 the last 12, stage 2 the gradients too, stage 3 all. It is
+# often filed under model parallelism. But each device computes the whole model, on its own rows.
+
+# %% needs="mixed precision" topics="zero-sharding"
+def bytes_each(parameters, n, stage):
+    """Return the bytes on each of n devices, without activations."""
+    per_parameter = {0: 16, 1: 4 + 12 / n, 2: 2 + 14 / n, 3: 16 / n}
+    return parameters * per_parameter[stage]
+
+
+sizes = {"running model, 8 devices": (lessons.running_model().count_params(), 8, 1e6, "MB"),
+         "7.5 billion, 64 devices": (7.5e9, 64, 1e9, "GB")}  # fmt: skip
+for name, (parameters, n, unit, word) in sizes.items():
+    held = [f"{bytes_each(parameters, n, stage) / unit:.1f}" for stage in range(4)]
+    print(f"{name:26} stages 0 to 3: {', '.join(held)} {word} each")
+
+# %% [markdown]
+# In TensorFlow, `tf.distribute` copies models and shards no state. Keras's `ModelParallel` does, on JAX.
+#
+# ### E18.7 Which way to split? (difficulty 2, 7 minutes)
+#
+# A device has 16 GB, Adam, mixed precision; leave activations aside. Choose "one device", "data", "zero",
+# "tensor", "pipeline" or "federated" (weights travel, rows stay):
+#
+# - `digits`: 50,000 parameters, 1,000 rows, two GPUs free
+# - `photos`: 0.1 billion parameters, ten million photographs, eight GPUs
+# - `chat`: 1.5 billion parameters in 48 equal layers, eight GPUs with fast links; the code shall stay
+# - `wide`: one matrix alone takes 32 GB with its state; fast links
+# - `deep`: 200 equal layers, 20 GB of weights alone; four machines on a slow network
+# - `phones`: texts that may not leave the phones they are typed on
+
+# %% exercise="split_ways"
+### BEGIN SOLUTION
+ways = {
+    "digits": "one device",
+    "photos": "data",
+    "chat": "zero",
+    "wide": "tensor",
+    "deep": "pipeline",
+    "phones": "federated",
+}
+### STUB
+# ways = {"digits": ..., "photos": ..., "chat": ..., "wide": ..., "deep": ..., "phones": ...}
+### END SOLUTION
+
+check("split_ways", ways)
+
+# %% [markdown] topics="gpu cpu tpu hardware-table distributed-hardware-row framework-stack"
+# ## Which hardware?
+#
+# | | best for | mind |
+# |---|---|---|
+# | CPU | small models, classical methods | slow for large ones, but always there |
+# | GPU | most deep learning: thousands of small cores | "10 to 100 times faster" depends on the work: a small model can be slower. NVIDIA's stack: TensorFlow, JAX or PyTorch on cuDNN on CUDA |
+# | TPU | large matrices, very large models; pods of thousands of Google's chips | batches of one shape (`drop_remainder=True`), bfloat16 rather than float16. TensorFlow, JAX and PyTorch run on it; on Colab's: Keras on JAX |
+# | several of them | data or models too large for one | a framework, setup, and time for talking |
+#
+# All of them live from one fact: matrix products, convolutions and activations are thousands of
+# multiplications that do not wait for each other.
+
+# %% tags=["nbval-ignore-output"] topics="parallel-operations"
+import time
+
+a, b = rng.normal(size=(2, 100, 100))
+start = time.perf_counter()
+product = [[sum(a[i, k] * b[k, j] for k in range(100)) for j in range(100)] for i in range(100)]
+one_by_one = time.perf_counter() - start
+start = time.perf_counter()
+assert np.allclose(product, a @ b)
+together = time.perf_counter() - start
+print(f"a million multiplications: one by one {one_by_one / together:,.0f} times as long, this time")
+print(runtime())
+print("TensorFlow built with CUDA:", tf.sysconfig.get_build_info()["is_cuda_build"])
+
+# %% [markdown]
+# ## Beyond one machine
+#
+# | you have | take |
+# |---|---|
+# | several GPUs, one machine | `MirroredStrategy`, as above |
+# | many trials of one model | a device for each trial: KerasTuner's workers; nothing to average |
+# | several machines | Keras on JAX with `keras.distribution`: also TPU pods, and models in shards. Keras 3's `fit` fails under `MultiWorkerMirroredStrategy`: a loop of your own works |
+# | private data on many devices | **federated learning** |
+#
+# Federated averaging (FedAvg) sends weights around and leaves the rows where they are. Each client
+# trains on its own rows; a server averages the weights, weighted by rows. Five clients with unlike
+# data:
+
+# %% topics="federated-learning"
+clients = []
+for k in range(5):
+    rows = rng.normal(loc=k - 2, size=(10 + 10 * k, 3))
+    clients.append((rows, rows @ [1.0, -2.0, 0.5] + k))  # each with a level of its own
+all_x, all_y = (np.concatenate(part) for part in zip(*clients, strict=True))
+number = [len(y_k) for _, y_k in clients]
+
+
+def descend(w, x, y, steps):
+    for _ in range(steps):
+        w = w - 0.02 * gradient(w, x, y)
+    return w
+
+
+for steps in (1, 50):
+    trained_weights = [descend(w0, x_k, y_k, steps) for x_k, y_k in clients]
+    federated = np.average(trained_weights, axis=0, weights=number)
+    central = descend(w0, all_x, all_y, steps)
+    print(f"{steps:2} local steps: {federated.round(2)}, all rows in one place {central.round(2)}")
+
+# %% [markdown]
+# After one step it is data parallelism. After many, clients with unlike data have drifted apart, and
+# the average is another model.
+#
+# ## The same notebook on Colab
+#
+# One line changes. `runtime()` finds the hardware and a strategy for it; build and compile in its scope:
+#
+# ```python
+# with runtime().scope():
+#     model = build()  # builds and compiles
+# model.fit(...)
+# ```
+#
+# With one GPU that is no strategy at all (a `MirroredStrategy` of one only costs); with several it is
+# `MirroredStrategy`. On a Colab TPU choose Keras on JAX. What this notebook proves holds for the numbers:
+# two logical devices average as two GPUs do. What it cannot show is speed, NCCL, a TPU. Measure there
+# before you pay for a second device.
+
+# %% [markdown]
+# ## The pitfall: a batch that is not split
+#
+# `fit`, `evaluate` and `predict` split each batch. The calls for a single batch do not.
+
+# %%
+print("predict:         ", two.predict(x[:16], verbose=0).shape)
+print("predict_on_batch:", two.predict_on_batch(x[:16]).shape)
+
+# %% [markdown]
+# Every replica got all 16 rows. `train_on_batch` does the same: twice the work, for the same update.
+#
+# ### Your decision
+#
+# You may have eight devices for the running model. Do you take them? With which batch size and which
+# rate? `score` is the validation accuracy that you expect.
+
+# %% tags=["nbval-ignore-output"]
+### BEGIN SOLUTION
+check.decide(
+    choice="one device, batches of 64 at rate 0.1",
+    because="the model trains in seconds; 512 rows at 0.8 come close and gain nothing here",
+    score=round(float(scores["64 rows, 0.1"].mean()), 2),
+)
+### STUB
+# check.decide(choice=..., because=..., score=...)
+### END SOLUTION
+
+# %% [markdown]
+# ## What you can say now
+#
+# 1. Data parallelism averages gradients weighted by rows, and equals one device but for rounding.
+#    `batch_size` counts all replicas.
+# 2. A loss of one number, clipping, and ragged batches go wrong in silence; `lint` and `parity` find
+#    them, `ReplicaModel` cures them.
+# 3. In a ring each device sends less than twice the gradient, however many there are.
+# 4. $k$ times the batch: $k$ times the rate for SGD, after a warmup, and only so far.
+# 5. Split what is too large: rows, state, an operation, or the layers.
+#
+# **Break it.** In the cell of four faults add `"both": {"loss": one_number, "global_clipnorm": 1.0}`.
+# Then try the linear scaling cell from 0.4 instead of 0.1.
+#
+# <details><summary>What happens</summary>
+#
+# TODO
+#
+# </details>
+#
+# Next: what a model remembers when it moves to another task.
+
+# %%
+check.quiz()
+
+# %%
+check("quiz_1", "b")  # SOLUTION
+check("quiz_2", "c")  # SOLUTION
+check("quiz_3", "a")  # SOLUTION
+check("quiz_4", "b")  # SOLUTION
+check("quiz_5", "a")  # SOLUTION
+
+# %%
+check.cards()
+check.summary()

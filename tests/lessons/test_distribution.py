@@ -1,0 +1,301 @@
+"""Lesson 18: right answers of several kinds, and what each wrong one is told.
+
+`mended` needs two devices, which only a process of its own can have: tests/replicas runs its rows.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from answers import row
+from keras import layers, ops, optimizers
+from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
+
+from coursekit.schedules import OneCycle, StepDecay, Warmup
+from coursekit.training.step import ReplicaModel, ReplicaSequential, ReplicaStep
+
+
+def combine(gradients, rows):
+    gradients = np.where(rows[:, None] > 0, gradients, 0)
+    return rows @ gradients / rows.sum()
+
+
+def combine_in_keras(gradients, rows):
+    rows = ops.cast(rows, "float32")[:, None]
+    gradients = ops.cast(gradients, "float32")
+    gradients = ops.where(rows > 0, gradients, ops.zeros_like(gradients))
+    return ops.sum(rows * gradients, axis=0) / ops.sum(rows)
+
+
+def combine_in_a_loop(gradients, rows):
+    total = [0.0] * len(gradients[0])
+    for gradient, n in zip(gradients, rows, strict=True):
+        if n:
+            total = [t + g * n for t, g in zip(total, gradient, strict=True)]
+    return [t / sum(rows) for t in total]
+
+
+def nan_as_a_row(gradients, rows):
+    return np.nan_to_num(gradients).T @ rows / np.maximum(rows, 1).sum()
+
+
+def two_shards_only(gradients, rows):
+    return (gradients[0] * rows[0] + gradients[1] * rows[1]) / (rows[0] + rows[1])
+
+
+def one_number(y_true, y_pred):
+    return ops.mean((y_pred - y_true) ** 2)
+
+
+def hidden_layers(synchronized=True):
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(6, activation="tanh")(inputs)
+    return inputs, layers.BatchNormalization(synchronized=synchronized)(hidden)
+
+
+def mended(kind=ReplicaModel, loss=one_number, synchronized=True, clip=0.5, rate=0.1, **compiled):
+    def build():
+        inputs, hidden = hidden_layers(synchronized)
+        model = kind(inputs, layers.Dense(1)(hidden))
+        model.compile(optimizers.SGD(rate, global_clipnorm=clip), loss, **compiled)
+        return model
+
+    return build
+
+
+def mended_sequential():
+    norm = layers.BatchNormalization(synchronized=True)
+    dense = layers.Dense(6, activation="tanh")
+    model = ReplicaSequential([keras.Input((4,)), dense, norm, layers.Dense(1)])
+    model.compile(optimizers.SGD(0.1, global_clipnorm=0.5), "mse")
+    return model
+
+
+class Subclassed(ReplicaStep, keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(6, activation="tanh")
+        self.norm = layers.BatchNormalization(synchronized=True)
+        self.last = layers.Dense(1)
+
+    def call(self, x, training=False):
+        return self.last(self.norm(self.first(x), training=training))
+
+
+def mended_subclass():
+    model = Subclassed()
+    model.compile(optimizers.SGD(0.1, global_clipnorm=0.5), keras.losses.MeanSquaredError())
+    return model
+
+
+def per_replica_clip(*, clip=0.5):
+    """Clip in a layer's stead: by hand, in a step that no `lint` can look into."""
+
+    class Own(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = ops.mean((self(x, training=True) - y) ** 2)
+                loss = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            gradients = tape.gradient(loss, self.trainable_variables)
+            gradients, _ = tf.clip_by_global_norm(gradients, clip)
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": loss}
+
+    return Own
+
+
+def without_normalization():
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(6, activation="tanh")(inputs)
+    model = ReplicaModel(inputs, layers.Dense(1)(hidden))
+    model.compile(optimizers.SGD(0.1, global_clipnorm=0.5), one_number)
+    return model
+
+
+def not_compiled():
+    inputs, hidden = hidden_layers()
+    return ReplicaModel(inputs, layers.Dense(1)(hidden))
+
+
+def memory(rate=None, steps=4, size=16, **options):
+    def small_memory():
+        schedule = StepDecay(0.1, step_size=40) if rate is None else rate
+        return optimizers.SGD(schedule, gradient_accumulation_steps=steps, **options), size
+
+    return small_memory
+
+
+class Summing(optimizers.SGD):
+    """Adds gradients up by hand, and divides: a loop of one's own in an optimizer's clothes."""
+
+    def __init__(self, k, divide):
+        super().__init__(0.1)
+        self.k, self.divide, self.kept, self.updates = k, divide, [], 0
+
+    def apply(self, grads, trainable_variables=None):
+        self.kept.append(float(grads[0]))
+        if len(self.kept) == self.k:
+            total = sum(self.kept) / (self.k if self.divide else 1)
+            trainable_variables[0].assign_sub(0.1 ** (1 + self.updates // 10) * total)
+            self.kept, self.updates = [], self.updates + 1
+
+
+def eight(warmup=64, rate=0.8, decay=None):
+    return Warmup(CosineDecay(rate, 640 - warmup if decay is None else decay), warmup)
+
+
+def straight_line(step):
+    return 0.8 * step / 80 if step < 80 else max(0.0, 0.8 * (639 - step) / 559)
+
+
+def bumpy(step):
+    return straight_line(step) if step != 400 else 0.6
+
+
+WAYS = {
+    "digits": "one device",
+    "photos": "data",
+    "chat": "zero",
+    "wide": "tensor",
+    "deep": "pipeline",
+    "phones": "federated",
+}
+
+ANSWERS = [
+    row("combine", "ok", combine),
+    row("combine", "alternative", combine_in_keras),
+    row("combine", "alternative", combine_in_a_loop),
+    row("combine", "alternative",
+        lambda g, n: np.average(g[n > 0], axis=0, weights=n[n > 0])),
+    row("combine", "alternative", lambda g, n: np.nan_to_num(g).T @ (n / n.sum())),
+    row("combine", "alternative", lambda g, n: np.nansum(g * n[:, None], axis=0) / n.sum()),
+    row("combine", "todo", lambda gradients, rows: ...),
+    row("combine", "mean_of_means", lambda g, n: g.mean(axis=0)),
+    row("combine", "mean_of_means", lambda g, n: np.nanmean(g, axis=0)),
+    row("combine", "sum", lambda g, n: g.sum(axis=0)),
+    row("combine", "not_divided", lambda g, n: n @ g),
+    row("combine", "by_devices", lambda g, n: n @ g / len(n)),
+    row("combine", "empty", lambda g, n: n @ g / n.sum()),
+    row("combine", "empty", lambda g, n: np.average(g, axis=0, weights=n)),
+    row("combine", "counts_empty", nan_as_a_row),
+    row("combine", "other", two_shards_only),
+    row("combine", "shape", lambda g, n: float(np.average(g, axis=0, weights=n)[0])),
+    row("combine", "none", lambda g, n: print(g)),
+    row("combine", "mutated", lambda g, n: g.__imul__(n[:, None]).sum(axis=0) / n.sum()),
+    row("combine", "called", 4.0),
+    row("batch_sizes", "ok", 64, 1024),
+    row("batch_sizes", "alternative", np.int64(64), 8.0 * 32 * 4),
+    row("batch_sizes", "alternative", ops.convert_to_tensor(64), 1024),
+    row("batch_sizes", "todo", ..., ...),
+    row("batch_sizes", "per_replica", 32, 1024),
+    row("batch_sizes", "halved", 16, 1024),
+    row("batch_sizes", "indivisible", 65, 1024),
+    row("batch_sizes", "fit_other", 128, 1024),
+    row("batch_sizes", "no_accumulation", 64, 256),
+    row("batch_sizes", "no_devices", 64, 128),
+    row("batch_sizes", "added", 64, 44),
+    row("batch_sizes", "update_other", 64, 2048),
+    row("batch_sizes", "type", "64", 1024),
+    row("mended", "ok", mended()),
+    row("mended", "alternative", mended_sequential),
+    row("mended", "alternative", mended_subclass),
+    row("mended", "todo", lambda: ...),
+    row("mended", "lint", mended(keras.Model)),
+    row("mended", "lint", mended(keras.Model, loss="mse")),
+    row("mended", "batch_norm", mended(synchronized=False)),
+    row("mended", "ragged", mended(per_replica_clip())),
+    row("mended", "fails", mended(run_eagerly=True)),
+    row("mended", "unclipped", mended(keras.Model, loss="mse", clip=None)),
+    row("mended", "changed", mended(rate=0.05)),
+    row("mended", "changed", mended(loss="mae")),
+    row("mended", "lost_layer", without_normalization),
+    row("mended", "not_compiled", not_compiled),
+    row("mended", "not_compiled", lambda: None),
+    row("mended", "one_device", mended()),
+    row("mended", "called", None),
+    row("small_memory", "ok", memory()),
+    row("small_memory", "alternative", memory(StepDecay(0.1, step_size=80), 8, 8)),
+    row("small_memory", "alternative",
+        memory(PiecewiseConstantDecay([39, 79], [0.1, 0.01, 0.001]))),
+    row("small_memory", "alternative", memory(ExponentialDecay(0.1, 40, 0.1, staircase=True))),
+    row("small_memory", "alternative", lambda: [Summing(4, divide=True), 16.0]),
+    row("small_memory", "todo", lambda: (optimizers.SGD(0.1), ...)),
+    row("small_memory", "pair", lambda: optimizers.SGD(0.1)),
+    row("small_memory", "pair", lambda: (16, optimizers.SGD(0.1))),
+    row("small_memory", "memory", memory(size=64)),
+    row("small_memory", "divide", memory(size=12)),
+    row("small_memory", "never", memory(rate=0.0)),
+    row("small_memory", "too_often", memory(StepDecay(0.1, step_size=10), None)),
+    row("small_memory", "effective", memory(steps=2)),
+    row("small_memory", "effective", memory(steps=16, size=16)),
+    row("small_memory", "divided", memory(StepDecay(0.025, step_size=40))),
+    row("small_memory", "times", memory(StepDecay(0.4, step_size=40))),
+    row("small_memory", "times", lambda: (Summing(4, divide=False), 16)),
+    row("small_memory", "schedule", memory(StepDecay(0.1, step_size=10))),
+    row("small_memory", "late", memory(StepDecay(0.1, step_size=160))),
+    row("small_memory", "late", memory(0.1)),
+    row("small_memory", "other", memory(CosineDecay(0.1, 400))),
+    row("small_memory", "other", memory(momentum=0.9)),
+    row("eight_devices", "ok", 2048, eight()),
+    row("eight_devices", "alternative", 2048, eight(160)),
+    row("eight_devices", "alternative", 8 * 256.0,
+        CosineDecay(0.0, 576, warmup_target=0.8, warmup_steps=64)),
+    row("eight_devices", "alternative", 2048, straight_line),
+    row("eight_devices", "alternative", 2048, OneCycle(0.8, 640)),
+    row("eight_devices", "todo", ..., ...),
+    row("eight_devices", "per_replica", 256, eight()),
+    row("eight_devices", "shrunk", 32, eight()),
+    row("eight_devices", "batch_other", 512, eight()),
+    row("eight_devices", "not_scaled", 2048, eight(rate=0.1)),
+    row("eight_devices", "square_root", 2048, eight(rate=0.1 * 8**0.5)),
+    row("eight_devices", "divided", 2048, eight(rate=0.0125)),
+    row("eight_devices", "peak", 2048, eight(rate=6.4)),
+    row("eight_devices", "no_warmup", 2048, CosineDecay(0.8, 640)),
+    row("eight_devices", "short_warmup", 2048, eight(warmup=5)),
+    row("eight_devices", "long_warmup", 2048, eight(warmup=512)),
+    row("eight_devices", "old_steps", 2048, eight(decay=5120)),
+    row("eight_devices", "not_cold", 2048, eight(decay=640)),
+    row("eight_devices", "early", 2048, eight(decay=20)),
+    row("eight_devices", "rises", 2048, bumpy),
+    row("eight_devices", "type", 2048, 0.8),
+    row("pipeline_bubble", "ok", 3 / 11, 27),
+    row("pipeline_bubble", "alternative", 0.273, 27.0),
+    row("pipeline_bubble", "alternative", np.float32(0.2727), np.int64(27)),
+    row("pipeline_bubble", "todo", ..., 27),
+    row("pipeline_bubble", "zero", 0, 27),
+    row("pipeline_bubble", "three_quarters", 0.75, 27),
+    row("pipeline_bubble", "ideal", 3 / 8, 30),
+    row("pipeline_bubble", "share", 3 / 12, 27),
+    row("pipeline_bubble", "alternative", 27.3, 27),
+    row("pipeline_bubble", "percent", 37.5, 27),
+    row("pipeline_bubble", "too_few", 3 / 11, 26),
+    row("pipeline_bubble", "too_many", 3 / 11, 28),
+    row("pipeline_bubble", "whole", 3 / 11, 26.5),
+    row("split_ways", "ok", WAYS),
+    row("split_ways", "alternative", {k: f" {v.upper()}." for k, v in WAYS.items()}),
+    row("split_ways", "alternative", dict(reversed(WAYS.items()))),
+    row("split_ways", "todo", WAYS | {"deep": ...}),
+    row("split_ways", "keys", {"digits": "one device"}),
+    row("split_ways", "small", WAYS | {"digits": "data"}),
+    row("split_ways", "alone", WAYS | {"chat": "one device"}),
+    row("split_ways", "alone", WAYS | {"photos": "one device"}),
+    row("split_ways", "photos", WAYS | {"photos": "zero"}),
+    row("split_ways", "chat", WAYS | {"chat": "data"}),
+    row("split_ways", "wide", WAYS | {"wide": "pipeline"}),
+    row("split_ways", "wide", WAYS | {"wide": "zero"}),
+    row("split_ways", "deep", WAYS | {"deep": "tensor"}),
+    row("split_ways", "phones", WAYS | {"phones": "data"}),
+    row("split_ways", "option", WAYS | {"wide": "matrix"}),
+    row("split_ways", "type", list(WAYS.values())),
+]  # fmt: skip
+BEFORE_DEVICES = ("todo", "not_compiled", "called")
+
+
+def test_answer(answer):
+    devices = len(tf.config.list_logical_devices("CPU"))
+    if answer.exercise == "mended" and answer.key not in BEFORE_DEVICES:
+        wanted = 1 if answer.key == "one_device" else 2
+        if devices != wanted:
+            pytest.skip(f"{wanted} device(s)")
+    answer.holds()

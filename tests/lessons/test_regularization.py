@@ -1,0 +1,195 @@
+"""Lesson 12: right answers of several kinds, and what each wrong one is told."""
+
+import keras
+import numpy as np
+from answers import row
+
+from coursekit.lessons.regularization import STEP_SLIPS, check
+
+
+def l1_step(w, grad, rate, l1):
+    u = w - rate * grad
+    return np.sign(u) * np.maximum(np.abs(u) - rate * l1, 0)
+
+
+def l1_step_clip(w, grad, rate, l1):
+    u = w - rate * grad
+    return u - np.clip(u, -rate * l1, rate * l1)
+
+
+def l1_step_ops(w, grad, rate, l1):
+    u = keras.ops.convert_to_tensor(w - rate * grad, "float32")
+    return keras.ops.sign(u) * keras.ops.relu(keras.ops.abs(u) - rate * l1)
+
+
+def l1_step_loop(w, grad, rate, l1):
+    new = []
+    for one, slope in zip(w, grad, strict=True):
+        u, pull = one - rate * slope, rate * l1
+        new.append(u - pull if u > pull else u + pull if u < -pull else 0)
+    return new
+
+
+def l1_step_almost(w, grad, rate, l1):
+    new = l1_step(w, grad, rate, l1)
+    return np.where(new == 0, 1e-9, new)
+
+
+SGD, L2 = keras.optimizers.SGD, keras.regularizers.L2
+
+
+def dropout(h, rate, rng, training):
+    return h * (rng.random(h.shape) >= rate) / (1 - rate) if training else h
+
+
+def dropout_where(h, rate, rng, training):
+    if not training:
+        return h
+    return np.where(rng.random(h.shape) < rate, 0, h / (1 - rate))
+
+
+def dropout_binomial(h, rate, rng, training):
+    mask = rng.binomial(1, 1 - rate, size=h.shape)
+    return h * mask / (1 - rate) if training else h * 1.0
+
+
+def dropout_keras(h, rate, rng, training):
+    layer = keras.layers.Dropout(rate, seed=int(rng.integers(10**6)))
+    return layer(h, training=training)
+
+
+def changed(train=None, test=None, mask=None):
+    """Return dropout with one thing changed."""
+
+    def function(h, rate, rng, training):
+        if not training:
+            return h if test is None else test(h, rate, rng)
+        keep = rng.random(h.shape) >= rate if mask is None else mask(h, rate, rng)
+        return h * keep / (1 - rate) if train is None else train(h, keep, rate)
+
+    return function
+
+
+def in_place(h, rate, rng, training):
+    h *= 2
+    return h
+
+
+COUNTER = iter(range(10**6))
+
+ANSWERS = [
+    row("keras_zeros", "ok", 0),
+    row("keras_zeros", "alternative", np.float32(0)),
+    row("keras_zeros", "alternative", np.array([0])),
+    row("keras_zeros", "todo", ...),
+    row("keras_zeros", "zeros", 17),
+    row("keras_zeros", "zeros", 20),
+    row("keras_zeros", "range", 21),
+    row("keras_zeros", "range", 0.5),
+    row("keras_zeros", "range", -1),
+    row("keras_zeros", "type", "none"),
+    row("l1_step", "ok", l1_step),
+    row("l1_step", "alternative", l1_step_clip),
+    row("l1_step", "alternative", l1_step_ops),
+    row("l1_step", "alternative", l1_step_loop),
+    row("l1_step", "todo", lambda w, grad, rate, l1: ...),
+    *(row("l1_step", key, slip) for key, slip in STEP_SLIPS.items()),
+    row("l1_step", "differs", lambda w, grad, rate, l1: w * 0),
+    row("l1_step", "differs", l1_step_almost),
+    row("l1_step", "differs", lambda w, grad, rate, l1: l1_step(w, grad, 0.1, 1.0)),
+    row("l1_step", "none", lambda w, grad, rate, l1: print(w)),
+    row("l1_step", "shape", lambda w, grad, rate, l1: 0.0),
+    row("l1_step", "called", l1_step(np.ones(2), np.ones(2), 0.1, 1.0)),
+    row("l1_step", "signature", lambda w, grad: w),
+    row("ported", "ok", SGD(0.1, momentum=0.9), L2(0.005)),
+    row("ported", "alternative", SGD(0.1, 0.9), keras.regularizers.L1L2(l2=0.005)),
+    row("ported", "alternative", SGD(0.1, 0.9), lambda w: 0.005 * keras.ops.sum(w**2)),
+    row("ported", "alternative", SGD(0.1, 0.9), {"class_name": "L2", "config": {"l2": 0.005}}),
+    row("ported", "todo", ..., L2(0.005)),
+    row("ported", "todo", SGD(0.1, momentum=0.9), ...),
+    row("ported", "double", SGD(0.1, momentum=0.9), L2(0.01)),
+    row("ported", "decoupled", SGD(0.1, momentum=0.9, weight_decay=0.01), None),
+    row("ported", "both", SGD(0.1, momentum=0.9, weight_decay=0.01), L2(0.005)),
+    row("ported", "both", SGD(0.1, momentum=0.9, weight_decay=0.01), L2(0.01)),
+    row("ported", "no_decay", SGD(0.1, momentum=0.9), None),
+    row("ported", "no_momentum", SGD(0.1), L2(0.005)),
+    row("ported", "nesterov", SGD(0.1, momentum=0.9, nesterov=True), L2(0.005)),
+    row("ported", "differs", SGD(0.01, momentum=0.9), L2(0.005)),
+    row("ported", "differs", keras.optimizers.Adam(0.1), L2(0.005)),
+    row("ported", "differs", SGD(0.1, momentum=0.9), keras.regularizers.L1(0.005)),
+    row("ported", "optimizer", SGD, L2(0.005)),
+    row("ported", "optimizer", "sgd", L2(0.005)),
+    row("ported", "regularizer", SGD(0.1, momentum=0.9), 0.005),
+    row("ported", "arguments", SGD(0.1, momentum=0.9)),
+    row("ported", "raised", SGD(0.1, momentum=0.9), "l3"),
+    row("dropout", "ok", dropout),
+    row("dropout", "alternative", dropout_where),
+    row("dropout", "alternative", dropout_binomial),
+    row("dropout", "alternative", dropout_keras),
+    row("dropout", "todo", lambda h, rate, rng, training: ...),
+    row("dropout", "both", changed(test=lambda h, rate, rng: h * (1 - rate))),
+    row(
+        "dropout",
+        "original",
+        changed(lambda h, keep, rate: h * keep, lambda h, rate, rng: h * (1 - rate)),
+    ),
+    row("dropout", "not_scaled", changed(lambda h, keep, rate: h * keep)),
+    row("dropout", "by_rate", changed(lambda h, keep, rate: h * keep / rate)),
+    row("dropout", "kept", changed(lambda h, keep, rate: h * keep * (1 - rate))),
+    row("dropout", "kept", changed(lambda h, keep, rate: h * keep * (1 + rate))),
+    row(
+        "dropout",
+        "keep_prob",
+        changed(lambda h, k, rate: h * k / rate, mask=lambda h, r, rng: rng.random(h.shape) < r),
+    ),
+    row("dropout", "share", changed(mask=lambda h, rate, rng: rng.random(h.shape) > 0.5)),
+    row("dropout", "share", lambda h, rate, rng, training: h),
+    row("dropout", "share", lambda h, rate, rng, training: h * 0 if training else h),
+    row("dropout", "uneven", changed(lambda h, keep, rate: keep / (1 - rate) + 0.0 * h)),
+    row("dropout", "test_drops", lambda h, rate, rng, training: dropout(h, rate, rng, True)),
+    row("dropout", "test", changed(test=lambda h, rate, rng: h / (1 - rate))),
+    row("dropout", "same_mask", changed(mask=lambda h, r, g: g.permutation(60) >= 60 * r)),
+    row("dropout", "same_mask", changed(mask=lambda h, r, g: np.arange(60) >= 5)),
+    row(
+        "dropout",
+        "whole_rows",
+        changed(mask=lambda h, rate, rng: (rng.permutation(len(h)) >= rate * len(h))[:, None]),
+    ),
+    row(
+        "dropout",
+        "own_rng",
+        changed(mask=lambda h, r, g: np.random.default_rng(next(COUNTER)).random(h.shape) >= r),
+    ),
+    row(
+        "dropout",
+        "frozen",
+        changed(mask=lambda h, r, g: np.random.default_rng(3).random(h.shape) >= r),
+    ),
+    row("dropout", "mutated", in_place),
+    row("dropout", "shape", lambda h, rate, rng, training: h[0]),
+    row("dropout", "none", lambda h, rate, rng, training: None),
+    row("dropout", "called", 1.3333),
+    row("label_safe", "ok", {"a", "b", "e"}),
+    row("label_safe", "alternative", ["a", "b", "e"]),
+    row("label_safe", "alternative", "abe"),
+    row("label_safe", "alternative", "(a), (b), (e)"),
+    row("label_safe", "alternative", ("E", "B", "A")),
+    row("label_safe", "todo", ...),
+    row("label_safe", "turned", {"a", "b", "d", "e"}),
+    row("label_safe", "mirrored", "abce"),
+    row("label_safe", "validation", "abef"),
+    row("label_safe", "too_careful", {"a"}),
+    row("label_safe", "too_careful", "a b"),
+    row("label_safe", "letters", "g"),
+    row("label_safe", "letters", []),
+    row("label_safe", "letters", ["shift"]),
+    row("label_safe", "none", None),
+]
+
+
+def test_answer(answer):
+    answer.holds()
+
+
+def test_one_stray_letter_of_case_is_a_choice_all_the_same():
+    assert check.verdict("label_safe", "A B E").status == "correct"
