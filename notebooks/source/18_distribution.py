@@ -418,7 +418,9 @@ check("small_memory", small_memory)
 
 # %%
 for rate in (0.001, 0.01, 0.1):
-    print(f"rate {rate:5}: eight steps to {(1 - rate) ** 8:.3f}, one long step to {1 - 8 * rate:.3f}")
+    print(
+        f"rate {rate:5}: eight steps to {(1 - rate) ** 8:.3f}, one long step to {1 - 8 * rate:.3f}"
+    )
 
 # %% [markdown]
 # So the rule ends where rates are large already, and it is weakest in the first steps, where gradients
@@ -510,6 +512,7 @@ print("rows:   ", np.allclose(upper + lower, h @ w), "on", right.device.split("/
 # $m$ *micro-batches* that follow one another. Stages that have nothing to do yet, or any more, are the
 # **bubble**.
 
+
 # %% topics="pipeline-parallelism"
 def pipeline(p, m):
     """Return who does what when: forward passes F, then backward passes B, a slot each."""
@@ -558,6 +561,7 @@ check("pipeline_bubble", bubble, micro_batches)
 # each parameter: 2 for the weight, 2 for the gradient, 12 for the 32-bit copy and Adam's two numbers.
 # **ZeRO** (DeepSpeed) shards them: stage 1 the last 12, stage 2 the gradients too, stage 3 all. It is
 # often filed under model parallelism. But each device computes the whole model, on its own rows.
+
 
 # %% needs="mixed precision" topics="zero-sharding"
 def bytes_each(parameters, n, stage):
@@ -626,7 +630,9 @@ one_by_one = time.perf_counter() - start
 start = time.perf_counter()
 assert np.allclose(product, a @ b)
 together = time.perf_counter() - start
-print(f"a million multiplications: one by one {one_by_one / together:,.0f} times as long, this time")
+print(
+    f"a million multiplications: one by one {one_by_one / together:,.0f} times as long, this time"
+)
 print(runtime())
 print("TensorFlow built with CUDA:", tf.sysconfig.get_build_info()["is_cuda_build"])
 
