@@ -111,7 +111,7 @@ def insert_synonyms(text: str, seed, share: float = 0.1) -> str:
 
     Example:
         >>> insert_synonyms("a very good film", seed=0)
-        'a very film good movie'
+        'a very good movie film'
     """
     words, rng = text.split(" "), np.random.default_rng(seed)
     known = [_core(word) for word in words if _core(word) in SYNONYMS]
@@ -134,7 +134,7 @@ def delete_words(text: str, seed, share: float = 0.1) -> str:
 
     Example:
         >>> delete_words("not a very good film", seed=0, share=0.4)
-        'a very good'
+        'not a good'
     """
     words, rng = text.split(" "), np.random.default_rng(seed)
     count = min(len(words) - 1, _count(share, words))

@@ -276,7 +276,7 @@ def _backward(model, policy, batch, scale=1.0) -> tuple[list, list[np.ndarray]]:
             return model.compute_loss(x, y, y_pred, sample_weight, training=True) * scale
 
     with _computing_in(model, policy):
-        gradients = _gradients(scaled_loss, [keras.ops.convert_to_tensor(v) for v in variables])
+        gradients = _gradients(scaled_loss, _values(variables))
         outputs = _layer_outputs(model, x)
     gradients = [
         np.zeros(v.shape, v.dtype) if g is None else keras.ops.convert_to_numpy(g)
@@ -299,6 +299,12 @@ def _gradients(function, values):
     import jax
 
     return jax.grad(function)(values)
+
+
+def _values(variables) -> list:
+    import keras
+
+    return [keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(v)) for v in variables]
 
 
 def _layer_outputs(model, x) -> list | None:

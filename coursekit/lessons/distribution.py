@@ -3,8 +3,17 @@
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
+from coursekit.lessons import _quiet_start
 
 check = Lesson("distribution", "Is training on eight devices the same training?")
+
+
+def two_devices() -> list[str]:
+    """Split the CPU in two, without what TensorFlow writes while it loads; return their names."""
+    from coursekit.distribution import virtual_devices
+
+    with _quiet_start():
+        return virtual_devices(2)
 
 
 # E18.1 --------------------------------------------------------------------------------------------
@@ -135,7 +144,7 @@ def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
         "to {difference}: that is another training. Only where it runs may change.",
         "fails": "on one device it is right. On two replicas training stops: {error} {finding}",
         "lint": "one device and two replicas end with weights that differ by up to {difference}. "
-        "`lint(mended())` says it: {finding}",
+        "`lint` names a reason: {finding}",
         "batch_norm": "the weights still differ, by up to {difference}. What is left is the batch "
         "normalization: each replica takes the mean and spread of its own rows. It has an argument "
         "for that.",
@@ -144,7 +153,8 @@ def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
         "weighs the two alike.",
     },
     hints=[
-        "`print(*lint(mended()), sep='\\n')` names what is wrong, and most of the cures.",
+        "`print(parity(mended, (rows, targets), batch_size=4))` names what is wrong, and most of "
+        "the cures.",
         "`ReplicaModel(inputs, outputs)` takes the place of `keras.Model(inputs, outputs)`. One "
         "layer needs an argument besides.",
         "`keras.layers.BatchNormalization(synchronized=True)`",
@@ -192,6 +202,8 @@ def _ragged_rows():
 
 def _must_train_alike(model, x, y):
     """Raise unless the model trains on one device as the one of the task does."""
+    with learner_code():
+        model(x[:1])  # makes the weights of a subclass
     shapes = [w.shape for w in model.get_weights()]
     wanted = [w.shape for w in _faulty().get_weights()]
     if shapes != wanted:
@@ -281,11 +293,11 @@ def small_memory(answer):  # noqa: D103
     if not len(moved):
         raise Wrong("never", batches=batches, got=size)
     period, wanted_period = int(moved[0]) + 1, 64 // size
-    if period != wanted_period or len(moved) != batches // period:
+    if period != wanted_period or ((moved + 1) % period).any():
         key = "too_often" if period == 1 else "effective"
         raise Wrong(key, got=size, period=period, rows=period * size)
     means = gradients.reshape(-1, period).mean(axis=1)
-    _judge_rates(-moves[moved] / means, means)
+    _judge_rates(-moves[period - 1 :: period] / means, means)
 
 
 def _judge_rates(rates, means):
@@ -310,12 +322,13 @@ def _moves(optimizer, gradients) -> np.ndarray:
     """Give an optimizer these gradients of one weight, and return how far each moves it."""
     import keras
 
-    variable, places = keras.Variable(0.0, dtype="float32"), [0.0]
+    variable, moves = keras.Variable(0.0, dtype="float32"), []
     for gradient in gradients:
+        variable.assign(0.0)  # next to 0 the smallest move is seen
         with learner_code():
             optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
-        places.append(float(keras.ops.convert_to_numpy(variable.value)))
-    return np.diff(places)
+        moves.append(float(variable.numpy()))
+    return np.array(moves)
 
 
 # E18.5 --------------------------------------------------------------------------------------------
@@ -566,11 +579,12 @@ check.prediction(
 check.prediction(
     "predict_scaling",
     reasons={
-        "a": "The steps are quieter, and there are an eighth as many. With the old rate each is as "
-        "short as before: the run is far from done.",
-        "b": "Eight times the rate makes up for an eighth of the steps, as long as the rate is not "
-        "too large for the model.",
-        "c": "It would, for a rate that is already near the edge. Here 0.1 was far from it.",
+        "a": "A warmup leads to the rate gently. It cannot make a rate stable that is too large "
+        "for the model, and 0.8 is.",
+        "b": "Eight times the rate makes up for an eighth of the steps while it stays below the "
+        "edge, as 0.2 does. 0.8 is beyond it.",
+        "c": "At the old rate an eighth of the steps goes an eighth of the way: those runs are far "
+        "from done. Longer steps help, as long as they are not too long.",
     },
     answer="b",
 )

@@ -1,32 +1,30 @@
 """Lesson 11, overfitting: checks, hints, quiz and cards."""
 
-import itertools
-
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
 
 check = Lesson("overfitting", "Why did validation loss turn up?")
 
-NOISE = 0.4  # standard deviation
+NOISE = 0.3  # standard deviation
 
 
-def _errors(degree: int, rows: int, noise: float = NOISE) -> tuple[float, float]:
-    """Return bias squared and variance of a polynomial fitted to `rows` even places, exactly.
+def _parts(degree: int, rows: int, noise: float = NOISE) -> tuple[float, float, float]:
+    """Return bias squared, variance and noise of a polynomial through `rows` even places, exactly.
 
-    A least-squares fit is linear in the targets, so both follow from its matrix.
+    A least-squares fit is linear in the targets, so all of it follows from its matrix.
     """
 
     def powers(x):
         return np.polynomial.legendre.legvander(x, degree)
 
     def truth(x):
-        return np.sin(4 * x + 0.5)
+        return 3 * np.abs(x - 0.2) - 1.5
 
     places, new = np.linspace(-1, 1, rows), np.linspace(-1, 1, 1001)
     fit = powers(new) @ np.linalg.pinv(powers(places))
     bias = fit @ truth(places) - truth(new)
-    return float(np.mean(bias**2)), float(noise**2 * np.mean((fit**2).sum(axis=1)))
+    return float(np.mean(bias**2)), float(noise**2 * np.mean((fit**2).sum(axis=1))), noise**2
 
 
 # E11.1 --------------------------------------------------------------------------------------------
@@ -77,10 +75,10 @@ TABLES = [  # the first one is square, so that a wrong axis gives numbers and no
         "around_truth": "What do you subtract from `predictions` before you square?",
         "places_first": "Look at the brackets: does the square stand inside the mean over places?",
     },
-    why="The bias is what all refits have in common, so it is measured on their mean. The variance "
-    "is what they do not share, so the truth does not enter it at all.",
-    alternative="`predictions.var(axis=0, ddof=1).mean()` is the unbiased variance; take a fifth of "
-    "it off the bias squared of five refits, and that is unbiased too.",
+    why="The bias is what all refits have in common, so it is measured on their mean. The "
+    "variance is what they do not share, so the truth does not enter it at all.",
+    alternative="`predictions.var(axis=0, ddof=1).mean()` is the unbiased variance; take a fifth "
+    "of it off the bias squared of five refits, and that is unbiased too.",
 )
 def decompose(answer):  # noqa: D103
     expect.function(answer, "`decompose`")
@@ -90,7 +88,7 @@ def decompose(answer):  # noqa: D103
         if len(found) != 2:
             raise Wrong("pair", got=returned)
         bias, variance = map(expect.number, found, ("bias squared", "the variance"))
-        around, off = p - p.mean(axis=0), p.mean(axis=0) - truth
+        off = p.mean(axis=0) - truth
         biases = [np.mean(off**2), np.mean(off**2 - p.var(axis=0, ddof=1) / len(p))]
         variances = [p.var(axis=0, ddof=ddof).mean() for ddof in (0, 1)]
         whole = np.mean((p - truth) ** 2)
@@ -99,7 +97,8 @@ def decompose(answer):  # noqa: D103
         slips = {
             "around_truth": [whole, whole * len(p) / (len(p) - 1)],
             "pooled": [p.var(), p.var(ddof=1)],
-            "root": [np.mean(p.std(axis=0, ddof=d)) for d in (0, 1)] + [np.sqrt(v) for v in variances],
+            "root": [np.mean(p.std(axis=0, ddof=d)) for d in (0, 1)]
+            + [np.sqrt(v) for v in variances],
         }
         _explain(variance, variances, slips, "variance", p.var(axis=1).mean(), p)
         slips = {
@@ -109,7 +108,6 @@ def decompose(answer):  # noqa: D103
         }
         along = np.mean((p.mean(axis=1) - truth) ** 2) if len(p) == p.shape[1] else np.nan
         _explain(bias, biases, slips, "bias", along, p)
-        del around
 
 
 def _any(value, wanted) -> bool:
@@ -126,6 +124,103 @@ def _explain(got, right, slips, part, along_rows, table) -> None:
         if _any(got, values):
             raise Wrong(key, got=got, wanted=float(right[0]))
     raise Wrong(part, shape=table.shape, got=got, wanted=float(right[0]))
+
+
+# E11.2 --------------------------------------------------------------------------------------------
+
+BEST = {12: 5, 1000: 14}  # the test computes them
+
+
+@check.exercise(
+    title="E11.2 A degree for 12 points, and one for 1,000",
+    messages={
+        "keys": "`degree` should be a dict with a degree for 12 and one for 1000; it is {got}.",
+        "range": "{got} is no degree for {rows} points: choose a whole number from 0 to {most}.",
+        "stiff": "degree {degree} for {rows} points is too stiff. Of its error beyond the noise, "
+        "{error}, the bias is {bias} and the variance {variance}; another degree reaches {best}. "
+        "These points can pay for more capacity.",
+        "wild": "degree {degree} for {rows} points is too wild. Of its error beyond the noise, "
+        "{error}, the variance is {variance} and the bias {bias}; another degree reaches {best}. "
+        "These points cannot hold so many parameters down.",
+    },
+    hints=[
+        "Bias depends on the degree, hardly on the number of points. Variance grows with the "
+        "degree and falls with the number of points. Where is their sum lowest?",
+        "`measure(degree, 12)` prints both. Try a few degrees, then do the same with 1000 points.",
+        "`degree = {12: ..., 1000: ...}`: a degree between 3 and 8 for the one, between 10 and 30 "
+        "for the other.",
+    ],
+    why="With 12 points each further parameter costs much variance; with 1,000 it costs 80 times "
+    "less, so smaller biases become worth removing. The sweet spot belongs to model and data.",
+    alternative="4, 5 or 6 for 12 points; every degree from 11 to 24 for 1,000.",
+)
+def degree(answer):  # noqa: D103
+    if not isinstance(answer, dict) or not set(BEST) <= set(answer):
+        raise Wrong("keys", got=answer)
+    for rows, best_degree in BEST.items():
+        number = expect.number(answer[rows], f"the degree for {rows} points")
+        if number != int(number) or not 0 <= number < rows:
+            raise Wrong("range", got=answer[rows], rows=rows, most=rows - 1)
+        bias, variance, _ = _parts(int(number), rows)
+        best = sum(_parts(best_degree, rows)[:2])
+        if not bias + variance <= 1.3 * best:
+            key = "stiff" if number < best_degree else "wild"
+            values = {"bias": bias, "variance": variance, "error": bias + variance, "best": best}
+            values = {name: float(f"{value:.2g}") for name, value in values.items()}
+            raise Wrong(key, degree=int(number), rows=rows, **values)
+
+
+# E11.3 --------------------------------------------------------------------------------------------
+
+PATIENTS = {"A": (1, 300), "B": (12, 15), "C": (9, 1000)}  # degree, rows
+
+
+def _treated(degree: int, rows: int) -> dict[str, float]:
+    """Return the error on new rows after each remedy."""
+    return {
+        "higher degree": sum(_parts(min(degree + 4, rows - 1), rows)),
+        "more rows": sum(_parts(degree, 10 * rows)),
+        "better instruments": sum(_parts(degree, rows, NOISE / 2)),
+    }
+
+
+@check.exercise(
+    title="E11.3 Three patients",
+    messages={
+        "keys": "`remedy` should be a dict with one remedy for each of A, B and C; it is {got}.",
+        "higher_degree": "a higher degree for {name} brings its error from {before} to {after}; "
+        "another remedy reaches {best}. A higher degree lowers the bias and raises the variance. "
+        "Bias squared is {bias} here, the variance {variance}, the noise {noise}.",
+        "more_rows": "ten times the rows bring the error of {name} from {before} to {after}; "
+        "another remedy reaches {best}. Rows lower the variance alone. That is {variance} here, "
+        "bias squared {bias}, the noise {noise}.",
+        "better_instruments": "better instruments bring the error of {name} from {before} to "
+        "{after}; another remedy reaches {best}. They lower the noise, and what the fit makes of "
+        "it. The noise is {noise} here, bias squared {bias}, the variance {variance}.",
+    },
+    hints=[
+        "Find the largest of the three parts of each patient.",
+        "Each remedy aims at one part: the degree at the bias, rows at the variance, instruments "
+        "at the noise.",
+        '`remedy = {"A": "higher degree", "B": ..., "C": ...}`',
+    ],
+    why="A line has bias, and 300 rows have left it no variance to remove. Degree 12 on 15 rows is "
+    "all variance. With 1,000 rows only the noise is left, and no model predicts that.",
+    alternative="B could take a lower degree instead: less variance for a little bias.",
+)
+def remedy(answer):  # noqa: D103
+    if not isinstance(answer, dict) or not set(PATIENTS) <= set(answer):
+        raise Wrong("keys", got=answer)
+    for name, recipe in PATIENTS.items():
+        after = _treated(*recipe)
+        chosen = expect.choice(answer[name], after, f"the remedy for {name}")
+        if after[chosen] > min(after.values()):
+            bias, variance, noise = _parts(*recipe)
+            values = {"bias": bias, "variance": variance, "noise": noise,
+                      "before": bias + variance + noise, "after": after[chosen],
+                      "best": min(after.values())}  # fmt: skip
+            values = {key: float(f"{value:.2g}") for key, value in values.items()}
+            raise Wrong(chosen.replace(" ", "_"), name=name, **values)
 
 
 # E11.4 --------------------------------------------------------------------------------------------
@@ -145,11 +240,13 @@ def keras_stop(losses, patience: int) -> tuple[int, int]:
     import keras
 
     callback = keras.callbacks.EarlyStopping("val_loss", patience=patience, mode="min")
-    callback.set_model(keras.Sequential())
+    model = keras.Sequential()
+    model.stop_training = False  # as `fit` does
+    callback.set_model(model)
     callback.on_train_begin()
     for epoch, loss in enumerate(losses):
         callback.on_epoch_end(epoch, {"val_loss": loss})
-        if callback.model.stop_training:
+        if model.stop_training:
             break
     return epoch + 1, callback.best_epoch + 1
 
@@ -198,12 +295,12 @@ def _stop(losses, patience, *, previous=False, keep=False, tie=False, late=0):
         "{wanted}.",
     },
     hints=[
-        "Keep three things while you go through the losses: the best one so far, its epoch, and how "
-        "many epochs in a row have brought no better one.",
-        "A loss below the best: new best, new epoch, count back to 0. Otherwise count one more, and "
-        "stop when the count reaches `patience`.",
-        "`for epoch, loss in enumerate(losses, start=1):` with `if loss < best:` ... `else: wait += "
-        "1`, then `if wait >= patience: break`. After the loop `return epoch, best_epoch`.",
+        "Keep three things while you go through the losses: the best one so far, its epoch, and "
+        "how many epochs in a row have brought no better one.",
+        "A loss below the best: new best, new epoch, count back to 0. Otherwise count one more, "
+        "and stop when the count reaches `patience`.",
+        "`for epoch, loss in enumerate(losses, start=1):` with `if loss < best:` ... `else: wait "
+        "+= 1`, then `if wait >= patience: break`. After the loop `return epoch, best_epoch`.",
     ],
     hints_for={
         "previous": "Which earlier loss do you compare with: the last one, or the lowest one?",
@@ -308,7 +405,8 @@ def strength(answer):  # noqa: D103
     if np.isclose(long, slow):
         raise Wrong("no_rate", steps=RUNS[1][1], got=long, first=RUNS[1][0], second=RUNS[2][0])
     for (rate, steps), got in found.items():
-        curvatures = np.geomspace(0.01, 20, 40) / (rate * steps)
+        # Up to where a step of descent overshoots.
+        curvatures = np.geomspace(0.01, min(20, 0.9 * steps), 40) / (rate * steps)
         stopped = _way(rate, steps, curvatures)
         penalised = curvatures / (curvatures + got)
         off = np.abs(stopped - penalised)
@@ -318,3 +416,139 @@ def strength(answer):  # noqa: D103
             near = [float(np.round(values[worst], 2)) for values in (stopped, penalised)]
             raise Wrong(key, rate=rate, steps=steps, got=got, wanted=near[0], here=near[1],
                         curvature=float(f"{curvatures[worst]:.2g}"))  # fmt: skip
+
+
+# Predictions, quiz, cards -------------------------------------------------------------------------
+
+check.prediction(
+    "predict_rows",
+    reasons={
+        "a": "More points hold a wild curve down. They do not bend a straight line: what it cannot "
+        "express stays, however well it is fitted.",
+        "b": "Points lower the variance. The line had hardly any; its error is bias, and no point "
+        "changes that.",
+        "c": "The line was held down by 20 points already. What it lacks is capacity.",
+    },
+    answer="b",
+)
+check.prediction(
+    "predict_width",
+    reasons={
+        "a": "So says the classical picture, up to 40 units. Beyond them many weights fit exactly, "
+        "and the smallest ones are taken: more units make those smaller still.",
+        "b": "The peak stands where there is exactly one way through all points. With more units "
+        "there are many ways, and the calmest of them is taken.",
+        "c": "Double descent: the classical fall and rise, a peak where the fit becomes exact, and "
+        "a second fall beyond.",
+    },
+    answer="c",
+)
+check.prediction(
+    "predict_accuracy",
+    reasons={
+        "a": "Accuracy counts which class is on top. The loss also counts how sure the model was, "
+        "and that is what gets worse.",
+        "b": "The classes on top hardly change. The model gets surer of all its answers, also of "
+        "the wrong ones, and the loss charges for those.",
+        "c": "The weights change too little by then to bring many new right answers.",
+    },
+    answer="b",
+)
+check.question(
+    "quiz_1",
+    "Training error 0.40, validation error 0.42; you had hoped for 0.10. What helps?",
+    options={
+        "a": ("more rows", "The gap is small: variance is not the trouble."),
+        "b": ("early stopping", "It would lower the variance, and there is hardly any."),
+        "c": (
+            "more capacity or better inputs",
+            "Both errors are high and alike: bias, or noise. Capacity lowers bias; if nothing "
+            "changes, it was noise.",
+        ),
+    },
+    answer="c",
+)
+check.question(
+    "quiz_2",
+    "`EarlyStopping(patience=5)` with its other defaults. After the stop the model holds ...",
+    options={
+        "a": (
+            "the weights of the last epoch",
+            "`restore_best_weights` is False by default: the model has five epochs too many.",
+        ),
+        "b": ("the weights of the best epoch", "Only with `restore_best_weights=True`."),
+        "c": ("the mean of the last five epochs", "No averaging takes place."),
+    },
+    answer="a",
+)
+check.question(
+    "quiz_3",
+    "On real data, without the true function, what can repeated training tell apart?",
+    options={
+        "a": ("bias, variance and noise", "For that you would need to know the truth."),
+        "b": (
+            "variance, and bias and noise as one sum",
+            "The spread of the refits is seen directly. How far their mean is from the measured "
+            "targets holds bias and noise together.",
+        ),
+        "c": ("nothing", "The variance needs no truth: it is how refits differ from each other."),
+    },
+    answer="b",
+)
+check.question(
+    "quiz_4",
+    "From the training loop: 1,000 rows in batches of 32. How many updates make three epochs?",
+    options={
+        "a": ("93", "31 full batches and one of 8 rows make 32 updates an epoch."),
+        "b": ("96", "32 updates an epoch, since the last batch, of 8 rows, counts too."),
+        "c": ("3", "That would be one update an epoch: the whole set as one batch."),
+    },
+    answer="b",
+)
+check.question(
+    "quiz_5",
+    "From gradient descent: a direction has curvature $h$. Below which rate does descent converge "
+    "along it?",
+    options={
+        "a": ("2 / h", "Each step multiplies the distance by 1 - rate x h, which must stay within "
+              "-1 and 1."),
+        "b": ("1 / h", "At 1 / h a single step arrives. Up to twice that it still converges."),
+        "c": ("h", "The steeper the curve, the smaller the rate must be."),
+    },
+    answer="a",
+)  # fmt: skip
+check.card(
+    "What are the three parts of the expected squared error?",
+    "Bias squared (how far the mean of endlessly many refits is from the truth), variance (how far "
+    "single refits are from that mean) and noise (which no model predicts).",
+)
+check.card(
+    "Which part does capacity lower, which do more rows lower?",
+    "Capacity lowers bias and mostly raises variance. Rows lower variance. Neither touches noise.",
+)
+check.card(
+    "Four signs of overfitting?",
+    "Validation loss rises while training loss falls; near-perfect training accuracy, much lower "
+    "validation accuracy; predictions that jump when inputs change a little; reliance on features "
+    "that only the training set has, such as a watermark.",
+)
+check.card(
+    "What is double descent?",
+    "Beyond the capacity that fits the training rows exactly, the error can fall a second time. A "
+    "penalty or early stopping flattens the peak between.",
+)
+check.card(
+    "Which two defaults of Keras's EarlyStopping do you change?",
+    "`patience=0`, which stops at the first epoch without a new best, and "
+    "`restore_best_weights=False`, which keeps the last weights.",
+)
+check.card(
+    "Why does early stopping regularize?",
+    "After t steps of rate r, directions of curvature below 1 / (r t) have hardly been learned: "
+    "much as under an L2 penalty of that strength.",
+)
+check.card(
+    "What is regularization?",
+    "Whatever constrains or penalises complexity so that a model generalises better: penalties, "
+    "dropout, augmentation, stopping early.",
+)

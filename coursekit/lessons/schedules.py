@@ -178,13 +178,13 @@ def shortened(answer):  # noqa: D103
     if rising.any():
         where = int(rising.argmax()) + 1
         raise Wrong("rises", got=rates[where], step=500 + 3 * where)
-    if np.diff(rates).min() < -0.02:
-        where = int(np.diff(rates).argmin()) + 1
-        raise Wrong("cliff", before=rates[where - 1], after=rates[where], step=500 + 3 * where)
     if last > 0.05 / 40 * 1.01:
         raise Wrong("warm", got=last)
     if rates.mean() < 0.1 * 0.05:
         raise Wrong("wasted", got=float(rates.mean()))
+    if np.diff(rates).min() < -0.02:
+        where = int(np.diff(rates).argmin()) + 1
+        raise Wrong("cliff", before=rates[where - 1], after=rates[where], step=500 + 3 * where)
 
 
 # E9.4 ---------------------------------------------------------------------------------------------
@@ -284,6 +284,9 @@ PEAK, ROWS, BATCH, EPOCHS = 0.08, 38, 4, 6  # ten steps an epoch, the last batch
         "ignored": "`optimizer.momentum` changes during the run, and the weights do not notice: "
         "they move with a momentum of {got} throughout. Keras's SGD reads the number once, when "
         "`fit` compiles the step.",
+        "other_moves": "at step {step} the weight moved by {move}, after a move of {last}, at a "
+        "rate of {rate} and a gradient of 1: no momentum from 0 to 1 gives that. We mean that of "
+        "gradient descent.",
         "constant": "the rate makes its cycle, and the momentum is {got} at every step. It should "
         "fall while the rate climbs.",
         "together": "momentum rises together with the rate: {low} at the start, {high} at the "
@@ -331,6 +334,10 @@ def one_cycle(answer):  # noqa: D103
     if rates[-1] > rates[0] / 2:
         raise Wrong("warm_end", got=rates[-1], first=rates[0])
     momentum = _momentum(moves, rates, getattr(optimizer, "nesterov", False))
+    odd = int(np.abs(momentum - 0.5).argmax())
+    if not -0.05 < momentum[odd] < 1.02:
+        values = {"move": moves[odd], "last": moves[odd - 1], "rate": rates[odd]}
+        raise Wrong("other_moves", step=odd, **{k: round(float(v), 4) for k, v in values.items()})
     _explain_momentum(momentum, np.array(said, dtype="float64"), top)
 
 
@@ -352,9 +359,9 @@ def _momentum(moves, rates, nesterov):
 
 def _explain_momentum(momentum, said, top):
     start, low, end = momentum[0], momentum[top], momentum[-1]
-    if np.ptp(momentum) < 0.005:
-        moved = len(said) and np.nanmax(said) - np.nanmin(said) > 0.005
-        raise Wrong("ignored" if moved else "constant", got=round(float(start), 3))
+    if np.ptp(momentum) < 0.005 or momentum.max() < 0.05:
+        moved = np.isfinite(said).all() and np.ptp(said) > 0.005
+        raise Wrong("ignored" if moved else "constant", got=abs(round(float(start), 2)))
     if low > max(start, end) + 0.005:
         raise Wrong("together", low=round(float(start), 3), high=round(float(low), 3))
     turn = int(momentum.argmin())

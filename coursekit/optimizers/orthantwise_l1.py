@@ -5,21 +5,25 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+MOMENTUM = 0.99  # of the running mean of the gradient
+
 
 @keras.saving.register_keras_serializable(package="coursekit")
 class OrthantwiseL1(keras.optimizers.Optimizer):
     """An optimizer that minimizes `loss + l1 * sum |w|`, and leaves exact zeros.
 
     ```
-    h   = gradient + l1 * sign(w)                             where w != 0
-          sign(gradient) * max(|gradient| - l1, 0)            where w == 0
+    a  <- running mean of the gradient (of about the last 100)
+    h   = gradient + l1 * sign(w)               where w != 0
+          sign(a) * max(|a| - l1, 0)            where w == 0
     w'  = what the inner optimizer makes of w and h
     w  <- w' where it lies on the side of w (of -h, where w == 0), else 0
     ```
 
     `keras.regularizers.L1` adds `l1 * sign(w)` to the gradient and so steps over zero, to and fro:
     it gives no exact zero, under any optimizer. Here a weight that would cross zero stops there,
-    and leaves again only when its gradient is larger than `l1`. The inner optimizer gets
+    and leaves again only when its gradient, averaged over batches, is larger than `l1`: the
+    gradient of a single batch would wake the dead weights again and again. The inner optimizer gets
     h, which is 0 at the minimum and nowhere else: so momentum and Adam's scaling change the way,
     not the place. (A soft threshold after each step, of the size learning rate times `l1`, is right
     for plain gradient descent only: under momentum it counts 1 / (1 - momentum) times too little,
@@ -27,8 +31,7 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
 
     The minimum is that of `sklearn.linear_model.Lasso(alpha)` for the mean squared error and
     `l1 = 2 * alpha`. It is reached as the inner optimizer would reach a smooth one: to the last
-    digit with learning rates that fall. A batch brings noise: a dead weight whose batch gradient
-    exceeds `l1` moves, and comes back later.
+    digit with learning rates that fall.
 
     Args:
         inner_optimizer: a Keras optimizer, with its learning rate or schedule, `weight_decay` (an
@@ -63,8 +66,9 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
 
     References:
         Andrew and Gao, Scalable training of L1-regularized log-linear models, ICML 2007 (the
-        pseudo-gradient h and the projection); Yun et al., arXiv 2007.07484 (proximal steps under
-        adaptive optimizers).
+        pseudo-gradient h and the projection); Xiao, Dual averaging methods for regularized
+        stochastic learning, JMLR 2010 (averages decide on zeros); Yun et al., arXiv 2007.07484
+        (proximal steps under adaptive optimizers).
     """
 
     def __init__(
@@ -101,6 +105,12 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
             )
         self.inner_optimizer.build(variables)
         super().build(variables)
+        self._averages = [
+            self.add_variable_from_reference(v, "average_gradient")
+            if self._is_penalized(v)
+            else None
+            for v in variables
+        ]
 
     def _is_penalized(self, variable) -> bool:
         return variable.path.endswith(self.var_names)
@@ -132,18 +142,21 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
         for k, variable in enumerate(trainable_variables):
             if self._is_penalized(variable):
                 weights = ops.convert_to_tensor(variable)
-                grads[k] = self._pseudo_gradient(grads[k], weights)
-                there = ops.where(ops.equal(weights, 0), -grads[k], weights)
-                sides[k] = ops.sign(there)
+                grads[k] = self._pseudo_gradient(grads[k], variable, weights)
+                sides[k] = ops.sign(ops.where(ops.equal(weights, 0), -grads[k], weights))
         self.inner_optimizer.apply(grads, trainable_variables)
         for k, side in sides.items():
             weights = ops.convert_to_tensor(trainable_variables[k])
             kept = ops.equal(ops.sign(weights), side)
             self.assign(trainable_variables[k], ops.where(kept, weights, ops.zeros_like(weights)))
 
-    def _pseudo_gradient(self, gradient, weights):
+    def _pseudo_gradient(self, gradient, variable, weights):
         gradient = ops.cast(ops.convert_to_tensor(gradient), weights.dtype)
-        at_zero = ops.sign(gradient) * ops.relu(ops.abs(gradient) - self.l1)
+        average = self._averages[self._get_variable_index(variable)]
+        self.assign(average, MOMENTUM * average + (1 - MOMENTUM) * gradient)
+        updates = ops.cast(self.iterations + 1, weights.dtype)
+        mean = ops.convert_to_tensor(average) / (1 - MOMENTUM**updates)  # as Adam's: it began at 0
+        at_zero = ops.sign(mean) * ops.relu(ops.abs(mean) - self.l1)
         return ops.where(ops.equal(weights, 0), at_zero, gradient + self.l1 * ops.sign(weights))
 
     def get_config(self):

@@ -25,6 +25,7 @@ def fingerprint(model) -> str:
     if not _from_keras(type(model)):
         raise Unlike(f"{type(model).__name__} is not Keras's own class")
     layers = list(model._flatten_layers(include_self=False))
+    layers += _operations(model, layers)
     for layer in layers:
         if not _from_keras(type(layer)):
             raise Unlike(f"the layer {type(layer).__name__} is not Keras's own")
@@ -48,6 +49,19 @@ def fingerprint(model) -> str:
         "variables": [(tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables],
     }
     return json.dumps(parts, sort_keys=True, default=str)
+
+
+def _operations(model, layers) -> list:
+    """Return what a functional model has beside layers: `h + x`, `keras.ops.mean(h)`."""
+    import keras
+
+    found = [op for part in (model, *layers) for op in getattr(part, "operations", ())]
+    found = [op for op in found if not isinstance(op, keras.Layer)]
+    given = keras.tree.flatten([(n.arguments.args, n.arguments.kwargs)
+                                for op in found for n in op._inbound_nodes])  # fmt: skip
+    if any(callable(value) for value in given):  # a config may hold its name only
+        raise Unlike("an operation of the model is given a function")
+    return found
 
 
 def _from_keras(kind) -> bool:

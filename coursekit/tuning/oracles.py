@@ -1,8 +1,9 @@
 """What KerasTuner's oracles lack for searches that run wide, stop and go on.
 
-KerasTuner 1.4.8 writes its files in place, so that a kill can leave half a file; adds the results
-of a repeated trial to those of the run that failed; and its grid names one point at a time, and
-forgets on reloading where it was, which ends the search at once.
+KerasTuner 1.4.8 writes its files in place, so that a kill can leave half a file; runs a finished
+trial once more after a kill; adds the results of a repeated trial to those of the run that failed;
+and its grid names one point at a time, and forgets on reloading where it was, which ends the search
+at once.
 """
 
 import functools
@@ -10,7 +11,6 @@ import json
 from pathlib import Path
 
 from keras_tuner import Oracle, synchronized
-from keras_tuner.engine import metrics_tracking
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.oracles import GridSearchOracle
 
@@ -36,12 +36,19 @@ class _Safe(Oracle):
         file = Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
         write_new(file, json.dumps(trial.get_state()))
 
+    def reload(self):
+        super().reload()
+        # A trial leaves the list of the running ones after the last save of its end.
+        open_ = TrialStatus.RUNNING, TrialStatus.INVALID
+        waiting = dict.fromkeys(self._retry_queue)
+        self._retry_queue = [trial for trial in waiting if self.trials[trial].status in open_]
+
     @synchronized
     def create_trial(self, tuner_id):
         is_new = tuner_id not in self.ongoing_trials
         trial = super().create_trial(tuner_id)
         if is_new and trial.status == TrialStatus.RUNNING:
-            trial.metrics = metrics_tracking.MetricsTracker()
+            trial.metrics = type(trial.metrics)()
         return trial
 
 

@@ -63,8 +63,8 @@ class RollCall:
 
     def leave(self, worker: str) -> str:
         """Note that a worker ends; if it has unfinished trials, it counts as lost."""
-        if self.heard.pop(worker, None) is not None:
-            self._hand_over(worker, "has left")
+        self.heard.pop(worker, None)
+        self._hand_over(worker, "has left")
         return "ok"
 
     def over(self) -> bool:
@@ -195,6 +195,12 @@ class Connection:
         client.stub = _Patient(client.stub, silence_seconds)
 
     def __enter__(self):
+        import grpc
+
+        try:  # before the first trial, so that the chief knows who has it
+            self._alive(self.worker.encode(), wait_for_ready=True, timeout=self.silence_seconds)
+        except grpc.RpcError:
+            raise ConnectionError(_no_answer(self.silence_seconds)) from None
         self._thread.start()
         return self
 

@@ -22,18 +22,17 @@
 # GPUs? Why can the logged loss double when you add a GPU? Which part of its time does a pipeline of
 # four stages and eight micro-batches wait?
 #
-# You will train on two devices and prove that it is the same training, mend a model for which it is
-# not, and choose a way to split a model that is too large. You need gradient descent (06) and
-# schedules (09).
+# You will prove that two devices train as one, mend a model for which they do not, and choose how to
+# split one that is too large. You need gradient descent (06) and schedules (09).
 #
 # > **You need only this.** *Mixed precision* computes in 16 bits and keeps a 32-bit master copy of
 # > the weights; Adam keeps two more numbers for each weight.
 
 # %% tags=["setup"]
 from coursekit import lessons
-from coursekit.distribution import virtual_devices
+from coursekit.lessons.distribution import check, two_devices
 
-devices = virtual_devices(2)  # splits the CPU in two: before anything starts TensorFlow
+devices = two_devices()  # coursekit.distribution.virtual_devices(2): before TensorFlow starts
 lessons.report(["tensorflow"])
 
 import keras
@@ -42,11 +41,12 @@ import tensorflow as tf
 from keras import layers, ops
 
 from coursekit import datasets, plots
-from coursekit.distribution import linear_scaling, lint, parity, runtime
-from coursekit.lessons.distribution import check
+from coursekit.distribution import linear_scaling, parity, runtime
 from coursekit.schedules import StepDecay, Warmup
 from coursekit.training import fit_many
 from coursekit.training.step import ReplicaModel
+
+tf.get_logger().setLevel("ERROR")  # it would tell of every message between the devices
 
 # %% [markdown] topics="distributed-why data-parallelism"
 # ## One batch, two devices
@@ -250,10 +250,10 @@ def suspicious():
     return model
 
 
-rows, targets = rng.normal(size=(12, 4)), rng.normal(size=(12, 1))
+rows, targets = rng.normal(size=(11, 4)), rng.normal(size=(11, 1))
 result = parity(suspicious, (rows, targets), batch_size=4)
 print(result)
-assert not result.equal and list(result.findings) == lint(suspicious())
+assert not result.equal
 
 # %% [markdown]
 # "Wrong" is silent. "Differs" is by design: a replica normalizes by its own rows, and draws the same
@@ -301,7 +301,7 @@ check("predict_ring", "c")  # SOLUTION
 
 # %%
 def ring(parts):
-    """Sum up parts (a line a device, a column a chunk); return each state, and chunks sent."""
+    """Sum up parts (a line a device, a column a chunk); return the state after each step."""
     n, states = len(parts), [np.array(parts)]
     for step in range(2 * (n - 1)):
         now = states[-1].copy()
@@ -329,26 +329,24 @@ check.reveal("predict_ring")
 # %% [markdown] topics="all-reduce-backends overlap-compute-communication horovod"
 # <details><summary>After you ran it</summary>
 #
-# Numbers count how many gradients a chunk is the sum of. In $n - 1$ steps each device comes to hold one
-# complete chunk; in as many more, the complete ones go round. Each step sends $1/n$ of the gradient, so
-# $2(n-1)/n$ in all: never more than twice.
+# Each number counts the gradients in a chunk's sum. After $n - 1$ steps each device holds one complete
+# chunk; in as many more, these go round. Each step sends $1/n$ of the gradient: $2(n-1)/n$ in all.
 #
 # </details>
 #
 # | who does it | remarks |
 # |---|---|
-# | `NcclAllReduce` | NVIDIA's library, the usual choice between its GPUs |
-# | `HierarchicalCopyAllReduce`, `ReductionToOneDevice` | the others of `cross_device_ops` in `MirroredStrategy` |
+# | `NcclAllReduce` | between NVIDIA's GPUs; the others for `MirroredStrategy(cross_device_ops=...)` are `HierarchicalCopyAllReduce` and `ReductionToOneDevice` |
 # | Gloo | PyTorch's library between CPUs |
-# | Horovod | made ring all-reduce popular; largely history, and not integrated with Keras 3 |
+# | Horovod | made the ring popular; largely history, not integrated with Keras 3 |
 #
-# And the wait can be hidden: the last layer's gradient is ready first, and can travel while the layer
-# before is computed.
+# The wait can be hidden: the last layer's gradient is ready first, and travels while the layer before
+# is computed.
 
 # %%
 compute, send = 1.0, 0.8  # one layer's backward pass, and sending its gradient
 apart = [(6 * compute + k * send, send, f"g{6 - k}", plots.COMPARE[1]) for k in range(6)]
-overlapped = [(max(1, k + 1) * compute, send, f"g{6 - k}", plots.COMPARE[1]) for k in range(6)]
+overlapped = [((k + 1) * compute, send, f"g{6 - k}", plots.COMPARE[1]) for k in range(6)]
 backward = [(k * compute, compute, f"{6 - k}", plots.COMPARE[0]) for k in range(6)]
 fig, axes = plots.figure("Gradients that travel early hide their journey", columns=2, height=1.7)
 for ax, messages in zip(axes, (apart, overlapped), strict=True):
@@ -364,9 +362,9 @@ plots.show(
 # %% [markdown]
 # ## A big batch in small pieces
 #
-# **Gradient accumulation** is data parallelism in time. Three steps: compute the gradient of a
-# micro-batch, add it up, and after $k$ of them divide by $k$ and update once. Without the division
-# the rate is $k$ times too large. Keras does it with `gradient_accumulation_steps=4`.
+# **Gradient accumulation** is data parallelism in time: compute the gradient of a micro-batch, add it
+# up, and after $k$ of them divide by $k$ and update once. Without the division the rate is $k$ times
+# too large. Keras divides: `gradient_accumulation_steps=4`.
 
 # %% topics="gradient-accumulation"
 for normalized in (False, True):
@@ -380,19 +378,18 @@ for normalized in (False, True):
         net.fit(x, y, batch_size=size, epochs=2, shuffle=False, verbose=0)
         nets.append(net)
     name = "with batch normalization" if normalized else "plain"
-    print(f"{name:25} equal within one millionth: {gap(*nets) < 1e-6}, gap {gap(*nets):.1f}")
+    print(f"{name:25} equal to the big batch: {gap(*nets) < 1e-6}")
 print("120 micro-batches made", int(nets[1].optimizer.iterations), "updates")
 
 # %% [markdown]
-# Equal to the big batch, unless a layer looks at the batch: batch normalization sees 16 rows, not 64.
-# Two more things to know: what is left over at the end of an epoch is kept for the next one, and
-# Keras's schedules count batches, not updates.
+# Equal, unless a layer looks at the batch: batch normalization sees 16 rows, not 64. What is left over
+# at the end of an epoch goes into the next one. And schedules count batches, not updates.
 #
 # ### E18.4 The same updates with a quarter of the memory (difficulty 2, 8 minutes)
 #
-# A recipe says `SGD(StepDecay(0.1, step_size=10))` with batches of 64 rows: a tenth of the rate every
-# ten updates. Your device holds 16 rows. Return an optimizer and the number of rows in a batch, so that
-# each update moves the weights as the recipe's does.
+# A recipe has batches of 64 rows and `SGD(StepDecay(0.1, step_size=10))`: a tenth of the rate every ten
+# updates. Your device holds 16 rows. Return an optimizer and the rows of a batch, so that each update
+# moves the weights as the recipe's does.
 
 
 # %% exercise="small_memory"
@@ -412,9 +409,8 @@ check("small_memory", small_memory)
 # ## More rows, longer steps?
 #
 # Eight devices with 64 rows each make a batch of 512, and an eighth of the updates. The **linear scaling
-# rule** makes up for it: $k$ times the batch, $k$ times the rate. $k$ small steps and one long step are
-# alike while the gradient changes little. Here for $f(w) = w^2/2$ from $w = 1$, eight steps against
-# one:
+# rule** makes up for it: $k$ times the batch, $k$ times the rate. $k$ short steps and one long one are
+# alike while the gradient changes little. Here for $f(w) = w^2/2$, from $w = 1$:
 
 # %%
 for rate in (0.001, 0.01, 0.1):
@@ -423,48 +419,57 @@ for rate in (0.001, 0.01, 0.1):
     )
 
 # %% [markdown]
-# So the rule ends where rates are large already, and it is weakest in the first steps, where gradients
-# change most. Hence a **warmup**. We try it on the running model, six epochs, three seeds. (One device
-# computes the batch of 512, as you know that eight would do the same.) After batches of 64 at rate 0.1,
-# batches of 512 will ... (a) do as well at the same rate: the gradients are better. (b) Fall behind at
-# the same rate, and keep up at 0.8. (c) Diverge at 0.8.
+# So the rule is for small rates, and weakest at the start, where gradients change most: hence a
+# **warmup**. We try it on the running model, from 0.025 and from 0.1, with three seeds. (One device
+# computes the 512 rows; eight would do the same.) With eight times the rate, 512 rows will ... (a) keep
+# up with 64 rows from both rates, if there is a warmup. (b) Nearly keep up from 0.025, and fall apart
+# from 0.1. (c) Be no better than at the old rate.
 
 # %%
 check("predict_scaling", "b")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"] topics="linear-scaling-rule"
 fashion = datasets.load_fashion_mnist()
-train, unseen = fashion.train, fashion.validation
-scaled = linear_scaling(0.1, batch_size=512, base_batch_size=64)
+train, unseen, rates = fashion.train, fashion.validation, (0.025, 0.1)
 plans = {
-    "64 rows, 0.1": (64, 0.1),
-    "512 rows, 0.1": (512, 0.1),
-    "512 rows, 0.8": (512, scaled),
-    "0.8, warmup": (512, Warmup(scaled, warmup_steps=16)),  # an epoch has 16 steps now
+    "64 rows": (64, lambda rate: rate),
+    "512 rows, the same rate": (512, lambda rate: rate),
+    "512 rows, 8 times the rate": (512, lambda rate: linear_scaling(rate, 512, 64)),
+    "the same with warmup": (512, lambda rate: Warmup(linear_scaling(rate, 512, 64), 16)),
 }
-logs = {}
-for name, (size, rate) in plans.items():
-    nets = [lessons.running_model(seed) for seed in range(3)]
-    for net in nets:
-        net.compile(keras.optimizers.SGD(rate), loss, metrics=["accuracy"])
-    logs[name] = fit_many(nets, train.x, train.y, epochs=6, batch_size=size, verbose=0,
-                          validation_data=(unseen.x, unseen.y))  # fmt: skip
+logs = {}  # from each plan to the histories: three seeds at one rate, three at the other
+for name, (size, plan) in plans.items():
+    nets = [lessons.running_model(seed) for _ in rates for seed in range(3)]
+    for k, net in enumerate(nets):
+        net.compile(keras.optimizers.SGD(plan(rates[k // 3])), loss, metrics=["accuracy"])
+    logs[name] = fit_many(nets, train.x, train.y, epochs=6, batch_size=size, seed=[0, 1, 2] * 2,
+                          validation_data=(unseen.x, unseen.y), verbose=0)  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
-fig, ax = plots.figure("Large batches, three ways", x="epoch", y="validation loss")
+fig, axes = plots.figure("Eight times the rows", columns=2, x="epoch", y="validation loss")
 scores = {}
 for (name, some), style in zip(logs.items(), plots.COMPARE, strict=False):
-    plots.band(ax, [log.history["val_loss"] for log in some], style, label=name)
-    scores[name] = np.array([log.history["val_accuracy"][-1] for log in some])
-    print(f"{name:14} validation accuracy {scores[name].min():.3f} to {scores[name].max():.3f}")
-ax.legend()
-plots.show(fig, alt="Validation loss over six epochs for four plans, with bands over three seeds.")
+    for ax, rate, three in zip(axes, rates, (some[:3], some[3:]), strict=True):
+        plots.band(ax, [log.history["val_loss"] for log in three], style, label=name)
+        ax.set(title=f"from rate {rate}", ylim=(0.3, 2.7))
+        final = np.array([log.history["val_accuracy"][-1] for log in three])
+        scores[name, rate] = final
+        print(f"{name:26} from {rate:5}: accuracy {final.min():.2f} to {final.max():.2f}")
+axes[0].legend(fontsize=8)
+plots.show(fig, alt="Validation loss over six epochs for four plans, from two rates, with bands over "
+           "three seeds.")  # fmt: skip
 check.reveal("predict_scaling")
+small, same, scaled, warm = (scores[name, 0.025].mean() for name in plans)
+assert small > scaled > same + 0.04 and abs(warm - scaled) < 0.03
+assert scores["512 rows, 8 times the rate", 0.1].max() < scores["64 rows", 0.1].min() - 0.2
 
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# TODO
+# From 0.025 the longer steps win back most of what 512 rows lose at the old rate, not all of it. From
+# 0.1 they fall apart: 0.8 is beyond the edge for this model. Warmup changes no more here than seeds do.
+# (Goyal's ResNets needed it, at 8,192 rows.) It bridges a rough start, not a rate that is too large for
+# good.
 #
 # </details>
 #
@@ -472,9 +477,9 @@ check.reveal("predict_scaling")
 #
 # ### E18.5 From one device to eight (difficulty 3, 10 minutes)
 #
-# A run on one device: 65,536 rows, `batch_size=256`, 20 epochs, `SGD(CosineDecay(0.1, 5120))`. Now eight
-# devices keep 256 rows each, for as many epochs. Give the `batch_size` for `fit`, and a schedule: linear
-# scaling, a warmup whose length you choose, and a decay that ends with the run.
+# A ResNet on one device: 65,536 rows, `batch_size=256`, 20 epochs, `SGD(CosineDecay(0.1, 5120))`. Now
+# eight devices get 256 rows each, for as many epochs. Give the `batch_size` for `fit` and a schedule:
+# linear scaling, a warmup as long as you think right, and a decay that ends with the run.
 
 # %% exercise="eight_devices"
 CosineDecay = keras.optimizers.schedules.CosineDecay
@@ -493,8 +498,8 @@ check("eight_devices", batch_size, schedule)
 # ## Too large for one device
 #
 # **Model parallelism** is the umbrella for splitting the model. Whole layers can go to different devices,
-# which then wait for each other. **Tensor parallelism** splits one operation: half of the columns, or of
-# the rows, of a matrix (or half of a transformer's attention heads).
+# which then wait for each other. **Tensor parallelism** splits one operation: columns or rows of a
+# matrix, or the attention heads of a transformer.
 
 # %%
 h, w = rng.normal(size=(4, 6)), rng.normal(size=(6, 10))
@@ -508,9 +513,8 @@ print("columns:", np.allclose(tf.concat([left, right], axis=1), h @ w))
 print("rows:   ", np.allclose(upper + lower, h @ w), "on", right.device.split("/")[-1])
 
 # %% [markdown]
-# A **pipeline** gives consecutive layers to consecutive devices, its *stages*, and cuts the batch into
-# $m$ *micro-batches* that follow one another. Stages that have nothing to do yet, or any more, are the
-# **bubble**.
+# A **pipeline** makes groups of layers its *stages*, one a device, and sends $m$ *micro-batches* through,
+# one after the other. What the stages spend waiting is the **bubble**.
 
 
 # %% topics="pipeline-parallelism"
@@ -540,7 +544,7 @@ plots.show(
 )
 
 # %% [markdown]
-# In the right picture a slot is a quarter as long. With $p$ stages and $m$ micro-batches the bubble is
+# (On the right a slot is a quarter as long.) With $p$ stages and $m$ micro-batches the bubble is
 # $(p - 1)/(m + p - 1)$ of all slots.
 #
 # ### E18.6 How many micro-batches? (difficulty 2, 6 minutes)
@@ -557,10 +561,10 @@ check("pipeline_bubble", bubble, micro_batches)
 # %% [markdown]
 # ## Sharded data parallelism
 #
-# Data parallelism keeps everything on every device. With Adam in mixed precision that is 16 bytes for
-# each parameter: 2 for the weight, 2 for the gradient, 12 for the 32-bit copy and Adam's two numbers.
-# **ZeRO** (DeepSpeed) shards them: stage 1 the last 12, stage 2 the gradients too, stage 3 all. It is
-# often filed under model parallelism. But each device computes the whole model, on its own rows.
+# Data parallelism keeps everything everywhere. With Adam in mixed precision that is 16 bytes for each
+# parameter: 2 for the weight, 2 for the gradient, 12 for the 32-bit copy and Adam's numbers. **ZeRO**
+# (DeepSpeed) shards them: stage 1 the last 12, stage 2 the gradients too, stage 3 all. It is often
+# filed under model parallelism; but each device computes the whole model, on its own rows.
 
 
 # %% needs="mixed precision" topics="zero-sharding"
@@ -577,16 +581,16 @@ for name, (parameters, n, unit, word) in sizes.items():
     print(f"{name:26} stages 0 to 3: {', '.join(held)} {word} each")
 
 # %% [markdown]
-# In TensorFlow, `tf.distribute` copies models and shards no state. Keras's `ModelParallel` does, on JAX.
+# `tf.distribute` shards nothing of this. Keras's `ModelParallel` does, on JAX.
 #
 # ### E18.7 Which way to split? (difficulty 2, 7 minutes)
 #
-# A device has 16 GB, Adam, mixed precision; leave activations aside. Choose "one device", "data", "zero",
+# Devices of 16 GB, Adam, mixed precision, activations left aside. Choose "one device", "data", "zero",
 # "tensor", "pipeline" or "federated" (weights travel, rows stay):
 #
 # - `digits`: 50,000 parameters, 1,000 rows, two GPUs free
 # - `photos`: 0.1 billion parameters, ten million photographs, eight GPUs
-# - `chat`: 1.5 billion parameters in 48 equal layers, eight GPUs with fast links; the code shall stay
+# - `chat`: 1.5 billion parameters in 48 layers, eight GPUs, fast links; the model's code shall stay
 # - `wide`: one matrix alone takes 32 GB with its state; fast links
 # - `deep`: 200 equal layers, 20 GB of weights alone; four machines on a slow network
 # - `phones`: texts that may not leave the phones they are typed on
@@ -612,13 +616,13 @@ check("split_ways", ways)
 #
 # | | best for | mind |
 # |---|---|---|
-# | CPU | small models, classical methods | slow for large ones, but always there |
-# | GPU | most deep learning: thousands of small cores | "10 to 100 times faster" depends on the work: a small model can be slower. NVIDIA's stack: TensorFlow, JAX or PyTorch on cuDNN on CUDA |
-# | TPU | large matrices, very large models; pods of thousands of Google's chips | batches of one shape (`drop_remainder=True`), bfloat16 rather than float16. TensorFlow, JAX and PyTorch run on it; on Colab's: Keras on JAX |
-# | several of them | data or models too large for one | a framework, setup, and time for talking |
+# | CPU | small models, classical methods | slow for large ones; always there |
+# | GPU | most deep learning: thousands of small cores | "10 to 100 times faster" depends on the work; small models can be slower. The stack: TensorFlow, JAX or PyTorch on cuDNN on CUDA |
+# | TPU | large matrices, very large models; pods of thousands of Google's chips | batches of one shape (`drop_remainder=True`), bfloat16, not float16. TensorFlow, JAX, PyTorch |
+# | several | data or models too large for one | a framework, setup, time for talking |
 #
-# All of them live from one fact: matrix products, convolutions and activations are thousands of
-# multiplications that do not wait for each other.
+# All live from one fact: matrix products, convolutions and activations are thousands of operations that
+# do not wait for each other.
 
 # %% tags=["nbval-ignore-output"] topics="parallel-operations"
 import time
@@ -628,8 +632,9 @@ start = time.perf_counter()
 product = [[sum(a[i, k] * b[k, j] for k in range(100)) for j in range(100)] for i in range(100)]
 one_by_one = time.perf_counter() - start
 start = time.perf_counter()
-assert np.allclose(product, a @ b)
+fast = a @ b
 together = time.perf_counter() - start
+assert np.allclose(product, fast)
 print(
     f"a million multiplications: one by one {one_by_one / together:,.0f} times as long, this time"
 )
@@ -641,14 +646,12 @@ print("TensorFlow built with CUDA:", tf.sysconfig.get_build_info()["is_cuda_buil
 #
 # | you have | take |
 # |---|---|
-# | several GPUs, one machine | `MirroredStrategy`, as above |
-# | many trials of one model | a device for each trial: KerasTuner's workers; nothing to average |
-# | several machines | Keras on JAX with `keras.distribution`: also TPU pods, and models in shards. Keras 3's `fit` fails under `MultiWorkerMirroredStrategy`: a loop of your own works |
+# | many trials of one model | a device for each trial (KerasTuner's workers): nothing to average |
+# | several machines | Keras on JAX with `keras.distribution`, for TPU pods and sharded models too. Keras 3's `fit` fails under `MultiWorkerMirroredStrategy`; a loop of your own works |
 # | private data on many devices | **federated learning** |
 #
-# Federated averaging (FedAvg) sends weights around and leaves the rows where they are. Each client
-# trains on its own rows; a server averages the weights, weighted by rows. Five clients with unlike
-# data:
+# Federated averaging sends weights around, not rows. Each client trains on its own; a server averages
+# the weights, weighted by rows. Here are five clients with unlike data:
 
 # %% topics="federated-learning"
 clients = []
@@ -672,12 +675,12 @@ for steps in (1, 50):
     print(f"{steps:2} local steps: {federated.round(2)}, all rows in one place {central.round(2)}")
 
 # %% [markdown]
-# After one step it is data parallelism. After many, clients with unlike data have drifted apart, and
-# the average is another model.
+# After one step it is data parallelism. After 50, clients with unlike data have drifted apart, and the
+# average is another model.
 #
 # ## The same notebook on Colab
 #
-# One line changes. `runtime()` finds the hardware and a strategy for it; build and compile in its scope:
+# One line changes: `runtime()` finds the hardware, and a strategy for it.
 #
 # ```python
 # with runtime().scope():
@@ -685,34 +688,33 @@ for steps in (1, 50):
 # model.fit(...)
 # ```
 #
-# With one GPU that is no strategy at all (a `MirroredStrategy` of one only costs); with several it is
-# `MirroredStrategy`. On a Colab TPU choose Keras on JAX. What this notebook proves holds for the numbers:
-# two logical devices average as two GPUs do. What it cannot show is speed, NCCL, a TPU. Measure there
-# before you pay for a second device.
+# One GPU needs no strategy (a `MirroredStrategy` of one only costs), several get `MirroredStrategy`. On
+# a TPU choose Keras on JAX. What you proved here are the numbers: two halves of a CPU average as two
+# GPUs do. Speed, NCCL and TPUs only show there. Measure before you pay for a second device.
 
 # %% [markdown]
 # ## The pitfall: a batch that is not split
 #
-# `fit`, `evaluate` and `predict` split each batch. The calls for a single batch do not.
+# `fit`, `evaluate` and `predict` split each batch. The calls for one batch do not.
 
 # %%
 print("predict:         ", two.predict(x[:16], verbose=0).shape)
 print("predict_on_batch:", two.predict_on_batch(x[:16]).shape)
 
 # %% [markdown]
-# Every replica got all 16 rows. `train_on_batch` does the same: twice the work, for the same update.
+# Every replica got all 16 rows, in `train_on_batch` too: twice the work for the same update.
 #
 # ### Your decision
 #
-# You may have eight devices for the running model. Do you take them? With which batch size and which
-# rate? `score` is the validation accuracy that you expect.
+# Somebody offers eight devices for the running model. Do you take them? Which batch size, which rate?
+# `score` is the validation accuracy that you expect.
 
 # %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION
 check.decide(
     choice="one device, batches of 64 at rate 0.1",
-    because="the model trains in seconds; 512 rows at 0.8 come close and gain nothing here",
-    score=round(float(scores["64 rows, 0.1"].mean()), 2),
+    because="it trains in seconds, and 512 rows fall apart at 0.8",
+    score=round(float(scores["64 rows", 0.1].mean()), 2),
 )
 ### STUB
 # check.decide(choice=..., because=..., score=...)
@@ -729,12 +731,13 @@ check.decide(
 # 4. $k$ times the batch: $k$ times the rate for SGD, after a warmup, and only so far.
 # 5. Split what is too large: rows, state, an operation, or the layers.
 #
-# **Break it.** In the cell of four faults add `"both": {"loss": one_number, "global_clipnorm": 1.0}`.
-# Then try the linear scaling cell from 0.4 instead of 0.1.
+# **Break it.** Add `"both": {"loss": one_number, "global_clipnorm": 1.0}` to the four faults. Then put
+# 0.05 in the place of 0.025 in the scaling cell.
 #
 # <details><summary>What happens</summary>
 #
-# TODO
+# The loss doubles, and the weight moves as with clipping alone: each replica cuts its gradient to a
+# norm of 1, however long it was. From 0.05 the gap to 64 rows grows: the edge comes nearer.
 #
 # </details>
 #

@@ -204,7 +204,7 @@ ANSWERS = [
     row("mended", "lint", mended(keras.Model)),
     row("mended", "lint", mended(keras.Model, loss="mse")),
     row("mended", "batch_norm", mended(synchronized=False)),
-    row("mended", "ragged", mended(per_replica_clip())),
+    row("mended", "ragged", mended(per_replica_clip(), loss="mse", clip=None)),
     row("mended", "fails", mended(run_eagerly=True)),
     row("mended", "unclipped", mended(keras.Model, loss="mse", clip=None)),
     row("mended", "changed", mended(rate=0.05)),

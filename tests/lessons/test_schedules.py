@@ -124,6 +124,11 @@ def with_nesterov(peak, rows, batch_size, epochs):
     return ScheduledMomentumSGD(rate, momentum=rate.momentum(), nesterov=True), []
 
 
+def with_keras(kind):
+    return lambda peak, rows, batch, epochs: (
+        kind(OneCycle(peak, epochs_to_steps(epochs, rows, batch))), [])  # fmt: skip
+
+
 HALF = Cosine(0.1, 1000)
 # The warmup counted from step 1, as some write it.
 RATES = [3e-4 * min((t + 1) / 1000, 0.5 + 0.5 * np.cos(np.pi * max(t - 1000, 0) / 99_000))
@@ -226,6 +231,8 @@ ANSWERS = [
     row("one_cycle", "no_warmup", cycle_with(pct_start=0.9)),
     row("one_cycle", "ignored", assigning),
     row("one_cycle", "constant", only_sgd),
+    row("one_cycle", "constant", with_keras(keras.optimizers.AdamW)),
+    row("one_cycle", "other_moves", with_keras(keras.optimizers.RMSprop)),
     row("one_cycle", "constant", cycle_with(lambda rate: 0.9)),
     row("one_cycle", "together", cycle_with(Together)),
     row("one_cycle", "range", cycle_with(lambda rate: rate.momentum(0.9, 0.5))),

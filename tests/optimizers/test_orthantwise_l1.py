@@ -13,9 +13,9 @@ ON_JAX = keras.backend.backend() == "jax"
 ALPHA = 0.1  # of scikit-learn, whose loss is half the mean squared error: l1 is twice that
 STEPS = 1500
 RNG = np.random.default_rng(0)
-# Twenty columns, the second a near copy of the first; five of them matter.
+# Twenty columns, the second half a copy of the first; five of them matter.
 X = RNG.normal(size=(60, 20))
-X[:, 1] = X[:, 0] + 0.1 * X[:, 1]
+X[:, 1] = X[:, 0] + X[:, 1]
 TRUE = np.zeros(20)
 TRUE[[0, 3, 5, 8, 13]] = [1.5, -2.0, 0.8, 0.3, -0.5]
 Y = X @ TRUE + 0.3 * RNG.normal(size=60)
@@ -117,16 +117,41 @@ def test_decoupled_decay_makes_an_elastic_net():
 
 
 @pytest.mark.any_backend
-def test_a_dead_weight_ignores_old_momentum_and_wakes_up():
-    """By hand: SGD(0.1, momentum=0.5), l1 = 1, one weight from 0.05."""
-    weight = keras.Variable([0.05], name="kernel")
-    optimizer = OrthantwiseL1(keras.optimizers.SGD(0.1, momentum=0.5), l1=1.0)
-    seen = []
-    for g in (0.5, 0.9, -0.9, -3.0, -3.0):
-        optimizer.apply([ops.convert_to_tensor([g])], [weight])
-        seen.append(float(weight.numpy()[0]))
-    # h is 1.5, 0, 0, -2, -2; the velocity -0.15, -0.075, -0.0375, 0.18125, 0.290625.
-    np.testing.assert_allclose(seen, [0, 0, 0, 0.18125, 0.18125 + 0.290625], rtol=1e-6)
+def test_each_step_is_that_of_a_float64_loop():
+    """SGD with momentum on noisy gradients: weights die, old momentum does not wake them."""
+    rate, mu, l1, noise = 0.1, 0.5, 0.5, np.random.default_rng(1).normal(size=(60, 8))
+    goal = np.array([0.0, 0.1, 0.2, 0.3, -0.3, 1.0, -1.0, 2.0])
+    optimizer = OrthantwiseL1(keras.optimizers.SGD(rate, momentum=mu), l1)
+    weights = keras.Variable(np.full(8, 0.5, "float32"), name="kernel")
+    w, v, total, zeros = np.full(8, 0.5), np.zeros(8), np.zeros(8), 0
+    for step, extra in enumerate(noise, start=1):
+        optimizer.apply([2 * (weights - goal.astype("float32")) + extra.astype("float32")], [weights])
+        g = 2 * (w - goal) + extra
+        total = 0.99 * total + 0.01 * g
+        mean = total / (1 - 0.99**step)
+        h = np.where(w != 0, g + l1 * np.sign(w), np.sign(mean) * np.maximum(abs(mean) - l1, 0))
+        v = mu * v - rate * h
+        side = np.where(w != 0, np.sign(w), -np.sign(h))
+        w = np.where(np.sign(w + v) == side, w + v, 0.0)
+        np.testing.assert_allclose(weights.numpy(), w, atol=2e-5)
+        zeros += (w == 0).sum()
+    assert 60 < zeros < 400 and (w[5:] != 0).all()
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("name", ["sgd_schedule", "momentum", "adam"])
+def test_batches_leave_the_zeros_of_the_whole(name):
+    """Each batch gradient is noise around the true one; the zeros are those of all rows."""
+    x = RNG.normal(size=(640, 20)).astype("float32")
+    y = (x @ TRUE + RNG.normal(size=640)).astype("float32")[:, None]
+    whole = Lasso(ALPHA, fit_intercept=False, tol=1e-10).fit(x, y[:, 0]).coef_
+    model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(OrthantwiseL1(INNER[name](), 2 * ALPHA), "mse")
+    keras.utils.set_random_seed(0)
+    model.fit(x, y, batch_size=32, epochs=50, verbose=0)
+    weights = model.get_weights()[0][:, 0]
+    assert ((weights == 0) == (whole == 0)).mean() >= 0.9 and (whole == 0).sum() > 10
+    np.testing.assert_allclose(weights, whole, atol=0.4)
 
 
 @pytest.mark.any_backend

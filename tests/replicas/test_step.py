@@ -229,8 +229,7 @@ def test_static_shapes_with_an_empty_replica(strategy):
         return tf.constant(x[: 3 * first]), tf.constant(y[: 3 * first])
 
     with strategy.scope():
-        model = dense(layers.BatchNormalization())
-        model.compile(sgd(), CLASSES, jit_compile=False)
+        _, model = fit(lambda: dense(layers.BatchNormalization()), sgd, CLASSES, rows(4))
     batch = strategy.experimental_distribute_values_from_function(of_replica)
     tf.function(lambda batch: strategy.run(model.train_step, args=(batch,)))(batch)
     assert all(np.isfinite(w).all() for w in model.get_weights())

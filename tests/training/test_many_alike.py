@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from coursekit.training._many_alike import fingerprint
+from coursekit.training._many_alike import Unlike, fingerprint
 
 L = keras.layers
 
@@ -123,3 +123,25 @@ def test_rates_and_seeds_are_state():
         return model(stack=stack, optimizer=keras.optimizers.Adam(0.1 * (k + 1)))
 
     assert fingerprint(build(0)) == fingerprint(build(1))
+
+
+def functional(k=0, rate=0.1, mapped=False):
+    """A model with operations between its layers: their names count on from model to model."""
+    x = keras.Input((3,))
+    h = L.Dense(3)(x) + keras.ops.cumsum(x, axis=k) * 2.0
+    if mapped:
+        h = keras.ops.map(lambda row: row * k, h)
+    network = keras.Model(x, L.Dense(1)(h))
+    network.compile(keras.optimizers.SGD(rate), "mse")
+    network.optimizer.build(network.trainable_variables)
+    return network
+
+
+def test_operations_between_layers():
+    first, same, other = (
+        fingerprint(functional(k, rate)) for k, rate in ((1, 0.1), (1, 0.2), (0, 0.1))
+    )
+    assert first == same
+    assert first != other
+    with pytest.raises(Unlike, match="given a function"):
+        fingerprint(functional(mapped=True))

@@ -23,9 +23,10 @@ R2 = kt.Objective("r2", "max")
 def weighing(hp):
     """A model that answers w * x, where w hangs on a conditional space; it is not trained."""
     weight = hp.Float("weight", 0.1, 10.0, sampling="log")
-    if hp.Choice("kind", ["plain", "scaled"]) == "scaled":
-        with hp.conditional_scope("kind", ["scaled"]):
-            weight = weight * hp.Int("factor", 1, 3)
+    kind = hp.Choice("kind", ["plain", "scaled"])
+    with hp.conditional_scope("kind", ["scaled"]):
+        factor = hp.Int("factor", 1, 3)
+    weight = weight * factor if kind == "scaled" else weight
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.compile("sgd", "mse")
     model.set_weights([np.array([[weight]], "float32")])
@@ -40,6 +41,24 @@ def by_hand(values, metric):
     """The mean over folds of what `weighing` scores, with NumPy and scikit-learn alone."""
     predicted = weight_of(values) * X[:, 0]
     return np.mean([metric(Y[validation], predicted[validation]) for _, validation in FOLDS])
+
+
+@pytest.fixture(autouse=True)
+def quick_proposals(monkeypatch):
+    """KerasTuner's Gaussian process takes seconds for a proposal, in 50 searches; here they stand.
+
+    What the tuner does with a proposal does not depend on how good it is.
+    """
+    from scipy import optimize
+
+    search = optimize.minimize
+
+    def minimize(function, x0, method=None, **options):
+        if "args" in options or options.get("jac"):  # the fit of the kernel
+            return search(function, x0, method=method, **options)
+        return optimize.OptimizeResult(x=x0, fun=function(x0))
+
+    monkeypatch.setattr(optimize, "minimize", minimize)
 
 
 @pytest.fixture
@@ -185,7 +204,7 @@ def test_hyperband_trains_each_trial_for_its_budget(tmp_path, untrained):
 
 
 def test_hyperband_refuses_epochs_of_ones_own(tmp_path, untrained):
-    with pytest.raises(errors.FatalValueError, match="must leave the epochs.*epochs=7.*max_epochs"):
+    with pytest.raises(errors.FatalValueError, match=r"must leave .*epochs=7.*max_epochs"):
         searched(tmp_path, ORACLES["hyperband"](R2), fit_kwargs={"epochs": 7})
 
 
@@ -399,5 +418,5 @@ def test_a_folder_of_another_search_is_refused(tmp_path, untrained):
 def test_a_damaged_folder_is_named(tmp_path, untrained):
     searched(tmp_path, ORACLES["random"](R2))
     (tmp_path / "s" / "oracle.json").write_text('{"half": ')
-    with pytest.raises(ValueError, match="cannot be read.*overwrite=True"):
+    with pytest.raises(ValueError, match=r"cannot be read.*overwrite=True"):
         tuner_of(tmp_path, ORACLES["random"](R2))

@@ -1,0 +1,188 @@
+"""Chief and workers: the roll, and real processes of which some are killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras_tuner as kt
+import pytest
+from keras_tuner import oracles
+
+from coursekit.tuning.oracles import adapt
+from coursekit.tuning.workers import RollCall
+
+PATIENCE = 150  # seconds until a process that hangs fails the test
+
+
+@pytest.fixture
+def roll(tmp_path, monkeypatch):
+    """A roll whose clock stands still, over an oracle that has three trials to give."""
+    hp = kt.HyperParameters()
+    hp.Float("a", 0, 1)
+    oracle = oracles.RandomSearchOracle(kt.Objective("r2", "max"), max_trials=3, hyperparameters=hp)
+    oracle._set_project_dir(tmp_path, "p")
+    oracle.verbose = 0
+    adapt(oracle)
+    roll = RollCall(oracle, silence_seconds=10)
+    roll.now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: roll.now)
+    return roll
+
+
+def end(oracle, trial, status="COMPLETED"):
+    oracle.update_trial(trial.trial_id, {"r2": 1.0})
+    trial.status = status
+    oracle.end_trial(trial)
+
+
+def test_a_silent_worker_loses_its_trials_to_the_others(roll):
+    oracle = roll.oracle
+    for worker in ("w1", "w10"):
+        roll.alive(worker)
+    trials = {slot: oracle.create_trial(slot) for slot in ("w1/0", "w1/1", "w10/0")}
+    roll.now = 9.0
+    assert roll.alive("w10") == "ok" and not roll.over()
+    roll.now = 11.0
+    with pytest.warns(UserWarning, match=r"w1 has been silent for 10 seconds.*0, 1, go to"):
+        assert not roll.over()
+    assert set(oracle.ongoing_trials) == {"w10/0"} and roll.alive("w1") == "lost"
+    end(oracle, trials["w10/0"])
+    taken = [oracle.create_trial("w10/0"), oracle.create_trial("w10/1")]
+    assert {trial.trial_id for trial in taken} == {"0", "1"}
+    for trial in taken:
+        end(oracle, trial)
+    for slot in ("w10/0", "w10/1"):
+        assert oracle.create_trial(slot).status == "STOPPED"
+    roll.stopping = True
+    roll.leave("w10")
+    assert roll.over() and len(oracle.end_order) == 3
+
+
+def test_the_last_worker_lost_ends_the_search(roll):
+    assert not roll.over()  # nobody has come yet
+    roll.alive("w")
+    end(roll.oracle, roll.oracle.create_trial("w/0"))
+    roll.oracle.create_trial("w/0")
+    roll.now = 11.0
+    words = r"No worker is left: w went silent. 1 trials are .*, 1 are not. Start the chief"
+    with (
+        pytest.warns(UserWarning, match="w has been silent"),
+        pytest.raises(ConnectionError, match=words),
+    ):
+        roll.over()
+
+
+def test_who_leaves_with_a_trial_counts_as_lost_and_who_is_done_does_not(roll):
+    roll.alive("a"), roll.alive("b")
+    trial = roll.oracle.create_trial("a/0")
+    with pytest.warns(UserWarning, match="a has left"):
+        roll.leave("a")
+    roll.leave("b")
+    assert roll.lost == ["a"] and roll.oracle._retry_queue == [trial.trial_id]
+
+
+def test_an_unfinished_trial_that_nobody_can_take_is_not_the_end(roll):
+    """All others have been told to stop when the last worker dies with the last trial."""
+    roll.alive("a"), roll.alive("b")
+    last = roll.oracle.create_trial("a/0")
+    end(roll.oracle, roll.oracle.create_trial("b/0"))
+    end(roll.oracle, roll.oracle.create_trial("b/0"))
+    assert roll.oracle.create_trial("b/0").status == "STOPPED"
+    roll.stopping = True
+    roll.leave("b")
+    roll.now = 11.0
+    with (
+        pytest.warns(UserWarning, match=f"had, {last.trial_id}, go"),
+        pytest.raises(ConnectionError, match="1 are not"),
+    ):
+        roll.over()
+
+
+def test_an_oracle_that_gives_up_ends_the_chief(roll):
+    roll.failure = RuntimeError("too many failures")
+    with pytest.raises(RuntimeError, match="has ended: too many failures"):
+        roll.over()
+
+
+# Processes ----------------------------------------------------------------------------------------
+
+SCRIPT = Path(__file__).with_name("distributed_search.py")
+
+
+def start(folder, name, port):
+    """Start the chief, or a worker, of the same search; its output goes to a file."""
+    environment = os.environ | {
+        "KERASTUNER_TUNER_ID": name,
+        "KERASTUNER_ORACLE_IP": "127.0.0.1",
+        "KERASTUNER_ORACLE_PORT": str(port),
+        "KERAS_BACKEND": "numpy",  # nothing is trained, and it loads fast
+        "PYTHONWARNINGS": "ignore::DeprecationWarning",
+    }
+    with open(folder / f"{name}.txt", "a") as out:
+        command = [sys.executable, str(SCRIPT), str(folder)]
+        return subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+
+
+def wait_for(folder, name, words):
+    """Wait until a process has written these words."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        text = (folder / f"{name}.txt").read_text()
+        if words in text:
+            return text
+        time.sleep(0.1)
+    pytest.fail(f"{name} did not say {words!r}: {text[-2000:]}")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_workers_and_the_chief_may_be_killed(tmp_path):
+    """One chief, two workers. One worker is killed, then the chief; then all goes on to the end."""
+    port = free_port()
+    processes = {name: start(tmp_path, name, port) for name in ("chief", "worker0", "worker1")}
+    try:
+        for name in ("worker0", "worker1"):
+            wait_for(tmp_path, name, "trained")
+        processes["worker1"].send_signal(signal.SIGKILL)
+        wait_for(tmp_path, "chief", "worker1 has been silent for 4 seconds")
+        count = (tmp_path / "worker0.txt").read_text().count("trained")
+        wait_for(tmp_path, "worker0", f"trained {count + 1}\n")
+        processes["chief"].send_signal(signal.SIGKILL)
+        text = wait_for(tmp_path, "worker0", "ConnectionError")
+        assert "has not answered for 4 seconds" in text and "with the same directory" in text
+        assert processes["worker0"].wait(PATIENCE) == 1
+        (tmp_path / "fast").touch()
+        processes["chief"] = start(tmp_path, "chief", port)
+        processes["worker2"] = start(tmp_path, "worker2", port)
+        text = wait_for(tmp_path, "chief", "finished")
+        assert "40 COMPLETED of 40, right: True" in text
+        assert processes["chief"].wait(PATIENCE) == 0 == processes["worker2"].wait(PATIENCE)
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+
+
+def test_no_chief_and_no_worker_end_in_a_message(tmp_path):
+    """A worker that finds no chief; a chief whose only worker leaves with an error."""
+    port = free_port()
+    (tmp_path / "broken").touch()
+    lonely = start(tmp_path, "worker9", free_port())
+    chief, worker = start(tmp_path, "chief", port), start(tmp_path, "worker0", port)
+    try:
+        wait_for(tmp_path, "worker9", "ConnectionError: The chief at 127.0.0.1")
+        wait_for(tmp_path, "worker0", "KeyboardInterrupt")
+        wait_for(tmp_path, "chief", "ConnectionError: No worker is left: worker0 went silent")
+        assert chief.wait(PATIENCE) == lonely.wait(PATIENCE) == 1
+    finally:
+        for process in (lonely, chief, worker):
+            process.kill()
+            process.wait()
