@@ -5,7 +5,7 @@ BIN := .venv/bin
 LAB_ARGS ?=
 OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
 
-.PHONY: course test lint build wheel test-oldest clean
+.PHONY: course test lint build wheel test-oldest tpu-check clean
 
 course: .venv/course
 	$(BIN)/python tools/open_course.py $(LAB_ARGS)
@@ -33,6 +33,13 @@ test-oldest: .venv-oldest/dev
 	.venv-oldest/bin/python -m pytest -q -n 2 tests coursekit
 	.venv-oldest/bin/python -m pytest -q -n 2 tests/replicas
 
+# What the TPU's compiler takes, asked on a CPU; and the lessons that run without TensorFlow.
+tpu-check: export KERAS_BACKEND = jax
+tpu-check: export JAX_PLATFORMS = cpu
+tpu-check: .venv-tpu/dev
+	.venv-tpu/bin/python -m pytest -q tests/tpu
+	.venv-tpu/bin/python tools/run_on_jax.py
+
 .venv/course: pyproject.toml constraints.txt
 	$(call venv,.venv)
 	.venv/bin/python -m pip install -q -c constraints.txt -e ".[course]"
@@ -49,6 +56,11 @@ test-oldest: .venv-oldest/dev
 	.venv-oldest/bin/python -m pip install -q -c .venv-oldest/constraints.txt -e ".[dev]" $(OLDEST)
 	@touch $@
 
+.venv-tpu/dev: pyproject.toml constraints.txt constraints-tpu.txt
+	$(call venv,.venv-tpu)
+	.venv-tpu/bin/python -m pip install -q -c constraints-tpu.txt -e ".[tpu-check]"
+	@touch $@
+
 # Make an environment; where Debian's python3-venv is missing, say so in a sentence.
 define venv
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -59,4 +71,4 @@ define venv
 endef
 
 clean:
-	rm -rf .venv .venv-oldest build dist
+	rm -rf .venv .venv-oldest .venv-tpu build dist

@@ -25,9 +25,9 @@ SETTINGS = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}  # no TPU to look fo
 HEAD = """\
 # What the TPU's compiler says
 
-`tools/tpu_compile.py --report` wrote this file on {date}, on a machine without a TPU ({machine}):
-jax {jax}, libtpu {libtpu}, Keras {keras}. `make tpu-check` compiles everything below again, and
-fails if a verdict is another one.
+`tools/tpu_compile.py --report` wrote this file on {date}, on a machine without a TPU:
+{machine}, jax {jax}, libtpu {libtpu}, Keras {keras}. `make tpu-check` compiles everything below
+again, and fails if a verdict is another one.
 
 **What it proves.** The compiler is the one that runs on a TPU host. What it accepts has static
 shapes, only operations that the chip has, and room in the chip's memory (v5e: 16 GB, of which the

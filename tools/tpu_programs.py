@@ -96,7 +96,7 @@ def recurrent() -> tuple:
 
 
 def transformer(policy: str) -> tuple:
-    """One block of a transformer in 16 bits; float16 with coursekit's loss scaling."""
+    """One block of a transformer in 16 bits: the TPU's attention takes bfloat16 only."""
     import keras
 
     from coursekit.distribution import precision
@@ -112,10 +112,7 @@ def transformer(policy: str) -> tuple:
         )
         outputs = layers.Dense(10, dtype="float32")(layers.GlobalAveragePooling1D()(x))
         model = keras.Model(inputs, outputs)
-        optimizer = keras.optimizers.Adam(1e-3)
-        if policy == "mixed_float16":
-            optimizer = SafeLossScaleOptimizer(optimizer)
-        return compiled(model, optimizer), tokens(64, 64)
+        return compiled(model, SafeLossScaleOptimizer(keras.optimizers.Adam())), tokens(64, 64)
 
 
 def compiled(model, optimizer):
@@ -162,7 +159,6 @@ MODELS = [
     Program("model", "the same on four chips", lambda: normalized("v5e:2x2")),
     Program("model", "embedding, LSTM", recurrent),
     Program("model", "transformer, mixed_bfloat16", lambda: transformer("mixed_bfloat16")),
-    Program("model", "transformer, mixed_float16", lambda: transformer("mixed_float16")),
 ]
 
 
@@ -217,18 +213,20 @@ def of_squares(loss: Callable) -> tuple:
     return with_gradient(loss, spec((4, 4)), spec((4, 4)))
 
 
+BAD = "not for a TPU"
 REFUSED = [
-    Program("not for a TPU", "batch of unknown size", lambda: running(None), "dynamic shape"),
+    Program(BAD, "transformer, mixed_float16", lambda: transformer("mixed_float16"), "operation"),
+    Program(BAD, "batch of unknown size", lambda: running(None), "dynamic shape"),
     Program(
-        "not for a TPU",
+        BAD,
         "mean over the hard rows",
         lambda: of_squares(only_hard_rows),
         "dynamic shape",
     ),
-    Program("not for a TPU", "text in the batch", text_model, "string"),
-    Program("not for a TPU", "CNN, 500,000 images", lambda: convolutional(500_000), "memory"),
-    Program("not for a TPU", "`if loss > 1`", lambda: of_squares(doubled_if_large), "value"),
-    Program("not for a TPU", "eigenvalues", lambda: (spectral, spec((4, 4))), "operation"),
+    Program(BAD, "text in the batch", text_model, "string"),
+    Program(BAD, "CNN, 500,000 images", lambda: convolutional(500_000), "memory"),
+    Program(BAD, "`if loss > 1`", lambda: of_squares(doubled_if_large), "value"),
+    Program(BAD, "eigenvalues", lambda: (spectral, spec((4, 4))), "operation"),
 ]
 
 

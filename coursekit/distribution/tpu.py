@@ -170,6 +170,8 @@ def _devices(topology: str) -> tuple:
     from jax.experimental import topologies
 
     try:
+        if not topology:
+            raise ValueError("no name")  # libtpu would take eight chips
         return tuple(topologies.get_topology_desc(topology_name=topology, platform="tpu").devices)
     except (jax.errors.JaxRuntimeError, ValueError) as error:
         raise ValueError(
@@ -263,7 +265,7 @@ def _refusal(error: Exception) -> TpuRefusal | None:
 
     said, errors = str(error), jax.errors
     needs_value = errors.ConcretizationTypeError, errors.TracerArrayConversionError
-    sized = "statically specified" in said or "Shapes must be 1D" in said
+    sized = "size argument" in said or "Shapes must be 1D" in said
     if isinstance(error, errors.NonConcreteBooleanIndexError) or sized:
         return TpuRefusal(
             "dynamic shape",
@@ -278,8 +280,11 @@ def _refusal(error: Exception) -> TpuRefusal | None:
             "the TPU runs. Use `keras.ops.where`, `keras.ops.cond` and other `keras.ops`. "
             f"JAX says: {_line(error)}",
         )
-    if isinstance(error, NotImplementedError) and "for platform tpu" in said:
-        return TpuRefusal("operation", f"The TPU has no such operation: {_line(error)}.")
+    missing = isinstance(error, NotImplementedError) and "for platform tpu" in said
+    if missing or (isinstance(error, errors.JaxRuntimeError) and said.startswith("UNIMPLEMENTED")):
+        return TpuRefusal(
+            "operation", f"The TPU has no such operation. The compiler says: {_line(error)}"
+        )
     if isinstance(error, errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in said:
         return TpuRefusal(
             "memory",
@@ -294,4 +299,4 @@ def _refusal(error: Exception) -> TpuRefusal | None:
 def _line(error: Exception) -> str:
     """Return the first line of a message, without the code before it."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].removeprefix("RESOURCE_EXHAUSTED: ")
+    return re.sub(r"^[A-Z_]+: ", "", lines[0])

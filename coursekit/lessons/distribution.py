@@ -494,12 +494,13 @@ RIGHT_WAYS = {
         "small": '`digits`: "{got}" would spend its time on messages. Model and data fit into one '
         "device with room to spare.",
         "alone": '`{case}`: "one device" is not enough. {reason}',
-        "photos": '`photos`: "{got}" splits a model of {size} GB that fits on each device as a '
-        "whole. What there is too much of is rows.",
-        "chat": '`chat`: "{got}" does not solve it. Weights, gradients and Adam\'s state take '
-        "{size} GB, more than one device has; every layer fits, and the model's code shall stay.",
-        "wide": '`wide`: "{got}" computes each layer as a whole on some device, and one matrix '
-        "alone is too large. The operation itself must be split.",
+        "photos": '`photos`: not "{got}". The model takes 1.6 GB, which fits on each device. What '
+        "there is too much of is rows.",
+        "chat": '`chat`: not "{got}". Weights, gradients and Adam\'s numbers take 24 GB, more than '
+        "one device has. Every layer fits, and the model's code shall stay: what can be spread "
+        "without touching it?",
+        "wide": '`wide`: "{got}" computes each layer as a whole on some device, and one layer '
+        "alone is too large for that. The operation itself must be split.",
         "deep": '`deep`: "{got}" sends gradients, weights or parts of every layer through a slow '
         "network in each step. Which way sends only what passes from one layer to the next?",
         "phones": '`phones`: "{got}" brings the rows to the devices of a data centre. These rows '
@@ -522,9 +523,9 @@ def split_ways(answer):  # noqa: D103
     if set(answer) != set(RIGHT_WAYS):
         raise Wrong("keys", wanted=sorted(RIGHT_WAYS), got=sorted(map(str, answer)))
     alone = {
-        "photos": "One pass over ten million photographs would take days.",
+        "photos": "It would see all ten million photographs alone, with seven others idle.",
         "chat": "Its state takes 24 GB, and a device has 16.",
-        "wide": "One matrix with its state takes 32 GB, and a device has 16.",
+        "wide": "The weights of one layer take 24 GB, and a device has 16.",
         "deep": "Its weights alone take more than a device has.",
         "phones": "The rows are spread over phones, and stay there.",
     }
@@ -536,7 +537,7 @@ def split_ways(answer):  # noqa: D103
             raise Wrong("small", got=got)
         if got == "one device":
             raise Wrong("alone", case=case, reason=alone[case])
-        raise Wrong(case, got=got, size={"photos": 1.6, "chat": 24}.get(case))
+        raise Wrong(case, got=got)
 
 
 # Predictions, quiz, cards -------------------------------------------------------------------------

@@ -61,8 +61,9 @@ TABLES = [  # the first one is square, so that a wrong axis gives numbers and no
         "a bias above and one below cancelled. Square first: {wanted}.",
         "each_refit": "your bias squared is {got}: the mean square of single refits, which is the "
         "whole error. The bias belongs to their mean: {wanted}.",
-        "bias": "for a table of {shape} your bias squared is {got}; expected {wanted}.",
-        "variance": "for a table of {shape} your variance is {got}; expected {wanted}.",
+        "bias": "for the predictions {table} and the truth {truth} your bias squared is {got}; "
+        "expected {wanted}.",
+        "variance": "for the predictions {table} your variance is {got}; expected {wanted}.",
     },
     hints=[
         "Work place by place, down the columns. What would the five models say on average? How far "
@@ -100,21 +101,21 @@ def decompose(answer):  # noqa: D103
             "root": [np.mean(p.std(axis=0, ddof=d)) for d in (0, 1)]
             + [np.sqrt(v) for v in variances],
         }
-        _explain(variance, variances, slips, "variance", p.var(axis=1).mean(), p)
+        _explain(variance, variances, slips, "variance", p.var(axis=1).mean(), p, truth)
         slips = {
             "not_squared": [off.mean(), np.abs(off).mean(), -off.mean(), np.sqrt(biases[0])],
             "places_first": [off.mean() ** 2],
             "each_refit": [whole],
         }
         along = np.mean((p.mean(axis=1) - truth) ** 2) if len(p) == p.shape[1] else np.nan
-        _explain(bias, biases, slips, "bias", along, p)
+        _explain(bias, biases, slips, "bias", along, p, truth)
 
 
 def _any(value, wanted) -> bool:
     return any(np.isclose(value, one, rtol=1e-3, atol=1e-6) for one in wanted)
 
 
-def _explain(got, right, slips, part, along_rows, table) -> None:
+def _explain(got, right, slips, part, along_rows, table, truth) -> None:
     """Raise the message for a wrong part of the decomposition."""
     if _any(got, right):
         return
@@ -123,7 +124,7 @@ def _explain(got, right, slips, part, along_rows, table) -> None:
     for key, values in slips.items():
         if _any(got, values):
             raise Wrong(key, got=got, wanted=float(right[0]))
-    raise Wrong(part, shape=table.shape, got=got, wanted=float(right[0]))
+    raise Wrong(part, table=table, truth=truth, got=got, wanted=float(right[0]))
 
 
 # E11.2 --------------------------------------------------------------------------------------------
@@ -137,11 +138,11 @@ BEST = {12: 5, 1000: 14}  # the test computes them
         "keys": "`degree` should be a dict with a degree for 12 and one for 1000; it is {got}.",
         "range": "{got} is no degree for {rows} points: choose a whole number from 0 to {most}.",
         "stiff": "degree {degree} for {rows} points is too stiff. Of its error beyond the noise, "
-        "{error}, the bias is {bias} and the variance {variance}; another degree reaches {best}. "
-        "These points can pay for more capacity.",
+        "{error}, bias squared is {bias} and the variance {variance}; another degree reaches "
+        "{best}. These points can pay for more capacity.",
         "wild": "degree {degree} for {rows} points is too wild. Of its error beyond the noise, "
-        "{error}, the variance is {variance} and the bias {bias}; another degree reaches {best}. "
-        "These points cannot hold so many parameters down.",
+        "{error}, the variance is {variance} and bias squared {bias}; another degree reaches "
+        "{best}. These points cannot hold so many parameters down.",
     },
     hints=[
         "Bias depends on the degree, hardly on the number of points. Variance grows with the "
@@ -276,15 +277,15 @@ def _stop(losses, patience, *, previous=False, keep=False, tie=False, late=0):
         "swapped": "the two numbers come in the other order: epochs run first, then the best one.",
         "zero_based": "for {losses} you say {got}: your epochs count from 0. Here the first epoch "
         "is 1.",
-        "early": "for {losses} with patience {patience} you stop after {got}, one epoch too early. "
+        "early": "for {losses} with patience {patience} you stop after {run}, one epoch too early. "
         "Patience 3 sits through three epochs without a new best, and stops after the third.",
-        "late": "for {losses} with patience {patience} you stop after {got}, an epoch too late. "
+        "late": "for {losses} with patience {patience} you stop after {run}, an epoch too late. "
         "Training stops as soon as the count of epochs without a new best *reaches* the patience.",
         "previous": "for {losses} with patience {patience} you say {got}, Keras {wanted}. One way "
         "to get this: comparing each loss with the one *before* it. It is compared with the best "
         "so far: 0.61 after 0.62 is no new best while 0.6 stands.",
-        "no_reset": "for {losses} with patience {patience} you stop after {got}, Keras after "
-        "{wanted}. The count starts again at 0 with each new best.",
+        "no_reset": "for {losses} with patience {patience} you stop after {run}, Keras after "
+        "{keras}. The count starts again at 0 with each new best.",
         "tie": "for {losses} with patience {patience} you say {got}, Keras {wanted}. An equal loss "
         "is no improvement.",
         "future": "for {losses} you name epoch {got} the best. Training had stopped after epoch "
@@ -334,7 +335,8 @@ def early_stop(answer):  # noqa: D103
         return
     k = next(k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)
     (losses, patience), got, right = CURVES[k], found[k], wanted[k]
-    seen = {"losses": losses, "patience": patience, "got": got, "wanted": right}
+    seen = {"losses": losses, "patience": patience, "got": got, "wanted": right,
+            "run": got[0], "keras": right[0]}  # fmt: skip
     if found == [(b, a) for a, b in wanted]:
         raise Wrong("swapped")
     if found == [(a - 1, b - 1) for a, b in wanted]:

@@ -24,8 +24,7 @@ SMALL, LARGE = 1e-9, 3.0  # the gradients of `scale`
         "does not bring it back.",
         "unscaled": "`scaled` is {got}, which is 1e-8 again. We ask for what float16 holds while "
         "the loss is scaled, before anything is divided.",
-        "scaled": "`scaled` is {got}. float16 holds 1e-8 * 1024 with about three digits: 1.02e-5 or "
-        "so.",
+        "scaled": "`scaled` is {got}. float16 holds 1e-8 * 1024 with about three digits: 1.02e-5.",
         "too_small": "with `scale` = {got} the gradient 1e-9 becomes {scaled}, and float16 makes 0 "
         "of that: everything up to 3e-8 goes there.",
         "too_large": "with `scale` = {got} the gradient 3 becomes {scaled}, which is infinite in "
@@ -48,9 +47,9 @@ def fate(plain, scaled, scale):  # noqa: D103
     scaled = expect.number(scaled, "`scaled`")
     if scaled == 0:
         raise Wrong("late")
-    if np.isclose(scaled, 1e-8, rtol=0.1):
+    if np.isclose(scaled, 1e-8, rtol=0.1, atol=0):
         raise Wrong("unscaled", got=scaled)
-    if not np.isclose(scaled, 1.024e-5, rtol=0.01):
+    if not np.isclose(scaled, 1.024e-5, rtol=0.01, atol=0):
         raise Wrong("scaled", got=scaled)
     scale = expect.number(scale, "`scale`")
     with np.errstate(over="ignore"):
@@ -84,21 +83,21 @@ def loss_scale_step(scale, good, finite, growth_steps):
         "skipped": "all gradients are finite, and you do not move the weights.",
         "not_halved": "gradients that are not finite come in at a scale of 1,024; afterwards the "
         "scale should be 512, and yours is {got}.",
-        "count_kept": "after a bad step your count of good steps is {got}. They must come in a row: "
-        "it starts again from 0.",
-        "always": "one good step after none, and your scale goes from 1,024 to {got}. It grows only "
-        "after `growth_steps` good steps in a row.",
+        "count_kept": "after a bad step your count of good steps is {got}. They must come in a "
+        "row: it starts again from 0.",
+        "always": "one good step after none, and your scale goes from 1,024 to {got}. It grows "
+        "only after `growth_steps` good steps in a row.",
         "not_counted": "one good step after {before}: the count should be {wanted}, and yours is "
         "{got}.",
         "never": "9 good steps, then the tenth, with growth_steps = 10: the scale should double, "
         "and yours goes from 1,024 to {got}.",
-        "late": "your scale doubles one step late: with growth_steps = 10 it is the tenth good step "
-        "that doubles it, the one that comes when `good` is 9.",
+        "late": "your scale doubles one step late: with growth_steps = 10 the tenth good step "
+        "doubles it, the one that comes when `good` is 9.",
         "count_after": "after doubling, your count of good steps is {got}. It starts again from 0: "
         "otherwise the scale doubles at each further step, or never again.",
         "walk": "step by step it looked right. Over a longer run we differ at step {step}: your "
         "scale is {got}, Keras's {wanted}.",
-        "number": "your function is right. After two bad steps and 2,000 good ones, from 32,768 on, "
+        "number": "your function is right. After two bad steps and 2,000 good ones, from 32,768, "
         "it gives {wanted}; `after` is {got}.",
     },
     hints=[
@@ -171,8 +170,8 @@ PARTS = ("weights", "gradients", "moments", "activations")
 @check.exercise(
     title="E17.3 Bytes for each parameter",
     messages={
-        "weight_only": "{what} is 4: that is the weight alone. Its gradient and AdamW's two moments "
-        "stay too.",
+        "weight_only": "{what} is 4: that is the weight alone. There are its gradient and AdamW's "
+        "two moments too.",
         "three": "{what} is 12: one of four numbers is missing. There are the weight, its gradient "
         "and AdamW's two moments.",
         "half": "you say 8, half of float32's 16. The layers compute in 16 bits, and what stays "
@@ -229,7 +228,7 @@ def clipped(gradients, threshold) -> list[np.ndarray]:
         "list": "return a list with one array for each gradient. For two gradients we got {got}.",
         "per_variable": "[3, 4] becomes [0.6, 0.8] and [0.3, 0.4] stays: you clip each variable on "
         "its own. Their ratio changes, and with it the direction of the step.",
-        "value": "[3, 4] becomes [1, 1]: you clip each number on its own. That changes the "
+        "each_number": "[3, 4] becomes [1, 1]: you clip each number on its own. That changes the "
         "direction.",
         "unclipped": "[3, 4] and [0.3, 0.4] come back unchanged, and their norm is {norm}, above "
         "the threshold 1.",
@@ -247,8 +246,8 @@ def clipped(gradients, threshold) -> list[np.ndarray]:
     hints=[
         "One norm for all: the root of the sum of all squares, over all arrays.",
         "The factor is threshold / norm, and never above 1.",
-        "`factor = min(1.0, threshold / norm)`, with care for a norm of 0; the argument's name says "
-        "how far the norm reaches",
+        "`factor = min(1.0, threshold / norm)`, with care for a norm of 0; the argument's name "
+        "says how far the norm reaches",
     ],
     why="One factor for all keeps the direction: only the length changes. In Keras that is "
     "`global_clipnorm`, in PyTorch `clip_grad_norm_`. `clipnorm` treats each variable alone.",
@@ -262,7 +261,7 @@ def clip(answer, argument):  # noqa: D103
         if _same(got, [[0.6, 0.8], [0.3, 0.4]]):
             raise Wrong("per_variable")
         if _same(got, [[1.0, 1.0], [0.3, 0.4]]):
-            raise Wrong("value")
+            raise Wrong("each_number")
         if _same(got, steep):
             raise Wrong("unclipped", norm=_norm(steep))
         if not np.isclose(_norm(got), 1.0, rtol=1e-3):
@@ -380,9 +379,9 @@ check.prediction(
     reasons={
         "a": "The optimizer would not mind the factor: Adam cancels it. But most gradients are 0 "
         "before the optimizer sees them.",
-        "b": "A few gradients survive, with one digit. That is not enough to learn from.",
-        "c": "Nearly all gradients of the first layer are 0 in float16: it stays where it was, and "
-        "little arrives elsewhere.",
+        "b": "A few gradients survive, with one digit: too few to move the first layer.",
+        "c": "Nearly all gradients of the first layer are 0 in float16: it stays where it was. The "
+        "last layer, in float32, learns alone, and slowly.",
     },
     answer="c",
 )
@@ -414,7 +413,7 @@ check.question(
     options={
         "a": ("all its layers", "A layer takes its policy when it is made, not when it is "
               "compiled."),
-        "b": ("nothing", "The layers were made under float32 and stay there. Build the model anew."),
+        "b": ("nothing", "The layers were made under float32 and stay so. Build the model anew."),
         "c": ("the optimizer", "An optimizer works in the dtype of the weights, float32."),
     },
     answer="b",
@@ -443,8 +442,8 @@ check.question(
 )  # fmt: skip
 check.question(
     "quiz_5",
-    "From the optimizer lesson: you multiply the loss by 1,024 in float32 and forget to divide. Who "
-    "notices?",
+    "From the optimizer lesson: you multiply the loss by 1,024 in float32 and forget to divide. "
+    "Who notices?",
     options={
         "a": ("SGD", "Its steps are 1,024 times longer. Adam's size cancels (but for epsilon), "
               "which is why it can hide such a slip."),

@@ -92,7 +92,9 @@ def test_keras_own_l1_has_no_exact_zero():
         import jax
 
         loss = jax.grad(lambda w: ops.mean((ops.matmul(X32, w) - Y32) ** 2) + penalty(w))
-        of = lambda: loss(weights.value)  # noqa: E731
+
+        def of():
+            return loss(weights.value)
     else:
         import tensorflow as tf
 
@@ -125,7 +127,9 @@ def test_each_step_is_that_of_a_float64_loop():
     weights = keras.Variable(np.full(8, 0.5, "float32"), name="kernel")
     w, v, total, zeros = np.full(8, 0.5), np.zeros(8), np.zeros(8), 0
     for step, extra in enumerate(noise, start=1):
-        optimizer.apply([2 * (weights - goal.astype("float32")) + extra.astype("float32")], [weights])
+        optimizer.apply(
+            [2 * (weights - goal.astype("float32")) + extra.astype("float32")], [weights]
+        )
         g = 2 * (w - goal) + extra
         total = 0.99 * total + 0.01 * g
         mean = total / (1 - 0.99**step)
@@ -195,7 +199,7 @@ def network(optimizer, **compiling):
 def test_fit_kills_kernels_and_no_bias(compiling):
     model = network(OrthantwiseL1(keras.optimizers.SGD(0.05), l1=1.0), **compiling)
     model.fit(X32, Y32, batch_size=60, epochs=30, verbose=0)
-    kernel, bias, top, last = model.get_weights()
+    kernel, _, top, last = model.get_weights()
     assert (kernel == 0).mean() > 0.9 and (top == 0).mean() > 0.5
     assert last[0] != 0
 

@@ -57,12 +57,12 @@ class FoldTuner(keras_tuner.Tuner):
 
     folds = FOLDS
 
-    def run_trial(self, trial, epochs):
+    def run_trial(self, trial, epochs, verbose):
         """Fit a model on each fold and return the mean of their last scores."""
         scores = []
         for train, held in self.folds:
             model = self.hypermodel.build(trial.hyperparameters)
-            data = {"validation_data": (X[held], Y[held]), "epochs": epochs, "verbose": 0}
+            data = {"validation_data": (X[held], Y[held]), "epochs": epochs, "verbose": verbose}
             history = model.fit(X[train], Y[train], batch_size=32, **data)
             scores.append(history.history["val_accuracy"][-1])
         return {"accuracy": float(np.mean(scores))}

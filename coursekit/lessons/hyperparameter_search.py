@@ -1,0 +1,606 @@
+"""Lesson 14, hyperparameter search: checks, hints, quiz and cards; and its small trainings."""
+
+import numpy as np
+
+from coursekit import datasets
+from coursekit.exercises import Lesson, Wrong, expect, learner_code
+from coursekit.exercises.wrong import a
+
+check = Lesson("hyperparameter_search", "Where should the next trial go?")
+
+
+def train(settings, epochs: int = 3) -> np.ndarray:
+    """Train a small network on the digits of seven writers for each setting, side by side.
+
+    Args:
+        settings: dicts of learning_rate (of Adam), batch_size, units and dropout.
+        epochs: of each training.
+
+    Returns:
+        Accuracies on three other writers, of shape (settings, epochs).
+    """
+    digits = datasets.load_digits().train
+    held = digits.groups["writer"] >= 7
+    return _trained(settings, epochs, (digits.x[held], digits.y[held]))
+
+
+def defend(setting, epochs: int = 3) -> np.ndarray:
+    """Train three seeds of one setting; return accuracies on two writers who chose nothing."""
+    held = datasets.load_digits().validation
+    return _trained([setting] * 3, epochs, (held.x, held.y))[:, -1]
+
+
+def _trained(settings, epochs, held) -> np.ndarray:
+    import keras
+
+    from coursekit.training import fit_many
+
+    digits = datasets.load_digits().train
+    rows = np.flatnonzero(digits.groups["writer"] < 7)
+    found = np.zeros((len(settings), epochs))
+    for size in sorted({int(s["batch_size"]) for s in settings}):
+        own = [k for k, s in enumerate(settings) if int(s["batch_size"]) == size]
+        models = []
+        for k in own:
+            keras.utils.set_random_seed(k)
+            hidden = keras.layers.Dense(int(settings[k]["units"]), "relu")
+            layers = [keras.Input((8, 8)), keras.layers.Flatten(), hidden]
+            layers += [keras.layers.Dropout(float(settings[k]["dropout"])), keras.layers.Dense(10)]
+            model = keras.Sequential(layers)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            optimizer = keras.optimizers.Adam(float(settings[k]["learning_rate"]))
+            model.compile(optimizer, loss, metrics=["accuracy"])
+            models.append(model)
+        histories = fit_many(
+            models, digits.x[rows], digits.y[rows], validation_data=held, epochs=epochs,
+            batch_size=size, seed=own, verbose=0,
+        )  # fmt: skip
+        found[own] = [history.history["val_accuracy"] for history in histories]
+    return found
+
+
+# E14.1 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E14.1 How large is a grid?",
+    messages={
+        "sum": "{got} is 10 x 5, the number of values there are. A trial picks one value of each "
+        "hyperparameter, and every combination is a trial.",
+        "swapped": "{got} is 10 to the 5th: five hyperparameters with ten values each. Here ten "
+        "hyperparameters have five values.",
+        "one_short": "{got} is 5 to the 9th: nine hyperparameters. There are ten.",
+        "number": "you answer {got}. Start with two hyperparameters of five values: 5 x 5 trials. "
+        "How many with a third one?",
+    },
+    hints=[
+        "One hyperparameter has 5 trials. Each further one multiplies their number.",
+        "V values and D hyperparameters: V x V x ... x V, D times.",
+        "`grid_size = ... ** ...`",
+    ],
+    why="Each of the D hyperparameters multiplies the number of trials by V, so a full grid has "
+    "V^D of them: 5^10 is 9,765,625.",
+    alternative="`len(list(itertools.product(range(5), repeat=10)))` counts them, slowly; "
+    "`np.prod([5] * 10)` multiplies.",
+)
+def grid_size(answer):  # noqa: D103
+    got = expect.number(answer, "`grid_size`")
+    for value, key in ((50, "sum"), (10**5, "swapped"), (5**9, "one_short")):
+        if got == value:
+            raise Wrong(key, got=int(got))
+    if got != 5**10:
+        raise Wrong("number", got=got)
+
+
+# E14.2 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E14.2 Sixty random trials",
+    messages={
+        "expected": "{got} is 60 x 0.05: how many of the trials you expect in the best 5 %. A "
+        "probability is at most 1.",
+        "certain": "{got} would be certain. Each trial misses the best 5 % with probability 0.95, "
+        "and all sixty may miss.",
+        "all_miss": "{got} is the probability that all sixty miss. We asked for the opposite.",
+        "one": "{got} is what one trial reaches. Sixty have sixty chances.",
+        "percent": "{got} is right in percent. Give a probability between 0 and 1.",
+        "number": "you answer {got}. One trial misses with probability 0.95. With what probability "
+        "do all sixty miss?",
+    },
+    hints=[
+        "It is easier to ask for the opposite: that no trial lands in the best 5 %.",
+        "Sixty independent misses: 0.95 x 0.95 x ..., sixty factors.",
+        "`sixty_random = 1 - ... ** 60`",
+    ],
+    why="All sixty miss with probability 0.95^60, about 0.046; so at least one lands in the best "
+    "5 % with 0.954. The number of hyperparameters does not occur in it. (The best 5 % of the "
+    "space you draw from: a bad space has a bad best.)",
+    alternative="`scipy.stats.binom.sf(0, 60, 0.05)`, or a simulation: "
+    "`np.mean(rng.random((100_000, 60)).min(1) < 0.05)`.",
+)
+def sixty_random(answer):  # noqa: D103
+    got = expect.number(answer, "`sixty_random`")
+    if abs(got - (1 - 0.95**60)) < 0.005:  # a simulation will do
+        return
+    for value, key in ((3.0, "expected"), (1.0, "certain"), (0.95**60, "all_miss"), (0.05, "one")):
+        if abs(got - value) < 0.003:
+            raise Wrong(key, got=got)
+    if abs(got - 100 * (1 - 0.95**60)) < 0.6:
+        raise Wrong("percent", got=got)
+    raise Wrong("number", got=got)
+
+
+# E14.3 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E14.3 Draw learning rates",
+    messages={
+        "count": "for `count=4000` you return {got} values.",
+        "exponents": "your values lie from {low} to {high}: these look like exponents. Raise 10 "
+        "to them.",
+        "range": "your values lie from {low} to {high}; the rates should be from 0.0001 to 0.1.",
+        "uniform": "{share} of your rates are above 0.01. So the two decades below it, where the "
+        "best rate may well lie, share what is left. Draw the exponent uniformly instead.",
+        "few": "your {count} rates take {got} different values. Then a search tries these alone, "
+        "as a grid does.",
+        "same": "two calls with generators of different seeds return the same rates. Draw from "
+        "`rng`.",
+        "decades": "the decades from 0.0001, 0.001 and 0.01 get {got} of your rates; a third each "
+        "is wanted.",
+    },
+    hints=[
+        "A rate of 0.001 differs from 0.01 as much as 0.01 does from 0.1: by a factor.",
+        "Draw the exponent uniformly between -4 and -1, then take 10 to that power.",
+        "`return 10 ** rng.uniform(..., ..., count)`",
+    ],
+    hints_for={"range": "Which base belongs to the exponents -4 and -1?"},
+    why="Learning rates act by factors, so each decade should get as many trials. A uniform draw "
+    "puts 90 % of them into the top decade.",
+    alternative="`np.exp(rng.uniform(np.log(1e-4), np.log(1e-1), count))`; in KerasTuner "
+    '`hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")`.',
+)
+def sample_rates(answer):  # noqa: D103
+    expect.function(answer, "`sample_rates`")
+    draws = []
+    for seed in (1, 2):
+        with learner_code():
+            got = answer(np.random.default_rng(seed), 4000)
+        if isinstance(got, tuple | list) or hasattr(got, "__next__"):
+            got = expect.items(got, at_most=5000)
+        draws.append(expect.array(got, what="the result").astype(float).ravel())
+    rates = draws[0]
+    if len(rates) != 4000:
+        raise Wrong("count", got=len(rates))
+    low, high = float(rates.min()), float(rates.max())
+    if low >= -4.01 and high <= -0.99:
+        raise Wrong("exponents", low=low, high=high)
+    if low < 0.9999e-4 or high > 0.10001:
+        raise Wrong("range", low=low, high=high)
+    if len(np.unique(rates)) < 400:
+        raise Wrong("few", count=4000, got=len(np.unique(rates)))
+    if np.array_equal(*draws):
+        raise Wrong("same")
+    top = float(np.mean(rates > 0.01))
+    if top > 0.85:
+        raise Wrong("uniform", share=f"{top:.0%}")
+    shares = np.histogram(np.log10(rates), np.linspace(-4, -1, 7))[0] / len(rates)
+    if np.abs(shares - 1 / 6).max() > 0.04:
+        thirds = shares.reshape(3, 2).sum(1)
+        raise Wrong("decades", got=", ".join(f"{share:.0%}" for share in thirds))
+
+
+# E14.4 --------------------------------------------------------------------------------------------
+
+KINDS = {
+    "kernel": "parameter",
+    "bias": "parameter",
+    "embedding": "parameter",
+    "gamma": "parameter",
+    "layers": "hyperparameter",
+    "dropout_rate": "hyperparameter",
+    "batch_size": "hyperparameter",
+    "initial_rate": "hyperparameter",
+    "moving_mean": "state",
+    "adam_moment": "state",
+    "iterations": "state",
+    "rate_at_step_500": "state",
+}
+
+
+@check.exercise(
+    title="E14.4 Parameter, hyperparameter or state?",
+    messages={
+        "keys": "the answer needs the twelve keys of the stub; {got}.",
+        "kind": 'for {name} you wrote {got}; choose "parameter", "hyperparameter" or "state".',
+        "moving_hyper": "nobody sets the moving mean of batch normalization before training: the "
+        "layer computes it from the batches it meets.",
+        "moving_parameter": "the moving mean is stored among the weights, and Keras counts it as "
+        "non-trainable: no gradient reaches it. Which word is for what training merely keeps?",
+        "scheduled": "no gradient moves the rate at step 500: a schedule computes it from the "
+        "step. What you set is the schedule.",
+        "initial": "you write the initial rate into the recipe before training, and training never "
+        "changes it.",
+        "moment": "Adam's moments come from gradients, but predictions do not use them: they are "
+        "the optimizer's memory.",
+        "iterations": "the counter is neither chosen nor learned: it goes up by one a step.",
+        "parameter_wrong": "{name} moves with every gradient step, and predictions use it. "
+        "You wrote {got}.",
+        "hyper_wrong": "{name} is fixed before training, and no step changes it. You wrote {got}.",
+    },
+    hints=[
+        "Ask of each: do I set it before training? If not: does the gradient of the loss move it?",
+        "Four of each. What training keeps without learning it by gradient, it needs to go on.",
+        "The moving mean, Adam's moment, the counter, the scheduled rate: computed on the way.",
+    ],
+    why="Parameters live inside the model and gradients move them; hyperparameters are set "
+    "outside, before training; the rest is state, kept to continue.",
+    alternative="Of the rate at step 500 one can say that the schedule, a hyperparameter, fixes "
+    'it: "hyperparameter" is accepted.',
+)
+def kinds(answer):  # noqa: D103
+    if not isinstance(answer, dict):
+        raise Wrong("type", what="`kinds`", wanted="a dict", got=a(answer))
+    given = {str(k).strip(): v for k, v in answer.items()}
+    missing = [k for k in KINDS if k not in given]
+    extra = [k for k in given if k not in KINDS]
+    if missing or extra:
+        words = [f"missing: {', '.join(missing)}"] * bool(missing)
+        words += [f"unknown: {', '.join(extra)}"] * bool(extra)
+        raise Wrong("keys", got="; ".join(words))
+    words = {name: _kind(name, value) for name, value in given.items()}
+    special = {
+        ("moving_mean", "hyperparameter"): "moving_hyper",
+        ("moving_mean", "parameter"): "moving_parameter",
+        ("rate_at_step_500", "parameter"): "scheduled",
+        ("adam_moment", "parameter"): "moment",
+        ("adam_moment", "hyperparameter"): "moment",
+        ("iterations", "parameter"): "iterations",
+        ("iterations", "hyperparameter"): "iterations",
+        ("initial_rate", "parameter"): "initial",
+        ("initial_rate", "state"): "initial",
+    }
+    for name, wanted in KINDS.items():
+        got = words[name]
+        if got == wanted or (name, got) == ("rate_at_step_500", "hyperparameter"):
+            continue
+        key = "parameter_wrong" if wanted == "parameter" else "hyper_wrong"
+        raise Wrong(special.get((name, got), key), name=name.replace("_", " "), got=got)
+
+
+def _kind(name: str, value) -> str:
+    text = str(value).strip().lower().rstrip("s.")
+    for kind in ("parameter", "hyperparameter", "state"):
+        if text and text[0] in "phs" and kind.startswith(text):
+            return kind
+    raise Wrong("kind", name=name, got=value)
+
+
+# E14.5 --------------------------------------------------------------------------------------------
+
+
+@check.exercise(
+    title="E14.5 One at a time",
+    messages={
+        "pair": "return two numbers, the row of the rate and the column of the batch size; you "
+        "return {got}.",
+        "range": "you return {got}, which lies outside the table of {shape}.",
+        "joint": "you return {got}: the lowest place of the whole table. That is a joint search. "
+        "In turn, each step looks along one row or one column.",
+        "one_change": "you return {got}: the best rate for the first batch size, and there you "
+        "stop. Now the batch size, then the rate again, until nothing changes.",
+        "one_round": "you return {got}, where one round ends. After the batch size has changed, "
+        "another rate may be better: go on until a round changes nothing.",
+        "batch_first": "you return {got}: that is where the turns end when the batch size goes "
+        "first. Start with the rate.",
+        "highest": "you return {got}, where the turns end if each takes the highest loss. Lower is "
+        "better.",
+        "swapped": "you return {got}: column first. Return the row (rate), then the column.",
+        "stayed": "you return {got}, where you started. Row {rate} is lower in that column.",
+        "place": "from rate {rate} and batch {batch} you return {got}; turns end at {wanted}.",
+    },
+    hints=[
+        "Hold the batch size: one column of the table. Where is it lowest?",
+        "Then hold that rate: one row. Repeat both until the pair stays what it was.",
+        "`rate = loss[:, batch].argmin()`, then `batch = loss[rate].argmin()`, in a `while` loop.",
+    ],
+    hints_for={"one_round": "Put both lines into a loop, and remember the pair from before."},
+    why="Each turn moves along one axis, so the walk stops where no single change helps, although "
+    "changing both would. Where it stops depends on where it started.",
+    alternative="`np.argmin(loss[:, batch])` in a fixed number of rounds, such as 20: more rounds "
+    "than needed change nothing.",
+)
+def in_turn(answer):  # noqa: D103
+    expect.function(answer, "`in_turn`")
+    for table, rate, batch in _tables():
+        given = table.copy()
+        with learner_code():
+            got = answer(given, rate, batch)
+        if not np.array_equal(given, table):
+            raise Wrong("mutated", argument="loss")
+        if isinstance(got, dict):
+            got = list(got.values())
+        got = expect.array(got, what="the result").ravel()
+        if len(got) != 2 or (got != np.round(got)).any():
+            raise Wrong("pair", got=got)
+        _judge_place(tuple(map(int, got)), table, rate, batch)
+
+
+def _judge_place(got, table, rate, batch) -> None:
+    wanted = _turns(table, rate, batch)
+    if got == wanted:
+        return
+    shown = {"got": got, "rate": rate, "batch": batch, "wanted": wanted}
+    if not (0 <= got[0] < table.shape[0] and 0 <= got[1] < table.shape[1]):
+        if got == wanted[::-1]:
+            raise Wrong("swapped", **shown)
+        raise Wrong("range", got=got, shape=" x ".join(map(str, table.shape)))
+    first = int(table[:, batch].argmin())
+    named = {
+        "joint": tuple(map(int, np.unravel_index(table.argmin(), table.shape))),
+        "one_change": (first, batch),
+        "one_round": (first, int(table[first].argmin())),
+        "batch_first": _turns(table.T, batch, rate)[::-1],
+        "highest": _turns(-table, rate, batch),
+        "swapped": wanted[::-1],
+    }
+    for key, place in named.items():
+        if got == place:
+            raise Wrong(key, **shown)
+    if got == (rate, batch):
+        raise Wrong("stayed", got=got, rate=first)
+    raise Wrong("place", **shown)
+
+
+def _turns(table, rate, batch) -> tuple[int, int]:
+    while True:
+        before = rate, batch
+        rate = int(table[:, batch].argmin())
+        batch = int(table[rate].argmin())
+        if (rate, batch) == before:
+            return before
+
+
+def _tables():
+    """Return tables on which each wrong way ends elsewhere."""
+    rows, columns = np.mgrid[0:9, 0:7]
+    for across, start in ((3.0, (8, 1)), (4.0, (0, 6))):
+        valley = across * (rows - 1.2 * columns) ** 2 + (rows + columns - 7.3) ** 2
+        yield valley / 50 + 0.01 * np.sin(5.0 * rows + 3.0 * columns), *start
+    yield np.random.default_rng(24).random((6, 8)), 0, 3
+
+
+# E14.6 --------------------------------------------------------------------------------------------
+
+NAMES = ("learning_rate", "batch_size", "units", "dropout")
+LIMITS = {
+    "learning_rate": (1e-5, 1.0),
+    "batch_size": (1, 1024),
+    "units": (1, 1024),
+    "dropout": (0.0, 0.95),
+}
+
+
+@check.exercise(
+    title="E14.6 Sixty trainings",
+    messages={
+        "settings": "`plan` should be a list of dicts with the keys learning_rate, batch_size, "
+        "units and dropout; entry {place} is {got}.",
+        "limits": "entry {place} of `plan` has {name} = {got}; sensible values lie from {low} to "
+        "{high}.",
+        "too_many": "`plan` has {got} trainings. The budget is 60.",
+        "unspent": "`plan` has {got} trainings of 60. What is left could have found a better one.",
+        "fixed": "{name} is {got} in every training. Four hyperparameters are to be searched.",
+        "grid": "{count} trainings, and {got} different learning rates: a grid spends them on "
+        "repeating rates. Drawn at random, sixty trainings try sixty.",
+        "uniform": "{share} of your learning rates are above 0.01 and {few} below 0.001: drawn "
+        "uniformly, the top decade takes nearly all. Draw the exponent.",
+        "scores": "`scores` should hold one accuracy for each of the {wanted} trainings: "
+        "`train(plan)[:, -1]`. It has shape {got}.",
+        "not_planned": "`choice` is none of the settings in `plan`: {got}.",
+        "not_best": "your choice scored {got}; another training of the plan scored {best}. "
+        "What speaks for a setting that is so much lower?",
+        "chosen_score": "you report {got}, the score by which it was chosen: the highest of "
+        "{count}, and luck helped it there. On writers who chose nothing three seeds reach "
+        "{wanted}.",
+        "reported": "you report {got}; on writers who chose nothing three seeds of your choice "
+        "reach {wanted}.",
+    },
+    hints=[
+        "Random draws: each training then tries a new value of everything that matters.",
+        "Rates by their exponent. Then `train(plan)[:, -1]`, `np.argmax`, `defend(choice)`.",
+        "`plan = [{'learning_rate': 10 ** rng.uniform(-4, -1), ...} for _ in range(60)]`",
+    ],
+    hints_for={"chosen_score": "`defend(choice)` trains it anew and scores it on other writers."},
+    why="Random settings with log-uniform rates spend sixty trainings on sixty values of each "
+    "continuous hyperparameter. The winner's own score is too good, so other writers defend it.",
+    alternative="Thirty random ones, then thirty more around the best; or a Latin hypercube, or "
+    "`scipy.stats.qmc`.",
+)
+def sixty(plan, scores, choice, reported):  # noqa: D103
+    plan = _settings(plan)
+    rates = np.array([float(s["learning_rate"]) for s in plan])
+    if len(plan) > 60:
+        raise Wrong("too_many", got=len(plan))
+    if len(plan) < 45:
+        raise Wrong("unspent", got=len(plan))
+    for name in NAMES:
+        values = {float(s[name]) for s in plan}
+        if len(values) == 1:
+            raise Wrong("fixed", name=name, got=values.pop())
+    distinct = len(np.unique(np.round(np.log10(rates), 3)))
+    if distinct <= 12:
+        raise Wrong("grid", count=len(plan), got=distinct)
+    high, few = float(np.mean(rates > 0.01)), int(np.sum(rates < 0.001))
+    if high > 0.75 and few <= 3:
+        raise Wrong("uniform", share=f"{high:.0%}", few=few)
+    scores = expect.array(scores, what="`scores`").astype(float)
+    if scores.shape == (len(plan), 3):  # accuracies after each epoch
+        scores = scores[:, -1]
+    if scores.size != len(plan):
+        raise Wrong("scores", got=scores.shape, wanted=len(plan))
+    if hasattr(choice, "to_dict"):
+        choice = choice.to_dict()
+    same = [k for k, s in enumerate(plan) if isinstance(choice, dict) and _equal(s, choice)]
+    if not same:
+        raise Wrong("not_planned", got=choice)
+    best, own = float(scores.max()), float(scores.ravel()[same].max())
+    if own < best - 0.02:
+        raise Wrong("not_best", got=own, best=best)
+    defended = defend(plan[same[0]])
+    got = expect.number(reported, "`reported`")
+    if defended.min() - 0.006 <= got <= defended.max() + 0.006:
+        return
+    wanted = f"{defended.min():.2f} to {defended.max():.2f}"
+    key = "chosen_score" if abs(got - own) < 1e-6 else "reported"
+    raise Wrong(key, got=got, count=len(plan), wanted=wanted)
+
+
+def _settings(plan) -> list[dict]:
+    if hasattr(plan, "to_dict") and hasattr(plan, "columns"):
+        plan = plan.to_dict("records")
+    plan = expect.items(plan, at_most=10**4, what="`plan`")
+    for place, setting in enumerate(plan):
+        if not isinstance(setting, dict) or not set(NAMES) <= set(setting):
+            raise Wrong("settings", place=place, got=setting)
+        for name, (low, high) in LIMITS.items():
+            value = expect.number(setting[name], f"{name} of entry {place}")
+            if not low <= value <= high:
+                raise Wrong("limits", place=place, name=name, got=value, low=low, high=high)
+    return plan
+
+
+def _equal(one, other) -> bool:
+    return set(NAMES) <= set(other) and all(
+        np.isclose(float(one[name]), float(other[name])) for name in NAMES
+    )
+
+
+# Predictions, quiz, cards -------------------------------------------------------------------------
+
+check.prediction(
+    "predict_nine",
+    reasons={
+        "a": "The grid spreads evenly over the square. Of the setting that matters it still tries "
+        "three values, each of them three times.",
+        "b": "Nine random points hold nine values of the setting that matters. The grid holds "
+        "three, and repeats each for a setting that hardly counts.",
+        "c": "They have the same number of trials, and not the same number of values to try.",
+    },
+    answer="b",
+)
+check.prediction(
+    "predict_turn",
+    reasons={
+        "a": "That would hold if each best rate were best for all batch sizes. Here they go up "
+        "together.",
+        "b": "The valley lies across the axes: from its floor every single change climbs, so the "
+        "walk stops early. Where, depends on the start.",
+        "c": "The joint search has seen all places, so nothing can be below it.",
+    },
+    answer="b",
+)
+check.prediction(
+    "predict_race",
+    reasons={
+        "a": "Random search ignores what the trials have shown. The other two use it.",
+        "b": "One learns where good settings lie, the other drops bad ones early. Both beat "
+        "guessing here, and between them the runs overlap.",
+        "c": "Look at the low end of the random runs: with nine draws, some are unlucky.",
+    },
+    answer="b",
+)
+check.question(
+    "quiz_1",
+    "A 3 by 3 grid over learning rate and dropout. How many learning rates has it tried?",
+    options={
+        "a": ("nine", "It has made nine trials. Each rate came three times."),
+        "b": ("three", "Three values an axis, however many trials. Nine random trials try nine."),
+        "c": ("one", "It holds three."),
+    },
+    answer="b",
+)
+check.question(
+    "quiz_2",
+    "Does a wider layer help? You compare widths 16 and 64. What do you do with the learning rate?",
+    options={
+        "a": (
+            "tune it for each width",
+            "The width is the scientific question; the rate is a nuisance, whose best value may "
+            "differ by width. Each width gets its best.",
+        ),
+        "b": (
+            "hold it at the value that was tuned for 16",
+            "Then 64 competes with a rate made for another width.",
+        ),
+        "c": ("leave it to chance", "Then the rate decides the comparison, by accident."),
+    },
+    answer="a",
+)
+check.question(
+    "quiz_3",
+    "A Gaussian process has found a good region. Its next trial lies far away from it. Why?",
+    options={
+        "a": ("it has forgotten the region", "Its prediction there is as good as before."),
+        "b": (
+            "uncertainty far away is large, and the bound adds it to the mean",
+            "That is exploration: a place may be better where little is known.",
+        ),
+        "c": ("a fault", "Without such trials it would never leave its first good region."),
+    },
+    answer="b",
+)
+check.question(
+    "quiz_4",
+    "From cross-validation: of 60 trials you report the best score. It is ...",
+    options={
+        "a": ("unbiased, being cross-validated", "Each score is fair. The highest of 60 is not."),
+        "b": (
+            "too good: it was chosen",
+            "Score the winner on rows that chose nothing, or repeat the search inside folds.",
+        ),
+        "c": ("too low", "Luck works upwards when the highest is chosen."),
+    },
+    answer="b",
+)
+check.question(
+    "quiz_5",
+    "From optimizers: the loss is multiplied by 1000. Which optimizer needs a new learning rate?",
+    options={
+        "a": ("SGD", "Its step is the rate times the gradient, which is 1000 times larger."),
+        "b": ("Adam", "It divides by the size of the gradients; the factor cancels."),
+        "c": ("both", "Adam's step does not change."),
+    },
+    answer="a",
+)
+check.card(
+    "Name six kinds of hyperparameters.",
+    "Learning rate; batch size; epochs; architecture (layers, units, activations); regularisation "
+    "strength (lambda, dropout rate); the optimizer and its settings (momentum, betas).",
+)
+check.card(
+    "Why do nine random trials beat a 3 by 3 grid?",
+    "Settings differ in how much they matter. Random trials try nine values of each; the grid "
+    "tries three of each, and repeats them (Bergstra and Bengio 2012).",
+)
+check.card(
+    "What are scientific, nuisance and fixed hyperparameters?",
+    "Scientific: what the question is about. Nuisance: tuned for each value of it, or the "
+    "comparison is unfair. Fixed: held, and part of the answer's conditions.",
+)
+check.card(
+    "What do GP and TPE stand for, and what are they for?",
+    "Gaussian process and tree-structured Parzen estimator: surrogates that predict the score of "
+    "an untried setting, so that the next trial balances good places and unknown ones.",
+)
+check.card(
+    "How does Hyperband spend its epochs?",
+    "Many settings for few epochs, the best third of them for three times as many, and so on; with "
+    "several such brackets, in case early scores mislead.",
+)
+check.card(
+    "When is one change at a time right?",
+    "To find a fault, or to learn what a change does (ablation). For tuning it misses what two "
+    "settings do together.",
+)

@@ -1,0 +1,266 @@
+"""Lesson 14: right answers of several kinds, and what each wrong one is told."""
+
+import itertools
+
+import keras_tuner
+import numpy as np
+import pandas as pd
+import pytest
+from answers import row
+
+from coursekit.lessons import hyperparameter_search as lesson
+
+KINDS = lesson.KINDS
+
+
+# E14.3
+
+
+def rates(rng, count):
+    return 10 ** rng.uniform(-4, -1, count)
+
+
+def rates_natural(rng, count):
+    return np.exp(rng.uniform(np.log(1e-4), np.log(1e-1), count))
+
+
+def rates_of_keras_tuner(rng, count):
+    hp = keras_tuner.HyperParameters()
+    hp.Float("rate", 1e-4, 1e-1, sampling="log")
+    return [hp.space[0].random_sample(int(rng.integers(1, 2**31))) for _ in range(count)]
+
+
+def rates_by_generator(rng, count):
+    return (1e-4 * 1000 ** rng.random() for _ in range(count))
+
+
+def rates_in_two_steps(rng, count):
+    """A decade first, then a place in it: uniform within the decade, which is not log-uniform."""
+    return 10.0 ** rng.integers(-4, -1, count) * rng.uniform(1, 10, count)
+
+
+def rates_grid(rng, count):
+    return 10.0 ** rng.integers(-4, 0, count)
+
+
+# E14.5
+
+
+def turns(loss, rate, batch):
+    for _ in range(30):
+        rate = np.argmin(loss[:, batch])
+        batch = np.argmin(loss[rate])
+    return rate, batch
+
+
+def turns_listed(loss, rate, batch):
+    places = []
+    while (rate, batch) not in places:
+        places.append((rate, batch))
+        rate = min(range(len(loss)), key=lambda r: loss[r][batch])
+        batch = min(range(len(loss[0])), key=lambda b: loss[rate][b])
+    return [rate, batch]
+
+
+def turns_as_dict(loss, rate, batch):
+    return dict(zip(("rate", "batch"), map(int, turns(loss, rate, batch)), strict=True))
+
+
+def jointly(loss, rate, batch):
+    return np.unravel_index(loss.argmin(), loss.shape)
+
+
+def one_change(loss, rate, batch):
+    return loss[:, batch].argmin(), batch
+
+
+def one_round(loss, rate, batch):
+    rate = loss[:, batch].argmin()
+    return rate, loss[rate].argmin()
+
+
+def batch_first(loss, rate, batch):
+    for _ in range(30):
+        batch = loss[rate].argmin()
+        rate = loss[:, batch].argmin()
+    return rate, batch
+
+
+def by_values(loss, rate, batch):
+    rate, batch = turns(loss, rate, batch)
+    return loss[rate, batch], loss[rate, batch]
+
+
+def next_door(loss, rate, batch):
+    rate, batch = turns(loss, rate, batch)
+    return (rate + 1) % len(loss), batch
+
+
+def in_place(loss, rate, batch):
+    best = turns(loss, rate, batch)
+    loss -= loss.min()
+    return best
+
+
+# E14.6
+
+
+def plan(count=60, low=-4, high=-1, seed=0, units=(16, 64)):
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "learning_rate": float(10 ** rng.uniform(low, high)),
+            "batch_size": int(rng.choice([32, 128])),
+            "units": int(rng.choice(units)),
+            "dropout": float(rng.choice([0.0, 0.3])),
+        }
+        for _ in range(count)
+    ]
+
+
+def full_grid():
+    axes = (np.geomspace(1e-4, 1e-1, 7), [32, 128], [16, 64], [0.0, 0.3])
+    return [dict(zip(lesson.NAMES, values, strict=True)) for values in itertools.product(*axes)]
+
+
+def uniform():
+    rng = np.random.default_rng(3)
+    return [{**s, "learning_rate": float(rng.uniform(1e-4, 1e-1))} for s in plan()]
+
+
+@pytest.fixture(autouse=True)
+def no_training(monkeypatch):
+    """Three seeds of a setting score 0.9, 0.91 and 0.92 on writers who chose nothing."""
+    monkeypatch.setattr(lesson, "defend", lambda setting: np.array([0.9, 0.91, 0.92]))
+
+
+def sixty(key, settings, top=0.96, reported=0.91, choice=7):
+    """A row whose setting 7 scores highest."""
+    scores = np.full(len(settings), 0.8)
+    if len(settings) > 7:
+        scores[7] = top
+    chosen = settings[choice] if isinstance(choice, int) and len(settings) > choice else choice
+    return row("sixty", key, settings, scores, chosen, reported)
+
+
+SIXTY = plan()
+SCORES = np.where(np.arange(60) == 7, 0.96, 0.8)
+COARSE_THEN_FINE = plan(30) + plan(30, low=-2.2, high=-1.4, seed=1)
+
+ANSWERS = [
+    row("grid_size", "ok", 5**10),
+    row("grid_size", "alternative", np.prod([5] * 10)),
+    row("grid_size", "alternative", 9_765_625.0),
+    row("grid_size", "todo", ...),
+    row("grid_size", "sum", 50),
+    row("grid_size", "swapped", 10**5),
+    row("grid_size", "one_short", 5**9),
+    row("grid_size", "number", 5**10 - 1),
+    row("grid_size", "type", "5**10"),
+    row("sixty_random", "ok", 1 - 0.95**60),
+    row("sixty_random", "alternative", np.float32(0.954)),
+    row(
+        "sixty_random",
+        "alternative",
+        np.mean(np.random.default_rng(0).random((20_000, 60)).min(1) < 0.05),
+    ),
+    row("sixty_random", "todo", ...),
+    row("sixty_random", "expected", 3.0),
+    row("sixty_random", "expected", 0.05 * 60),
+    row("sixty_random", "certain", 1),
+    row("sixty_random", "certain", True * 1.0),
+    row("sixty_random", "all_miss", 0.95**60),
+    row("sixty_random", "one", 0.05),
+    row("sixty_random", "percent", 95.4),
+    row("sixty_random", "number", 0.6),
+    row("sixty_random", "number", 1 - 0.05**60 - 0.1),
+    row("sample_rates", "ok", rates),
+    row("sample_rates", "alternative", rates_natural),
+    row("sample_rates", "alternative", rates_of_keras_tuner),
+    row("sample_rates", "alternative", rates_by_generator),
+    row("sample_rates", "alternative", lambda rng, count: pd.Series(rates(rng, count))),
+    row("sample_rates", "alternative", lambda rng, n: rates(np.random.default_rng(), n)),
+    row("sample_rates", "todo", lambda rng, count: ...),
+    row("sample_rates", "uniform", lambda rng, count: rng.uniform(1e-4, 1e-1, count)),
+    row("sample_rates", "exponents", lambda rng, count: rng.uniform(-4, -1, count)),
+    row("sample_rates", "range", lambda rng, count: np.exp(rng.uniform(-4, -1, count))),
+    row("sample_rates", "range", lambda rng, count: 10 ** rng.uniform(-5, -1, count)),
+    row("sample_rates", "few", rates_grid),
+    row("sample_rates", "same", lambda rng, count: np.geomspace(1e-4, 1e-1, count)),
+    row("sample_rates", "decades", rates_in_two_steps),
+    row("sample_rates", "decades", lambda rng, n: 10 ** np.clip(rng.normal(-2.5, 0.7, n), -4, -1)),
+    row("sample_rates", "count", lambda rng, count: 10 ** rng.uniform(-4, -1)),
+    row("sample_rates", "called", rates(np.random.default_rng(0), 9)),
+    row("kinds", "ok", dict(KINDS)),
+    row("kinds", "alternative", {k: v[0].upper() for k, v in KINDS.items()}),
+    row("kinds", "alternative", {**KINDS, "rate_at_step_500": "Hyperparameters"}),
+    row("kinds", "todo", dict.fromkeys(KINDS, ...)),
+    row("kinds", "moving_hyper", {**KINDS, "moving_mean": "hyperparameter"}),
+    row("kinds", "moving_parameter", {**KINDS, "moving_mean": "parameter"}),
+    row("kinds", "scheduled", {**KINDS, "rate_at_step_500": "parameter"}),
+    row("kinds", "initial", {**KINDS, "initial_rate": "parameter"}),
+    row("kinds", "initial", {**KINDS, "initial_rate": "state"}),
+    row("kinds", "moment", {**KINDS, "adam_moment": "parameter"}),
+    row("kinds", "iterations", {**KINDS, "iterations": "hyperparameter"}),
+    row("kinds", "parameter_wrong", {**KINDS, "gamma": "hyperparameter"}),
+    row("kinds", "hyper_wrong", {**KINDS, "dropout_rate": "parameter"}),
+    row("kinds", "keys", {"kernel": "parameter"}),
+    row("kinds", "keys", {**KINDS, "momentum": "hyperparameter"}),
+    row("kinds", "kind", {**KINDS, "bias": "weight"}),
+    row("kinds", "kind", {**KINDS, "bias": None}),
+    row("kinds", "type", list(KINDS.values())),
+    row("in_turn", "ok", turns_listed),
+    row("in_turn", "alternative", turns),
+    row("in_turn", "alternative", turns_as_dict),
+    row("in_turn", "alternative", lambda *case: np.array(turns(*case))),
+    row("in_turn", "todo", lambda loss, rate, batch: ...),
+    row("in_turn", "joint", jointly),
+    row("in_turn", "one_change", one_change),
+    row("in_turn", "one_round", one_round),
+    row("in_turn", "batch_first", batch_first),
+    row("in_turn", "highest", lambda loss, *start: turns(-loss, *start)),
+    row("in_turn", "swapped", lambda *case: turns(*case)[::-1]),
+    row("in_turn", "stayed", lambda loss, rate, batch: (rate, batch)),
+    row("in_turn", "place", next_door),
+    row("in_turn", "range", lambda loss, rate, batch: (len(loss), batch)),
+    row("in_turn", "pair", by_values),
+    row("in_turn", "pair", lambda loss, rate, batch: loss.min()),
+    row("in_turn", "mutated", in_place),
+    row("in_turn", "none", lambda loss, rate, batch: print(turns(loss, rate, batch))),
+    sixty("ok", SIXTY),
+    sixty("alternative", COARSE_THEN_FINE),
+    sixty("alternative", SIXTY[:50], reported=0.9),
+    row("sixty", "alternative", pd.DataFrame(SIXTY), list(SCORES), SIXTY[7], np.float64(0.915)),
+    row("sixty", "alternative", SIXTY, np.stack([SCORES] * 3, 1), SIXTY[7], 0.92),
+    row("sixty", "alternative", SIXTY, SCORES, pd.Series(SIXTY[7]), 0.91),
+    sixty("alternative", SIXTY, top=0.81, choice=3),
+    row("sixty", "todo", [{"learning_rate": ...}], ..., ..., ...),
+    sixty("grid", full_grid()),
+    sixty("uniform", uniform()),
+    sixty("too_many", plan(64)),
+    sixty("unspent", plan(12)),
+    sixty("fixed", plan(units=(64,))),
+    sixty("settings", [{"rate": 0.1}] * 60),
+    sixty("settings", [0.1] * 60),
+    sixty("limits", plan(low=-8, high=-6)),
+    row("sixty", "scores", SIXTY, SCORES[:9], SIXTY[7], 0.91),
+    sixty("not_planned", SIXTY, choice={**SIXTY[7], "units": 17}),
+    sixty("not_planned", SIXTY, choice="the seventh"),
+    sixty("not_best", SIXTY, choice=3),
+    sixty("chosen_score", SIXTY, reported=0.96),
+    sixty("reported", SIXTY, reported=0.85),
+    sixty("none", SIXTY, reported=None),
+]
+
+
+def test_answer(answer):
+    answer.holds()
+
+
+def test_train_gives_each_setting_its_own_row():
+    """Also where the batch sizes alternate: they are trained in groups."""
+    base = {"units": 32, "dropout": 0.0}
+    settings = [{**base, "learning_rate": rate, "batch_size": size}
+                for rate, size in ((0.01, 32), (1e-5, 128), (0.01, 128), (1e-5, 32))]  # fmt: skip
+    found = lesson.train(settings, epochs=2)
+    assert found.shape == (4, 2) and (found[[0, 2], 1] > 0.7).all() and (found[[1, 3]] < 0.4).all()

@@ -1,0 +1,240 @@
+"""Lesson 11: right answers of several kinds, and what each wrong one is told."""
+
+import keras
+import numpy as np
+import pytest
+from answers import row
+
+from coursekit.callbacks import EarlyStopping
+from coursekit.lessons import overfitting
+from coursekit.lessons.overfitting import check, keras_stop
+
+
+def decompose(predictions, truth):
+    mean = predictions.mean(axis=0)
+    return np.mean((mean - truth) ** 2), np.mean((predictions - mean) ** 2)
+
+
+def decompose_unbiased(predictions, truth):
+    variance = predictions.var(axis=0, ddof=1)
+    bias = (predictions.mean(axis=0) - truth) ** 2 - variance / len(predictions)
+    return {"bias": bias.mean(), "variance": variance.mean()}.values()
+
+
+def decompose_by_keras(predictions, truth):
+    ops = keras.ops
+    p, f = ops.convert_to_tensor(predictions), ops.convert_to_tensor(truth)
+    return [ops.mean(ops.square(ops.mean(p, axis=0) - f)), ops.mean(ops.var(p, axis=0))]
+
+
+def decompose_by_loops(predictions, truth):
+    bias = variance = 0.0
+    for place, f in enumerate(truth):
+        column = [refit[place] for refit in predictions]
+        mean = sum(column) / len(column)
+        bias += (mean - f) ** 2 / len(truth)
+        variance += sum((p - mean) ** 2 for p in column) / len(column) / len(truth)
+    return bias, variance
+
+
+def with_bias(bias):
+    return lambda p, f: (bias(p, f), p.var(axis=0).mean())
+
+
+def with_variance(variance):
+    return lambda p, f: (np.mean((p.mean(axis=0) - f) ** 2), variance(p, f))
+
+
+def in_place(predictions, truth):
+    predictions -= predictions.mean(axis=0)
+    return 0.0, np.mean(predictions**2)
+
+
+def early_stop(losses, patience):
+    best, best_epoch, wait = float("inf"), 0, 0
+    for epoch, loss in enumerate(losses, start=1):
+        if loss < best:
+            best, best_epoch, wait = loss, epoch, 0
+        else:
+            wait += 1
+            if wait >= patience:
+                break
+    return epoch, best_epoch
+
+
+def early_stop_by_numpy(losses, patience):
+    lowest = np.minimum.accumulate(losses)
+    best = np.array([int(np.argmin(losses[: k + 1])) + 1 for k in range(len(lowest))])
+    late = np.arange(1, len(losses) + 1) - best >= patience
+    run = int(np.argmax(late)) + 1 if late.any() else len(losses)
+    return np.array([run, best[run - 1]])
+
+
+def early_stop_by_ours(losses, patience):
+    callback = EarlyStopping("val_loss", patience=patience, mode="min")
+    model = keras.Sequential()
+    model.stop_training = False
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        if model.stop_training:
+            break
+    return [epoch + 1, callback.best_epoch + 1]
+
+
+def slipped(**slip):
+    return lambda losses, patience: overfitting._stop(losses, patience, **slip)
+
+
+def never_says_the_end(losses, patience):
+    run, best = early_stop(losses, patience)
+    return (run, best) if run < len(losses) else None
+
+
+def says_none_at_the_end(losses, patience):
+    run, best = early_stop(losses, patience)
+    return (run if run < len(losses) else None), best
+
+
+def of_all_losses(losses, patience):
+    return early_stop(losses, patience)[0], int(np.argmin(losses)) + 1
+
+
+def last_ones(losses, patience):
+    return (early_stop(losses, patience)[0],) * 2
+
+
+def half_way(rate, steps):
+    """Solve for the penalty that agrees with descent at half of the way."""
+    return (1 - 0.5 ** (1 / steps)) / rate
+
+
+RIGHT = {"A": "higher degree", "B": "more rows", "C": "better instruments"}
+
+ANSWERS = [
+    row("decompose", "ok", decompose),
+    row("decompose", "alternative", decompose_unbiased),
+    row("decompose", "alternative", decompose_by_keras),
+    row("decompose", "alternative", decompose_by_loops),
+    row("decompose", "alternative", lambda p, f: np.array(decompose(p, f), "float32")),
+    row("decompose", "todo", lambda p, f: (..., ...)),
+    row("decompose", "pair", lambda p, f: decompose(p, f)[0:1]),
+    row("decompose", "pair", lambda p, f: (*decompose(p, f), 0.0)),
+    row("decompose", "swapped", lambda p, f: decompose(p, f)[::-1]),
+    row("decompose", "swapped", lambda p, f: tuple(decompose_unbiased(p, f))[::-1]),
+    row("decompose", "axis", with_variance(lambda p, f: p.var(axis=1).mean())),
+    row("decompose", "axis", with_bias(lambda p, f: np.mean((p.mean(axis=1) - f) ** 2))),
+    row("decompose", "around_truth", with_variance(lambda p, f: np.mean((p - f) ** 2))),
+    row("decompose", "pooled", with_variance(lambda p, f: p.var())),
+    row("decompose", "root", with_variance(lambda p, f: p.std(axis=0).mean())),
+    row("decompose", "not_squared", with_bias(lambda p, f: np.mean(p.mean(axis=0) - f))),
+    row("decompose", "not_squared", with_bias(lambda p, f: np.abs(p.mean(axis=0) - f).mean())),
+    row("decompose", "places_first", with_bias(lambda p, f: (p.mean() - f.mean()) ** 2)),
+    row("decompose", "each_refit", with_bias(lambda p, f: np.mean((p - f) ** 2))),
+    row("decompose", "bias", with_bias(lambda p, f: 0.0)),
+    row("decompose", "bias", with_bias(lambda p, f: np.sum((p.mean(axis=0) - f) ** 2))),
+    row("decompose", "variance", with_variance(lambda p, f: p.var(axis=0).sum())),
+    row("decompose", "variance", with_variance(lambda p, f: np.ptp(p))),
+    row("decompose", "shape", lambda p, f: ((p.mean(axis=0) - f) ** 2, p.var(axis=0))),
+    row("decompose", "none", lambda p, f: print(decompose(p, f))),
+    row("decompose", "mutated", in_place),
+    row("decompose", "called", (0.2, 0.3)),
+    row("decompose", "raised", lambda p, f: p.no_such_method()),
+    row("degree", "ok", {12: 5, 1000: 14}),
+    row("degree", "alternative", {12: np.int64(4), 1000: 24.0, 20: 5}),
+    row("degree", "alternative", {1000: 11, 12: 6}),
+    row("degree", "todo", ...),
+    row("degree", "todo", {12: ..., 1000: 14}),
+    row("degree", "keys", {"12": 5, "1000": 14}),
+    row("degree", "keys", (5, 14)),
+    row("degree", "range", {12: 12, 1000: 14}),
+    row("degree", "range", {12: 4.5, 1000: 14}),
+    row("degree", "range", {12: -1, 1000: 14}),
+    row("degree", "stiff", {12: 5, 1000: 5}),
+    row("degree", "stiff", {12: 1, 1000: 14}),
+    row("degree", "wild", {12: 11, 1000: 14}),
+    row("degree", "wild", {12: 5, 1000: 100}),
+    row("degree", "wild", {12: 5, 1000: 999}),
+    row("degree", "type", {12: "five", 1000: 14}),
+    row("remedy", "ok", RIGHT),
+    row("remedy", "alternative", {k: v.upper() for k, v in RIGHT.items()}),
+    row("remedy", "alternative", {**RIGHT, "D": "tea"}),
+    row("remedy", "todo", ...),
+    row("remedy", "todo", {**RIGHT, "B": ...}),
+    row("remedy", "keys", {"A": "higher degree"}),
+    row("remedy", "keys", list(RIGHT.values())),
+    row("remedy", "more_rows", {**RIGHT, "A": "more rows"}),
+    row("remedy", "more_rows", {**RIGHT, "C": "more rows"}),
+    row("remedy", "higher_degree", {**RIGHT, "B": "higher degree"}),
+    row("remedy", "higher_degree", {**RIGHT, "C": "higher degree"}),
+    row("remedy", "better_instruments", {**RIGHT, "A": "better instruments"}),
+    row("remedy", "better_instruments", {**RIGHT, "B": "better instruments"}),
+    row("remedy", "option", {**RIGHT, "B": "early stopping"}),
+    row("early_stop", "ok", early_stop),
+    row("early_stop", "alternative", early_stop_by_numpy),
+    row("early_stop", "alternative", early_stop_by_ours),
+    row("early_stop", "alternative", lambda *a: tuple(map(float, early_stop(*a)))),
+    row("early_stop", "todo", lambda losses, patience: (..., ...)),
+    row("early_stop", "pair", lambda losses, patience: (6, 3, 0.6)),
+    row("early_stop", "pair", lambda losses, patience: (6, 0.6)),
+    row("early_stop", "no_end", never_says_the_end),
+    row("early_stop", "no_end", says_none_at_the_end),
+    row("early_stop", "swapped", lambda *a: early_stop(*a)[::-1]),
+    row("early_stop", "zero_based", lambda *a: [n - 1 for n in early_stop(*a)]),
+    row("early_stop", "early", slipped(late=-1)),
+    row("early_stop", "late", slipped(late=1)),
+    row("early_stop", "previous", slipped(previous=True)),
+    row("early_stop", "no_reset", slipped(keep=True)),
+    row("early_stop", "tie", slipped(tie=True)),
+    row("early_stop", "future", of_all_losses),
+    row("early_stop", "last", last_ones),
+    row("early_stop", "other", lambda losses, patience: (6, 3)),
+    row("early_stop", "none", lambda losses, patience: None),
+    row("early_stop", "type", lambda losses, patience: 6),
+    row("early_stop", "mutated", lambda losses, patience: losses.pop()),
+    row("early_stop", "called", (6, 3)),
+    row("strength", "ok", lambda rate, steps: 1 / (rate * steps)),
+    row("strength", "alternative", lambda rate, steps: 1 / (2 * rate * steps)),
+    row("strength", "alternative", half_way),
+    row("strength", "alternative", lambda r, t: keras.ops.array(1.2) / (r * t)),
+    row("strength", "todo", lambda rate, steps: ...),
+    row("strength", "negative", lambda rate, steps: -1 / (rate * steps)),
+    row("strength", "grows", lambda rate, steps: rate * steps),
+    row("strength", "no_rate", lambda rate, steps: 1 / steps),
+    row("strength", "no_steps", lambda rate, steps: 1 / rate),
+    row("strength", "no_steps", lambda rate, steps: 0.0),
+    row("strength", "strong", lambda rate, steps: 5 / (rate * steps)),
+    row("strength", "strong", lambda rate, steps: rate / steps + 1),
+    row("strength", "weak", lambda rate, steps: 0.1 / (rate * steps)),
+    row("strength", "weak", lambda rate, steps: rate / steps),
+    row("strength", "none", lambda rate, steps: None),
+    row("strength", "called", 0.1),
+    row("strength", "raised", lambda rate, steps: rate / 0),
+]
+
+
+def test_answer(answer):
+    answer.holds()
+
+
+def test_the_replayed_rule_is_that_of_keras():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        losses = rng.integers(1, 8, size=rng.integers(1, 12)) / 10  # with ties
+        patience = int(rng.integers(1, 5))
+        assert overfitting._stop(losses, patience) == keras_stop(losses, patience)
+
+
+@pytest.mark.parametrize("rows", [12, 1000])
+def test_the_best_degrees_and_what_the_solution_says_of_them(rows):
+    errors = {k: sum(overfitting._parts(k, rows)[:2]) for k in range(min(rows, 41))}
+    assert min(errors, key=errors.get) == overfitting.BEST[rows]
+    good = [k for k, error in errors.items() if error <= 1.3 * min(errors.values())]
+    assert good == {12: [4, 5, 6], 1000: list(range(11, 25))}[rows]
+
+
+def test_a_small_change_of_the_strength_is_accepted_and_a_large_one_not():
+    for factor, right in ((0.3, True), (1.3, True), (0.15, False), (2.5, False)):
+        verdict = check.verdict("strength", lambda rate, steps, f=factor: f / (rate * steps))
+        assert (verdict.status == "correct") == right, factor

@@ -1,0 +1,227 @@
+"""Lesson 17: right answers of several kinds, and what each wrong one is told."""
+
+import keras
+import numpy as np
+import pytest
+from answers import row
+
+from coursekit.lessons.precision import check, clipped, loss_scale_step
+
+TRACE = np.r_[np.linspace(0.5, 2.0, 90), np.linspace(2.1, 4.0, 6), 20.0, 30.0, 50.0, 60.0]
+
+
+def by_table(scale, good, finite, growth_steps):
+    full = finite and good + 1 == growth_steps
+    scale *= (2 if full else 1) if finite else 0.5
+    return [scale, 0 if full or not finite else good + 1, int(finite)]
+
+
+def with_numpy(scale, good, finite, growth_steps):
+    scale, good, moves = loss_scale_step(np.float32(scale), np.int64(good), finite, growth_steps)
+    return keras.ops.array(scale), good, np.bool_(moves)
+
+
+def reference(scale, good, finite, growth_steps):
+    return loss_scale_step(scale, good, finite, growth_steps)
+
+
+def changed(bad=None, good=None, full=None):
+    """The right rules, but for one of the three cases."""
+
+    def next_scale(scale, count, finite, growth_steps):
+        right = loss_scale_step(scale, count, finite, growth_steps)
+        case = bad if not finite else full if count + 1 == growth_steps else good
+        return case(scale, count) if case else right
+
+    return next_scale
+
+
+def late(scale, good, finite, growth_steps):
+    if not finite:
+        return scale / 2, 0, False
+    if good == growth_steps:
+        return scale * 2, 0, True
+    return scale, good + 1, True
+
+
+def capped(scale, good, finite, growth_steps):
+    scale, *rest = loss_scale_step(scale, good, finite, growth_steps)
+    return min(scale, 2.0**15), *rest
+
+
+def clip_tf(gradients, threshold):
+    import tensorflow as tf
+
+    return tf.clip_by_global_norm(gradients, threshold)[0]
+
+
+def clip_tf_pair(gradients, threshold):
+    import tensorflow as tf
+
+    return tf.clip_by_global_norm(gradients, threshold)
+
+
+def clip_where(gradients, threshold):
+    norm = np.linalg.norm(np.concatenate([g.ravel() for g in gradients]))
+    return [np.where(norm > threshold, g * threshold / max(norm, threshold), g) for g in gradients]
+
+
+def each(norm):
+    def clip(gradients, threshold):
+        return [g * min(1.0, threshold / max(norm(g), 1e-9)) for g in gradients]
+
+    return clip
+
+
+def together(factor):
+    def clip(gradients, threshold):
+        norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
+        with np.errstate(all="ignore"):
+            return [g * factor(threshold, norm) for g in gradients]
+
+    return clip
+
+
+CLIP = together(lambda c, n: min(1.0, c / max(n, 1e-12)))
+ONE, ALL = "clipnorm", "global_clipnorm"
+
+ANSWERS = [
+    row("fate", "ok", np.float16(1e-8), np.float16(1e-8 * 1024), 1024),
+    row("fate", "alternative", 0, 1.02e-5, 2**14),
+    row("fate", "alternative", -0.0, 1e-8 * 1024, 64.0),
+    row("fate", "alternative", keras.ops.array(0.0), keras.ops.cast(1.024e-5, "float16"), 30),
+    row("fate", "todo", ..., ..., ...),
+    row("fate", "todo", 0.0, 1.02e-5, ...),
+    row("fate", "kept", 1e-8, 1.02e-5, 1024),
+    row("fate", "up", 6e-8, 1.02e-5, 1024),
+    row("fate", "up", 6.1e-5, 1.02e-5, 1024),
+    row("fate", "late", 0.0, np.float16(1e-8) * 1024, 1024),
+    row("fate", "unscaled", 0.0, np.float16(1e-8 * 1024).astype(float) / 1024, 1024),
+    row("fate", "scaled", 0.0, 1e-11, 1024),
+    row("fate", "too_small", 0.0, 1.02e-5, 1),
+    row("fate", "too_small", 0.0, 1.02e-5, -1024),
+    row("fate", "too_small", 0.0, 1.02e-5, 29),
+    row("fate", "too_large", 0.0, 1.02e-5, 32768),
+    row("fate", "too_large", 0.0, 1.02e-5, 1e9),
+    row("fate", "none", None, 1.02e-5, 64),
+    row("fate", "type", "zero", 1.02e-5, 64),
+    row("next_scale", "ok", reference, 16_384),
+    row("next_scale", "alternative", by_table, 16384.0),
+    row("next_scale", "alternative", with_numpy, 2**14),
+    row("next_scale", "todo", lambda *a: (..., ..., ...), 16_384),
+    row("next_scale", "todo", reference, ...),
+    row("next_scale", "triple", lambda s, g, f, n: loss_scale_step(s, g, f, n)[:2], 16_384),
+    row("next_scale", "truth", lambda *a: (*loss_scale_step(*a)[:2], "yes"), 16_384),
+    row("next_scale", "truth", lambda *a: (*loss_scale_step(*a)[:2], None), 16_384),
+    row("next_scale", "updated", changed(bad=lambda s, g: (s / 2, 0, True)), 16_384),
+    row("next_scale", "skipped", changed(good=lambda s, g: (s, g + 1, False)), 16_384),
+    row("next_scale", "not_halved", changed(bad=lambda s, g: (s, 0, False)), 16_384),
+    row("next_scale", "not_halved", changed(bad=lambda s, g: (s / 4, 0, False)), 16_384),
+    row("next_scale", "count_kept", changed(bad=lambda s, g: (s / 2, g, False)), 16_384),
+    row("next_scale", "always", changed(good=lambda s, g: (2 * s, 0, True)), 16_384),
+    row("next_scale", "not_counted", changed(good=lambda s, g: (s, g, True)), 16_384),
+    row("next_scale", "not_counted", changed(good=lambda s, g: (s, 1, True)), 16_384),
+    row("next_scale", "never", changed(full=lambda s, g: (s, g + 1, True)), 16_384),
+    row("next_scale", "late", late, 16_384),
+    row("next_scale", "count_after", changed(full=lambda s, g: (2 * s, g + 1, True)), 16_384),
+    row("next_scale", "walk", capped, 16_384),
+    row("next_scale", "number", reference, 8192),
+    row("next_scale", "number", reference, 32_768),
+    row("next_scale", "called", 16_384, 16_384),
+    row("next_scale", "none", lambda *a: None, 16_384),
+    row("bytes_kept", "ok", 16, 16, "activations"),
+    row("bytes_kept", "alternative", 4 * 4, np.int64(16), "Activations"),
+    row("bytes_kept", "todo", ..., ..., ...),
+    row("bytes_kept", "todo", 16, ..., "activations"),
+    row("bytes_kept", "weight_only", 4, 2, "weights"),
+    row("bytes_kept", "weight_only", 16, 4, "weights"),
+    row("bytes_kept", "three", 12, 12, "activations"),
+    row("bytes_kept", "full", 8, 8, "activations"),
+    row("bytes_kept", "half", 16, 8, "activations"),
+    row("bytes_kept", "copy", 16, 18, "activations"),
+    row("bytes_kept", "mixed", 16, 14, "gradients"),
+    row("bytes_kept", "part", 16, 16, "gradients"),
+    row("bytes_kept", "option", 16, 16, "outputs"),
+    row("clip", "ok", CLIP, ALL),
+    row("clip", "alternative", clip_tf, ALL),
+    row("clip", "alternative", clip_where, "Global_clipnorm"),
+    row("clip", "alternative", lambda g, c: tuple(clipped(g, c)), ALL),
+    row("clip", "alternative", lambda g, c: (part for part in clipped(g, c)), ALL),
+    row("clip", "todo", lambda g, c: ..., ...),
+    row("clip", "todo", CLIP, ...),
+    row("clip", "list", clip_tf_pair, ALL),
+    row("clip", "list", lambda g, c: np.concatenate([p.ravel() for p in clipped(g, c)]), ALL),
+    row("clip", "per_variable", each(np.linalg.norm), ONE),
+    row("clip", "each_number", lambda g, c: [np.clip(p, -c, c) for p in g], "clipvalue"),
+    row("clip", "unclipped", lambda g, c: g, ALL),
+    row("clip", "squared", together(lambda c, n: min(1.0, c / max(n**2, 1e-9))), ALL),
+    row("clip", "squared", each(lambda g: np.abs(g).max()), ALL),
+    row("clip", "scaled_up", together(lambda c, n: c / max(n, 1e-9)), ALL),
+    row("clip", "scaled_up", together(lambda c, n: c / n), ALL),
+    row("clip", "zero", together(lambda c, n: np.minimum(1.0, np.float64(c) / n) if n else np.nan),
+        ALL),
+    row("clip", "other", together(lambda c, n: min(1.0, 1.0 / max(n, 1e-9))), ALL),
+    row("clip", "argument", CLIP, ONE),
+    row("clip", "argument", CLIP, "clipvalue"),
+    row("clip", "none", lambda g, c: None, ALL),
+    row("clip", "raised", lambda g, c: [p * (c / 0) for p in g], ALL),
+    row("threshold", "ok", float(np.percentile(TRACE, 92)), TRACE),
+    row("threshold", "alternative", 6 * np.median(TRACE), list(TRACE)),
+    row("threshold", "alternative", np.percentile(TRACE, 87), TRACE.astype("float32")),
+    row("threshold", "todo", ..., TRACE),
+    row("threshold", "trace", 4.0, 2.0),
+    row("threshold", "trace", 4.0, TRACE.reshape(4, 25)),
+    row("threshold", "positive", -1.0, TRACE),
+    row("threshold", "positive", 0, TRACE),
+    row("threshold", "below_median", 1.0, TRACE),
+    row("threshold", "too_many", 1.6, TRACE),
+    row("threshold", "too_many", float(np.mean(TRACE)) / 1.8, TRACE),
+    row("threshold", "above_maximum", 60.0, TRACE),
+    row("threshold", "above_maximum", 1e9, TRACE),
+    row("threshold", "misses", 55.0, TRACE),
+    row("threshold", "nan", float("nan"), TRACE),
+]  # fmt: skip
+
+
+def test_answer(answer):
+    answer.holds()
+
+
+def test_the_rules_are_those_of_keras():
+    scaler = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(1.0), initial_scale=64.0, dynamic_growth_steps=3
+    )
+    weight, state = keras.Variable(0.0), (64.0, 0)
+    scaler.build([weight])
+    for gradient in (1, 1, np.inf, 1, 1, 1, 1, np.nan, np.nan, 1, 1, 1, 1, 1, 1):
+        before = float(weight)
+        scaler.apply([keras.ops.array(float(gradient))], [weight])
+        *state, moves = loss_scale_step(*state, np.isfinite(gradient), 3)
+        assert [float(scaler.dynamic_scale), int(scaler.step_counter)] == state
+        assert (float(weight) != before) == moves
+
+
+def test_clipping_is_that_of_keras():
+    rng = np.random.default_rng(1)
+    gradients = [rng.normal(size=4).astype("float32"), rng.normal(size=(2, 3)).astype("float32")]
+    for threshold in (0.1, 3.0, 50.0):
+        weights = [keras.Variable(np.zeros(g.shape)) for g in gradients]
+        optimizer = keras.optimizers.SGD(1.0, global_clipnorm=threshold)
+        optimizer.apply([keras.ops.array(g) for g in gradients], weights)
+        for weight, wanted in zip(weights, clipped(gradients, threshold), strict=True):
+            np.testing.assert_allclose(-weight.numpy(), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, answers, words",
+    [
+        ("fate", (1e-8, 0, 1), "nearer to 0"),
+        ("fate", (0, 1.02e-5, 32768), "98304"),
+        ("next_scale", (reference, 8192), "it gives 16384; `after` is 8192"),
+        ("bytes_kept", (16, 8, "weights"), "half of float32's 16"),
+        ("clip", (CLIP, "clipnorm"), "takes a norm for each variable"),
+        ("threshold", (55.0, TRACE), "clips 1% of the steps"),
+    ],
+)
+def test_a_message_names_what_was_seen(name, answers, words):
+    assert words in check.verdict(name, *answers).message
