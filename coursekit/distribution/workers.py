@@ -128,7 +128,9 @@ def fit_on_workers(model, dataset, epochs: int = 1) -> dict[str, list[float]]:
         # does not of an argument ("destinations can not be empty"). A copy has a place.
         model.train_step(tf.nest.map_structure(tf.identity, batch))
 
-    @tf.function
+    # One program for batches of all sizes: workers that trace another number of them, for their own
+    # part of a batch, would add up different things.
+    @tf.function(input_signature=[batches.element_spec])
     def step(batch):
         strategy.run(on_replica, args=batch)
 
@@ -145,7 +147,7 @@ def fit_on_workers(model, dataset, epochs: int = 1) -> dict[str, list[float]]:
 def _check_config(text: str | None) -> None:
     if not text:
         raise RuntimeError(
-            "There is no TF_CONFIG: TensorFlow would train alone, as if there were no other worker. "
+            "There is no TF_CONFIG: TensorFlow would train alone, and not say so. "
             "Set `os.environ['TF_CONFIG'] = tf_config(addresses, index)` on each."
         )
     try:

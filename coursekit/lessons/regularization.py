@@ -448,8 +448,8 @@ check.question(
 )
 check.card(
     "L1, L2, elastic net: what does each do to two correlated columns?",
-    "L1 splits the weight by chance, often all to one. L2 gives both the same. Elastic net gives both the same and "
-    "kills columns of noise.",
+    "L1 splits the weight by chance, often all to one. L2 gives both the same. Elastic net gives "
+    "both the same and kills columns of noise.",
 )
 check.card(
     "Why does `keras.regularizers.L1` give no exact zero?",

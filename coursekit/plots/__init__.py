@@ -15,6 +15,7 @@ from coursekit.plots.learning_rate import learning_rate
 from coursekit.plots.paths import path, surface
 from coursekit.plots.precision import gradients
 from coursekit.plots.schedules import schedule
+from coursekit.plots.search import surrogate, trials
 from coursekit.plots.style import (
     COMPARE,
     HOUSE,
@@ -53,5 +54,7 @@ __all__ = [
     "show",
     "splits",
     "surface",
+    "surrogate",
     "timeline",
+    "trials",
 ]

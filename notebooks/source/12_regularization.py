@@ -391,7 +391,7 @@ ways = {
     "shift, or crop": layers.RandomTranslation(0.15, 0.15, fill_mode="constant"),
     "turn": layers.RandomRotation((0.08, 0.1), fill_mode="constant"),
     "noise": layers.GaussianNoise(0.3),
-    "cutout": layers.RandomErasing(1.0, (0.05, 0.1), fill_value=1, value_range=(0, 1)),
+    "cutout": layers.RandomErasing((1, 1), scale=(0.05, 0.1), fill_value=1),
 }
 images = [keras.ops.convert_to_numpy(way(digit, training=True)) for way in ways.values()]
 blends, _ = aug.mixup(x[:8], mnist.train.y[:8], seed=5, alpha=5.0, num_classes=10)
@@ -549,7 +549,7 @@ check.reveal("predict_best")
 #
 # Shifts and turns tell the network something new about digits: what does not matter. The others only
 # hold it back, and at this size that buys nothing that four seeds could show; batch normalization may
-# even cost a little. The price is processor time. Two limits: each remedy had one strength, and
+# even cost a little. The price is processor time; a tenth or two of it is the clock's own noise. Two limits: each remedy had one strength, and
 # another data set or a larger network can turn the order round. The verdict is about these 400 digits.
 #
 # </details>

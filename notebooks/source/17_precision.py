@@ -72,7 +72,7 @@ for value in (1e-8, 70_000.0, 1.0004):
     print(f"{value:8g}", {dtype: float(f"{rounded(value, dtype):.5g}") for dtype in DTYPES})
 for name in DTYPES:
     info = finfo(name)
-    print(f"{name:8} max {info.max:.2g}, smallest normal {info.tiny:.1g}, smallest "
+    print(f"{name:8} max {info.max:.5g}, smallest normal {info.tiny:.1g}, smallest "
           f"{info.smallest_subnormal:.1g}, {(info.nmant + 1) * np.log10(2):.1f} digits")  # fmt: skip
 print("bfloat16 is coarser than float16 by", float(finfo("bfloat16").eps / finfo("float16").eps))
 check.reveal("predict_fp16")
@@ -289,7 +289,8 @@ check("next_scale", next_scale, after)
 # | `scaler.scale(loss).backward()` | `tape.gradient(optimizer.scale_loss(loss), weights)` |
 # | `scaler.unscale_`, clip, `scaler.step`, `scaler.update` | `optimizer.apply(gradients, weights)` |
 #
-# `fit` does all of it. In your own loop `scale_loss` is the line that gets forgotten.
+# (Older texts have `torch.cuda.amp`, which is deprecated.) `fit` does all of it. In your own loop
+# `scale_loss` is the line that gets forgotten.
 
 
 # %% topics="amp-code-sequence"
@@ -440,18 +441,19 @@ axes[0].legend()
 plots.show(
     fig,
     alt="Loss and norm of the gradient of six trainings of a recurrent network, on logarithmic axes. "
-    "Without clipping all three leave the picture upwards. With clipping the norm has spikes, and "
-    "the loss falls.",
+    "Without clipping all three leave the picture upwards within 20 steps. With clipping the norm "
+    "has spikes, and the losses stay near the line of always saying 0, or fall below it.",
 )
 for clipnorm, some in runs.items():
     whole = [bool(np.isfinite(run).all()) for run in some]
-    print(f"clipnorm {clipnorm}: {sum(whole)} of 3 stay finite, last losses", end=" ")
+    print(f"clipped at {clipnorm}: {sum(whole)} of 3 stay finite, last losses", end=" ")
     print([round(float(run[0][-20:].mean()), 2) for run in some])
 assert sum(np.isfinite(run).all() for run in runs[None]) == 0
 assert min(run[0][-20:].mean() for run in runs[1.0]) < 0.25
 
 # %% [markdown] topics="norm-clipping"
-# One step off a cliff undoes hundreds, and the next gradient is larger still. **Norm clipping** shortens the gradient $g$ of *all* weights:
+# One long step lands where the gradient is larger still. A smaller rate helps too, and slows every
+# step; clipping slows the spikes alone. **Norm clipping** shortens the gradient $g$ of *all* weights:
 # $g \leftarrow g \cdot \min(1, c / \lVert g \rVert)$.
 #
 # ### E17.4 Clip by the norm of all (difficulty 2, 8 minutes)

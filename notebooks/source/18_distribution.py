@@ -443,7 +443,7 @@ for rate in rates:
         nets = [lessons.running_model(seed) for seed in range(3)]
         for net in nets:
             net.compile(keras.optimizers.SGD(plan(rate)), loss, metrics=["accuracy"])
-        logs[name, rate] = fit_many(nets, train.x, train.y, epochs=8, batch_size=size, verbose=0,
+        logs[name, rate] = fit_many(nets, train.x, train.y, epochs=5, batch_size=size, verbose=0,
                                     validation_data=(unseen.x, unseen.y))  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
@@ -457,11 +457,11 @@ for ax, rate in zip(axes, rates, strict=True):
         final = scores[name, rate] = np.array([history["val_accuracy"][-1] for history in some])
         print(f"from {rate:5} {name:26}: accuracy {final.min():.2f} to {final.max():.2f}")
 axes[0].legend(fontsize=8)
-plots.show(fig, alt="Validation loss over eight epochs for four plans, from two rates, with bands over "
+plots.show(fig, alt="Validation loss over five epochs for four plans, from two rates, with bands over "
            "three seeds.")  # fmt: skip
 check.reveal("predict_scaling")
 small, same, scaled, warm = (scores[name, 0.025].mean() for name in plans)
-assert small > scaled > same + 0.04 and abs(warm - scaled) < 0.03
+assert small > scaled > same + 0.03 and abs(warm - scaled) < 0.04
 small, same, scaled, warm = (scores[name, 0.1].mean() for name in plans)
 assert max(scaled, warm) < same - 0.05
 

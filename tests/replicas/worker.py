@@ -5,6 +5,7 @@ python worker.py result.npz stopping     as above; but the last worker ends with
 """
 
 import os
+import signal
 import sys
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -21,7 +22,9 @@ ROWS, BATCH, EPOCHS = 13, 4, 2  # the last batch of an epoch is 1 row: a worker 
 
 def build() -> keras.Model:
     """Make a model whose clipping, batch statistics and accumulation Keras splits wrongly."""
-    keras.utils.set_random_seed(int(os.environ.get("SEED", "0")))  # the first worker's weights count
+    keras.utils.set_random_seed(
+        int(os.environ.get("SEED", "0"))
+    )  # the first worker's weights count
     x = keras.Input((5,))
     y = layers.Dense(6, activation="tanh", kernel_regularizer="l2")(x)
     y = layers.BatchNormalization(synchronized=True)(y)
@@ -45,7 +48,6 @@ def main() -> None:
     """Train as one of the workers."""
     from coursekit.distribution.workers import fit_on_workers, worker_strategy
 
-    tf.debugging.disable_traceback_filtering()
     path, task = sys.argv[1:]
     strategy = worker_strategy(timeout_seconds=60)
     last = strategy.cluster_resolver.task_id == 1
@@ -54,7 +56,7 @@ def main() -> None:
     if task == "stopping":
         fit_on_workers(model, dataset())
         if last:
-            os._exit(0)  # as a machine that is switched off
+            os.kill(os.getpid(), signal.SIGKILL)  # as a machine that is switched off
         print("alone now", flush=True)
         fit_on_workers(model, dataset(), epochs=1000)
         return

@@ -186,3 +186,21 @@ def test_no_chief_and_no_worker_end_in_a_message(tmp_path):
         for process in (lonely, chief, worker):
             process.kill()
             process.wait()
+
+
+def test_a_worker_does_not_delete_what_the_chief_keeps(tmp_path, monkeypatch):
+    """KerasTuner's does, if the script says overwrite=True."""
+    from coursekit.tuning import CrossValidationTuner
+
+    kept = tmp_path / "s" / "oracle.json"
+    for name, there in (("chief", False), ("worker0", True)):
+        kept.parent.mkdir(exist_ok=True)
+        kept.touch()
+        for key, value in (("TUNER_ID", name), ("ORACLE_IP", "127.0.0.1"), ("ORACLE_PORT", "1")):
+            monkeypatch.setenv(f"KERASTUNER_{key}", value)
+        oracle = oracles.RandomSearchOracle(kt.Objective("r2", "max"))
+        CrossValidationTuner(
+            lambda hp: hp.Float("a", 0, 1), oracle, directory=tmp_path, project_name="s",
+            overwrite=True,
+        )  # fmt: skip
+        assert kept.exists() == there
