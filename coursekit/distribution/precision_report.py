@@ -38,7 +38,6 @@ class GradientHistogram:
         import keras
 
         scaled = self.magnitudes * np.float32(scale)
-        # By way of float64: float32 subnormals count as 0 on some devices.
         short = keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(scaled, dtype), "float32"))
         normal = 2.0**-14 if dtype == "float16" else np.finfo("float32").tiny
         infinite, zero = ~np.isfinite(short), short == 0
@@ -261,7 +260,7 @@ def _computing_in(model, policy):
 
 
 def _backward(model, policy, batch, scale=1.0) -> tuple[list, list[np.ndarray]]:
-    """Return the layers' outputs, and the gradients of the loss, divided by the scale again."""
+    """Return the layers' outputs, and the gradients of the loss times the scale."""
     import keras
 
     x, y, sample_weight = batch
@@ -278,11 +277,10 @@ def _backward(model, policy, batch, scale=1.0) -> tuple[list, list[np.ndarray]]:
     with _computing_in(model, policy):
         gradients = _gradients(scaled_loss, _values(variables))
         outputs = _layer_outputs(model, x)
-    gradients = [
+    return outputs, [
         np.zeros(v.shape, v.dtype) if g is None else keras.ops.convert_to_numpy(g)
         for v, g in zip(variables, gradients, strict=True)
     ]
-    return outputs, [g / np.asarray(scale, g.dtype) for g in gradients]
 
 
 def _gradients(function, values):

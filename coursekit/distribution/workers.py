@@ -89,8 +89,9 @@ def fit_on_workers(model, dataset, epochs: int = 1) -> dict[str, list[float]]:
     loss, gradient: over the rows of the batch on all workers (coursekit.training.step)
     ```
 
-    Each worker reads the whole dataset and takes its rows of each batch: shuffle with a seed, or
-    they take rows of different batches.
+    Each worker reads the whole dataset and takes its rows of each batch. They must read the same
+    order: `keras.utils.set_random_seed` with one number on all workers, then `shuffle(..., seed)`
+    (TensorFlow mixes both seeds). Otherwise rows are trained twice or never, and nothing says so.
 
     Args:
         model: a compiled `ReplicaModel`, built under `worker_strategy()`'s scope.

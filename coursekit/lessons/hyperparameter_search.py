@@ -59,6 +59,19 @@ def _trained(settings, epochs, held) -> np.ndarray:
     return found
 
 
+def walk(table: np.ndarray, rate: int, batch: int) -> list[tuple[int, int]]:
+    """Tune the rate, then the batch size, in turn; return all places until nothing changes."""
+    places = [(rate, batch)]
+    while True:
+        before = rate, batch
+        rate = int(table[:, batch].argmin())
+        places.append((rate, batch))
+        batch = int(table[rate].argmin())
+        places.append((rate, batch))
+        if (rate, batch) == before:
+            return places
+
+
 # E14.1 --------------------------------------------------------------------------------------------
 
 
@@ -354,12 +367,7 @@ def _judge_place(got, table, rate, batch) -> None:
 
 
 def _turns(table, rate, batch) -> tuple[int, int]:
-    while True:
-        before = rate, batch
-        rate = int(table[:, batch].argmin())
-        batch = int(table[rate].argmin())
-        if (rate, batch) == before:
-            return before
+    return walk(table, rate, batch)[-1]
 
 
 def _tables():

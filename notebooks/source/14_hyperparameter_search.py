@@ -43,7 +43,7 @@ from sklearn.gaussian_process.kernels import Matern
 from sklearn.linear_model import LogisticRegression
 
 from coursekit import datasets, plots
-from coursekit.lessons.hyperparameter_search import check, train
+from coursekit.lessons.hyperparameter_search import check, train, walk
 from coursekit.tuning import CrossValidationTuner
 from coursekit.validation import compare
 
@@ -56,6 +56,7 @@ from coursekit.validation import compare
 
 # %%
 check("predict_nine", "b")  # SOLUTION
+
 
 # %%
 def score(a, b, peak, second):
@@ -312,35 +313,26 @@ for curvature in (1.0, 0.1, 0.01):
     bias = 9 * kept**steps
     surface += curvature / 2 * (bias + noise * (1 - kept**steps) / (1 - kept + 1e-12))
 
-
-def walk(rate, batch):
-    """Tune in turn; return every place on the way."""
-    places = [(rate, batch)]
-    for _ in range(6):
-        places.append((int(surface[:, batch].argmin()), batch))
-        rate = places[-1][0]
-        batch = int(surface[rate].argmin())
-        places.append((rate, batch))
-    return places
-
-
 # %%
 fig, ax = plots.figure("Loss by rate and batch size", "batch size", "learning rate")
 columns, rows = np.log2(batches), np.log2(rates)
 ax.contourf(columns, rows, np.log(surface), 14, cmap="Greys_r", vmin=-4.5, vmax=1)
-lowest = tuple(int(k) for k in np.unravel_index(surface.argmin(), surface.shape))
 for start, style in zip(((4, 1), (7, 7), (0, 3)), plots.COMPARE, strict=False):
-    places = walk(*start)
+    places = walk(surface, *start)
     at, to = np.array(places).T
     plots.curve(ax, rows[at], style, columns[to], label=f"from batch {batches[start[1]]}", lw=3)
     r, b = places[-1]
-    print(f"{places[0]} to {places[-1]}: rate {rates[r]:.3g}, batch {batches[b]}, loss {surface[r, b]:.3f}")
-r, b = lowest
+    print(f"ends at rate {rates[r]:.3g}, batch {batches[b]}, loss {surface[r, b]:.3f}")
+r, b = np.unravel_index(surface.argmin(), surface.shape)
 ax.plot(columns[b], rows[r], "*", ms=16, color="white", mec="black", label="best pair")
-print(f"best pair {lowest}: rate {rates[r]:.3g}, batch {batches[b]}, loss {surface[r, b]:.3f}")
-ax.set(xticks=columns, yticks=rows, xticklabels=batches, yticklabels=rates.round(3))
+print(f"best pair: rate {rates[r]:.3g}, batch {batches[b]}, loss {surface[r, b]:.3f}")
+ax.set(xticks=columns, yticks=rows, xticklabels=batches, yticklabels=rates.round(3),
+       xlim=(1.8, 9.2), ylim=(-6.2, 1.2))  # fmt: skip
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-plots.show(fig, alt="Grey map of the loss, three paths that turn at right angles, and a star at the lowest pair.")
+plots.show(
+    fig,
+    alt="Grey map of the loss, three paths that turn at right angles, and a star at the lowest pair.",
+)
 check.reveal("predict_turn")
 
 # %% [markdown] topics="one-change-at-a-time"
@@ -387,26 +379,33 @@ check("in_turn", in_turn)
 # %%
 line = np.linspace(-4, -1, 200)[:, None]
 true = lambda r: np.exp(-(((r + 1.9) / 0.5) ** 2)) + 0.6 * np.exp(-(((r + 3.3) / 0.4) ** 2))
-tried = [-3.9, -3.2]
+
+
+def believe(tried, scores, places):
+    """Fit a Gaussian process to the trials; return its mean and sd at some places."""
+    gp = GaussianProcessRegressor(Matern(0.5, nu=2.5), alpha=1e-3, optimizer=None, normalize_y=True)
+    return gp.fit(tried, scores).predict(places, return_std=True)
+
+
+# %%
+tried = np.array([[-3.9], [-3.2]])
 fig, axes = plots.figure("Go where mean + 2 sd is highest", "log10 of the rate", columns=3)
 for number in range(2, 7):
-    scores = true(np.array(tried))
-    gp = GaussianProcessRegressor(Matern(0.5, nu=2.5), alpha=1e-4, optimizer=None, normalize_y=True)
-    mean, sd = gp.fit(np.array(tried)[:, None], scores).predict(line, return_std=True)
-    ahead = float(line[np.argmax(mean + 2 * sd), 0])
+    mean, sd = believe(tried, true(tried[:, 0]), line)
+    ahead = line[np.argmax(mean + 2 * sd)]
     if number % 2 == 0:
         ax = axes[number // 2 - 1]
         ax.plot(line, true(line), "k:", label="true score")
-        plots.surrogate(ax, line, mean, sd, tried, scores, ahead)
+        plots.surrogate(ax, line, mean, sd, tried[:, 0], true(tried[:, 0]), ahead[0])
         ax.set(title=f"{number} trials", ylim=(-0.4, 1.9))
-    tried.append(ahead)
+    tried = np.vstack([tried, ahead])
 axes[0].legend(fontsize=7, loc="upper right")
 plots.show(
     fig,
     alt="A dotted curve with a low and a high peak. After two trials the band is wide; after four the "
     "high peak is still unknown; after six the mean hugs both peaks.",
 )
-print("trials:", np.round(tried, 1), " best score so far:", round(max(true(np.array(tried))), 2))
+print(f"trials: {tried[:, 0].round(1)}, best score so far {true(tried).max():.2f}")
 
 # %% [markdown]
 # **Hyperband** saves in another way: many settings for an epoch, the best third for three, the best
@@ -442,14 +441,14 @@ def random_search(rng):
 def bayesian(rng):
     tried = list(rng.permutation(60)[:4])
     while len(tried) < 9:
-        gp = GaussianProcessRegressor(Matern(0.5, nu=2.5), alpha=1e-3, optimizer=None, normalize_y=True)
-        mean, sd = gp.fit(place[tried], curves[tried, -1]).predict(place, return_std=True)
+        mean, sd = believe(place[tried], curves[tried, -1], place)
         bound = mean + 2 * sd
         bound[tried] = -np.inf
         tried.append(int(bound.argmax()))
     return [(9, k) for k in tried]
 
 
+# %%
 def halving(rng):
     alive, runs = rng.permutation(60)[:27], []
     for epochs in (1, 3, 9):
@@ -458,24 +457,34 @@ def halving(rng):
     return runs
 
 
+def named(runs):
+    """After each epoch spent: the final accuracy of the setting that leads."""
+    spent, best, found = 0, (0, -1.0, 0), np.full(81, np.nan)
+    for epochs, k in runs:
+        spent += epochs  # a promoted setting trains anew
+        best = max(best, (epochs, curves[k, epochs - 1], k))
+        found[spent - 1 :] = curves[best[2], -1]
+    return found
+
+
 # %%
-fig, ax = plots.figure("Three searches, 100 times each", "epochs spent", "accuracy of the setting named")
+fig, ax = plots.figure(
+    "Three searches, 100 times each", "epochs spent", "accuracy of the setting named"
+)
 ends = {}
 for search, style in zip((random_search, bayesian, halving), plots.COMPARE, strict=False):
-    named = np.full((100, 81), np.nan)
-    for seed in range(100):
-        spent, best = 0, (0, -1.0, 0)
-        for epochs, k in search(np.random.default_rng(seed)):
-            spent += epochs  # a promoted setting trains anew
-            best = max(best, (epochs, curves[k, epochs - 1], k))
-            named[seed, spent - 1 :] = curves[best[2], -1]
-    ends[search.__name__] = named[:, -1]
-    plots.curve(ax, np.nanmean(named[:, 8:], 0), style, np.arange(9, 82), search.__name__, markevery=9)
-    low, middle, high = np.percentile(named[:, -1], [10, 50, 90])
-    print(f"{search.__name__:13} mean {named[:, -1].mean():.3f}, from {low:.2f} to {high:.2f} in 80 of 100")
+    found = np.array([named(search(np.random.default_rng(seed))) for seed in range(100)])[:, 8:]
+    plots.curve(ax, found.mean(0), style, np.arange(9, 82), search.__name__, markevery=9)
+    ends[search.__name__] = found[:, -1]
+    low, high = np.percentile(found[:, -1], [10, 90])
+    print(
+        f"{search.__name__:13} mean {found[:, -1].mean():.3f}, from {low:.2f} to {high:.2f} in 80 of 100"
+    )
 ax.axhline(curves[:, -1].max(), color="0.5", lw=1, label="best of all sixty")
 ax.legend()
-plots.show(fig, alt="Mean accuracy of the setting that each search names, against the epochs it has spent.")
+plots.show(
+    fig, alt="Mean accuracy of the setting that each search names, against the epochs it has spent."
+)
 check.reveal("predict_race")
 assert min(ends["bayesian"].mean(), ends["halving"].mean()) > ends["random_search"].mean() + 0.004
 

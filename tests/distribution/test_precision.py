@@ -221,8 +221,7 @@ def nested():
 
 
 @pytest.mark.parametrize("build", [functional, sequential, nested, Own], ids=lambda b: b.__name__)
-@pytest.mark.parametrize("saved, found", [(HALF, "float32"), (HALF, BRAIN), ("float32", HALF),
-                                          (BRAIN, HALF)])  # fmt: skip
+@pytest.mark.parametrize("saved, found", [(HALF, "float32"), ("float32", HALF), (BRAIN, HALF)])
 def test_a_model_goes_on_under_the_policy_it_was_saved_with(tmp_path, build, saved, found):
     with precision(saved):
         model = compiled(build(), keras.optimizers.Adam(0.05))
@@ -283,6 +282,12 @@ def linear(weight, optimizer="sgd", inputs=1):
     return model
 
 
+class AddsLoss(layers.Layer):
+    def call(self, x):
+        self.add_loss(keras.ops.mean(x))
+        return x
+
+
 def test_the_histogram_is_the_gradients():
     x = np.array([[1.0, 0.0, -3.0]])
     histogram = gradient_histogram(linear(1.0, inputs=3), (x, np.array([[-3.0]])))
@@ -299,6 +304,10 @@ def test_sample_weights_and_penalties_count():
     dense = layers.Dense(1, use_bias=False, kernel_regularizer=keras.regularizers.L2(0.5))
     model = keras.Sequential([keras.Input((1,)), dense])
     model.compile("sgd", "mse")
+    model.set_weights([np.ones((1, 1))])
+    np.testing.assert_allclose(gradient_histogram(model, (x, y)).magnitudes, [3.0])
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False), AddsLoss()])
+    model.compile("sgd", "mse", jit_compile=False)
     model.set_weights([np.ones((1, 1))])
     np.testing.assert_allclose(gradient_histogram(model, (x, y)).magnitudes, [3.0])
 

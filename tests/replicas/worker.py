@@ -38,10 +38,10 @@ def build() -> keras.Model:
 
 
 def dataset() -> tf.data.Dataset:
-    """Rows in an order that is not that of the arrays, the same on all workers."""
+    """Return the same rows, in the same order, on all workers."""
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(ROWS, 5)).astype("float32"), rng.integers(0, 3, ROWS)
-    return tf.data.Dataset.from_tensor_slices(rows).shuffle(ROWS, seed=5).batch(BATCH)
+    return tf.data.Dataset.from_tensor_slices(rows).batch(BATCH)
 
 
 def main() -> None:
