@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 TESTED_LOSSES = Path(__file__).resolve().parent.parent / "tests" / "losses"
 
@@ -26,11 +26,11 @@ class Program(NamedTuple):
     expected: str = "accepted"
 
 
-def running(rows: int = 64, **options: Any) -> tuple:
+def running(rows: int | None = 64) -> tuple:
     """The course's running model on Fashion-MNIST."""
     from coursekit.lessons import running_model
 
-    return compiled(running_model(), "sgd"), images(rows), *options.values()
+    return compiled(running_model(), "sgd"), images(rows)
 
 
 def convolutional(rows: int = 64) -> tuple:

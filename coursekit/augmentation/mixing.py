@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from coursekit.augmentation._arrays import draws, like, to_tensor
+from coursekit.augmentation._arrays import at_least, draws, like, to_tensor
 
 
 def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
@@ -26,7 +26,7 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
             without a last axis of 1, need `num_classes`. Floats (one-hot labels, soft masks,
             targets of a regression) of any shape (batch, ...) are blended as they are.
         seed: an integer, or a `keras.random.SeedGenerator`.
-        alpha: above 0. Small values blend few rows; 1 draws every share alike. Defaults to 0.2.
+        alpha: at least 0.05. Small values blend few rows; 1 draws every share alike. Defaults to 0.2.
         num_classes: number of classes of integer labels; None for floats.
 
     Returns:
@@ -35,10 +35,11 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
         `CategoricalCrossentropy`.
 
     Raises:
-        ValueError: for an `alpha` of 0 or less, integer labels without `num_classes` or (in NumPy)
+        ValueError: for an `alpha` below 0.05, integer labels without `num_classes` or (in NumPy)
             outside of 0 to num_classes - 1, float labels with it, batches of different sizes.
 
-    Numerics: for an alpha near 0 a draw can be 0 / 0; that row is left unblended.
+    Numerics: for an alpha near 0 both gamma draws behind a share underflow in float32, and a row
+    that should stay would be blended half and half: refused.
 
     Example:
         >>> x, y = mixup(np.eye(2), np.array([0, 1]), seed=1, alpha=1.0, num_classes=2)
@@ -48,8 +49,7 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
     References:
         Zhang et al., mixup: Beyond Empirical Risk Minimization, arXiv 1710.09412.
     """
-    if not alpha > 0:
-        raise ValueError(f"`alpha` must be above 0. Received: alpha={alpha}")
+    at_least("alpha", alpha, 0.05)
     inputs, labels = to_tensor(x), _soft_labels(y, num_classes)
     if None not in (sizes := (inputs.shape[0], labels.shape[0])) and sizes[0] != sizes[1]:
         raise ValueError(
@@ -60,7 +60,6 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
     for_partner, for_share = draws(seed, 2)
     partner = keras.random.shuffle(ops.arange(rows), seed=for_partner)
     share = keras.random.beta((rows,), alpha, alpha, seed=for_share)
-    share = ops.where(ops.isfinite(share), share, ops.ones_like(share))
 
     def blend(values):
         weight = ops.reshape(ops.cast(share, values.dtype), (-1,) + (1,) * (len(values.shape) - 1))

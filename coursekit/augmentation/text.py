@@ -75,7 +75,8 @@ def replace_synonyms(text: str, seed, share: float = 0.1) -> str:
     """Put a synonym in the place of some words.
 
     Args:
-        text: words, separated by blanks. Capitals and punctuation around a word stay.
+        text: words, separated by blanks. Capitals and punctuation around a word stay;
+            an "a" does not become "an".
         seed: an integer, or a `numpy.random.Generator`.
         share: how many of all words to replace, above 0 to 1; at least one. Defaults to 0.1.
 

@@ -197,13 +197,13 @@ PARTS = ("weights", "gradients", "moments", "activations")
     "gradient 2, moments 8.",
 )
 def bytes_kept(float32, mixed, halved):  # noqa: D103
-    named = {4.0: "weight_only", 12.0: "three"}
     float32 = expect.number(float32, "`float32`")
     if float32 != 16:
+        named = {4.0: "weight_only", 12.0: "three"}
         raise Wrong(named.get(float32, "full"), what="`float32`", got=float32)
     mixed = expect.number(mixed, "`mixed`")
     if mixed != 16:
-        named |= {8.0: "half", 18.0: "copy"}
+        named = {4.0: "weight_only", 8.0: "half", 18.0: "copy"}
         raise Wrong(named.get(mixed, "mixed"), what="`mixed`", got=mixed)
     halved = expect.choice(halved, PARTS, "`halved`")
     if halved != "activations":

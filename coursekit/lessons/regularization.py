@@ -437,11 +437,11 @@ check.question(
 )
 check.question(
     "quiz_5",
-    "From lesson 13: nine remedies are compared on the same validation rows, and the best is "
+    "From lesson 13: eight remedies are compared on the same validation rows, and the best is "
     "reported with its score there. That score is ...",
     options={
         "a": ("fair", "The rows have chosen the winner, so its score there is too good."),
-        "b": ("too good", "Choosing among nine trains on those rows, at one remove."),
+        "b": ("too good", "Choosing among eight trains on those rows, at one remove."),
         "c": ("too bad", "Choosing the best can only lift the score."),
     },
     answer="b",

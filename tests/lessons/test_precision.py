@@ -140,6 +140,7 @@ ANSWERS = [
     row("bytes_kept", "half", 16, 8, "activations"),
     row("bytes_kept", "copy", 16, 18, "activations"),
     row("bytes_kept", "mixed", 16, 14, "gradients"),
+    row("bytes_kept", "mixed", 16, 12, "gradients"),
     row("bytes_kept", "part", 16, 16, "gradients"),
     row("bytes_kept", "option", 16, 16, "outputs"),
     row("clip", "ok", CLIP, ALL),

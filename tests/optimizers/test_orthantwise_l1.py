@@ -247,8 +247,11 @@ def test_round_trip_by_value(tmp_path):
 @pytest.mark.any_backend
 def test_the_learning_rate_is_the_inner_one():
     optimizer = OrthantwiseL1(keras.optimizers.SGD(0.5))
+    optimizer.build([keras.Variable([1.0], name="kernel")])
     optimizer.learning_rate = 0.25
     assert float(optimizer.inner_optimizer.learning_rate) == float(optimizer.learning_rate) == 0.25
+    kept = {id(v) for v in optimizer.variables}
+    assert kept > {id(v) for v in optimizer.inner_optimizer.variables}
 
 
 SGD = keras.optimizers.SGD

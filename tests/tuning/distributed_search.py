@@ -24,8 +24,6 @@ def main(folder: Path) -> None:
 
     def score(recipes, **data):
         """Stand in for the cross-validation: slow, unless a file says otherwise."""
-        if (folder / "broken").exists():
-            raise KeyboardInterrupt
         outcomes = []
         for build, _ in recipes:
             time.sleep(0 if (folder / "fast").exists() else 1)

@@ -110,6 +110,7 @@ OBJECTIVES = {
 }
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize("way", OBJECTIVES)
 @pytest.mark.parametrize("name", ORACLES)
 def test_every_oracle_with_every_kind_of_objective(tmp_path, untrained, name, way):
@@ -384,6 +385,15 @@ def test_a_search_that_was_stopped_goes_on(tmp_path, monkeypatch, name):
         assert ordered[0].equals(ordered[1])
     again = searched(tmp_path / "whole", ORACLES[name](R2))
     assert again.table.equals(straight) and not again.results
+
+
+def test_keras_tuners_tables_are_shown_unless_silenced(tmp_path, untrained, capsys):
+    tuner = tuner_of(tmp_path, oracles.RandomSearchOracle(R2, max_trials=2, seed=3))
+    tuner.search(X, Y)
+    shown = capsys.readouterr().out
+    assert "Running Trial #2" in shown and f"Best r2 So Far: {tuner.table.score.max()}" in shown
+    searched(tmp_path / "silent", oracles.RandomSearchOracle(R2, max_trials=2, seed=3))
+    assert not capsys.readouterr().out
 
 
 def test_more_trials_can_be_asked_for_later(tmp_path, untrained):

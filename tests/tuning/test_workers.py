@@ -5,13 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import keras_tuner as kt
 import pytest
 from keras_tuner import oracles
+from keras_tuner.src.distribute.oracle_client import OracleClient
 
+from coursekit.tuning import workers
 from coursekit.tuning.oracles import adapt
 from coursekit.tuning.workers import RollCall
 
@@ -171,21 +174,79 @@ def test_workers_and_the_chief_may_be_killed(tmp_path):
             process.wait()
 
 
-def test_no_chief_and_no_worker_end_in_a_message(tmp_path):
-    """A worker that finds no chief; a chief whose only worker leaves with an error."""
-    port = free_port()
-    (tmp_path / "broken").touch()
-    lonely = start(tmp_path, "worker9", free_port())
-    chief, worker = start(tmp_path, "chief", port), start(tmp_path, "worker0", port)
-    try:
-        wait_for(tmp_path, "worker9", "ConnectionError: The chief at 127.0.0.1")
-        wait_for(tmp_path, "worker0", "KeyboardInterrupt")
-        wait_for(tmp_path, "chief", "ConnectionError: No worker is left: worker0 went silent")
-        assert chief.wait(PATIENCE) == lonely.wait(PATIENCE) == 1
-    finally:
-        for process in (lonely, chief, worker):
-            process.kill()
-            process.wait()
+@pytest.fixture
+def chief(tmp_path, monkeypatch):
+    """A chief in a thread of this process; how it ends is in `.ended`."""
+    names = ("TUNER_ID", "worker0"), ("ORACLE_IP", "127.0.0.1"), ("ORACLE_PORT", str(free_port()))
+    for key, value in names:
+        monkeypatch.setenv(f"KERASTUNER_{key}", value)
+    hp = kt.HyperParameters()
+    hp.Float("a", 0, 1)
+    oracle = oracles.RandomSearchOracle(
+        kt.Objective("r2", "max"), max_trials=9, hyperparameters=hp, max_consecutive_failed_trials=1
+    )
+    oracle._set_project_dir(tmp_path, "p")
+    oracle.verbose = 0
+    adapt(oracle)
+
+    def run():
+        try:
+            workers.serve(oracle, silence_seconds=PATIENCE)
+        except Exception as error:
+            thread.ended = error
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.oracle = oracle
+    thread.start()
+    return thread
+
+
+@pytest.mark.filterwarnings("ignore:worker0 has left")
+def test_a_worker_that_fails_is_missed_at_once(chief):
+    client = OracleClient(chief.oracle)
+    with pytest.raises(KeyError), workers.Connection(client, "worker0", PATIENCE):
+        client.create_trial("worker0/0")
+        raise KeyError
+    chief.join(PATIENCE)
+    assert "No worker is left: worker0 went silent" in str(chief.ended)
+    assert chief.oracle._retry_queue == ["0"]
+
+
+@pytest.mark.filterwarnings("ignore:worker0 has left")
+def test_an_oracle_that_gives_up_says_so_to_both(chief):
+    """KerasTuner's chief locks itself out here and hangs."""
+    client = OracleClient(chief.oracle)
+    with workers.Connection(client, "worker0", PATIENCE):
+        trial = client.create_trial("worker0/0")
+        trial.status = "FAILED"
+        with pytest.raises(RuntimeError, match="chief ends the search.*consecutive failures"):
+            client.end_trial(trial)
+    chief.join(PATIENCE)
+    assert "has ended: Number of consecutive failures" in str(chief.ended)
+
+
+@pytest.mark.filterwarnings("ignore:worker0 has left")
+def test_results_of_a_trial_that_went_to_others_are_refused(chief):
+    client = OracleClient(chief.oracle)
+    with workers.Connection(client, "worker0", PATIENCE):
+        trial = client.create_trial("worker0/0")
+        chief.oracle.ongoing_trials.clear()
+        for call in (lambda: client.end_trial(trial), lambda: client.update_trial("0", {"r2": 1})):
+            with pytest.raises(RuntimeError, match="trial 0 is not running here"):
+                call()
+
+
+def test_a_worker_without_a_chief_does_not_wait_for_ever(chief, monkeypatch):
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", str(free_port()))
+    client = OracleClient(chief.oracle)
+    words = "has not answered for 1 seconds.*with the same directory"
+    with (
+        pytest.raises(ConnectionError, match=words),
+        workers.Connection(client, "worker0", silence_seconds=1),
+    ):
+        pass
+    with pytest.raises(ConnectionError, match=words):
+        client.create_trial("worker0/0")
 
 
 def test_a_worker_does_not_delete_what_the_chief_keeps(tmp_path, monkeypatch):

@@ -79,7 +79,7 @@ def test_a_function_chooses_from_the_training_rows_alone(untrained):
     assert compare(found.outer, plain).mean == 0
 
 
-def test_classes_are_stratified_outside_and_inside():
+def test_classes_are_stratified_outside_and_inside(untrained):
     y = np.repeat([0, 1], 30)
 
     def classifier():
