@@ -123,6 +123,10 @@ def parts_of(optimizer) -> list:
 
 
 def _of_optimizer(optimizer, cured) -> Iterator[Finding]:
+    import keras
+
+    from coursekit.optimizers import OrthantwiseL1, SafeLossScaleOptimizer
+
     name = type(optimizer).__name__
     for part in parts_of(optimizer):
         for clip in ("clipnorm", "global_clipnorm", "clipvalue"):
@@ -151,12 +155,20 @@ def _of_optimizer(optimizer, cured) -> Iterator[Finding]:
             "its copy of the first weights, and the first step starts from 0.",
             "Call `model.optimizer.build(model.trainable_variables)` before `fit`.",
         )
-    if hasattr(optimizer, "inner_optimizer") and not cured:
+    if isinstance(optimizer, OrthantwiseL1):
+        yield Finding(
+            name,
+            "fails",
+            "It needs the whole gradient, and each replica has a part of it.",
+            "Train on one device.",
+        )
+    scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if scales and not isinstance(optimizer, SafeLossScaleOptimizer) and not cured:
         yield Finding(
             "loss scaling",
             "wrong",
             f"{name} looks for an overflow on the first replica only: one on another is applied.",
-            STEP,
+            f"{STEP[:-1]}, or wrap the optimizer in a `SafeLossScaleOptimizer`.",
         )
 
 

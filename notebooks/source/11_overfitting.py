@@ -87,8 +87,8 @@ plots.show(
 )
 
 # %% [markdown] topics="underfitting"
-# Degree 15 has the lowest error on its own points and the highest on new ones. Degree 1 is bad on
-# both: it **underfits**, being too simple for what is there.
+# Degree 15 has the lowest error on its own points, and does no better than the line on new ones. Degree
+# 1 is bad on both: it **underfits**, being too simple for what is there.
 #
 # The straight line and degree 15 now get 20, 200 and 2,000 points. What happens to the errors on new
 # points? (a) Both fall to about the noise. (b) That of degree 15 falls, the line's hardly moves. (c)

@@ -7,6 +7,7 @@ from keras import layers, losses, optimizers
 
 from coursekit.distribution import lint
 from coursekit.distribution.parity import _copy, _gap
+from coursekit.optimizers import OrthantwiseL1, SafeLossScaleOptimizer
 from coursekit.training.step import ReplicaModel
 
 CLASSES = losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -166,9 +167,16 @@ def test_loss_scaling():
         return lambda: optimizers.LossScaleOptimizer(SGD(0.1, **options))
 
     assert [f.rule for f in lint(build(scaler()))] == ["loss scaling"]
+    assert lint(build(lambda: SafeLossScaleOptimizer(SGD(0.1)))) == []
     assert lint(build(scaler(clipnorm=1.0), model=ReplicaModel)) == []
     (finding,) = lint(build(scaler(gradient_accumulation_steps=2), model=ReplicaModel))
     assert finding.effect == "fails" and finding.cure == "Not together with LossScaleOptimizer."
+
+
+@pytest.mark.parametrize("kind", [keras.Model, ReplicaModel])
+def test_an_optimizer_that_needs_the_whole_gradient(kind):
+    (finding,) = lint(build(lambda: OrthantwiseL1(SGD(0.1)), model=kind))
+    assert (finding.rule, finding.effect) == ("OrthantwiseL1", "fails")
 
 
 def test_optimizers_inside_an_optimizer():
