@@ -26,7 +26,8 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
             without a last axis of 1, need `num_classes`. Floats (one-hot labels, soft masks,
             targets of a regression) of any shape (batch, ...) are blended as they are.
         seed: an integer, or a `keras.random.SeedGenerator`.
-        alpha: at least 0.05. Small values blend few rows; 1 draws every share alike. Defaults to 0.2.
+        alpha: at least 0.05. Small values blend few rows, 1 draws every share alike. Defaults to
+            0.2.
         num_classes: number of classes of integer labels; None for floats.
 
     Returns:

@@ -189,7 +189,6 @@ def _specs(tree):
 
 def _spec(leaf):
     import jax
-    import keras
 
     if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
         leaf = np.asarray(leaf)
@@ -207,9 +206,8 @@ def _spec(leaf):
             f"A TPU's program has one shape, known before it is compiled. Received: shape={shape}. "
             "Use `batch(..., drop_remainder=True)`, and pad what varies.",
         )
-    if dtype == "float64":
-        dtype = keras.config.floatx()  # as `fit` does
-    return jax.ShapeDtypeStruct(tuple(shape), np.dtype(jax.dtypes.canonicalize_dtype(dtype)))
+    dtype = np.dtype(jax.dtypes.canonicalize_dtype(dtype))  # 32 bits for 64, as in `fit`
+    return jax.ShapeDtypeStruct(tuple(shape), dtype)
 
 
 def _compile(function, topology, *, state=(), rows=()) -> TpuProgram:

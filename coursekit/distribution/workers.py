@@ -91,7 +91,8 @@ def fit_on_workers(model, dataset, epochs: int = 1) -> dict[str, list[float]]:
 
     Each worker reads the whole dataset and takes its rows of each batch. They must read the same
     order: `keras.utils.set_random_seed` with one number on all workers, then `shuffle(..., seed)`
-    (TensorFlow mixes both seeds). Otherwise rows are trained twice or never, and nothing says so.
+    (TensorFlow mixes both; a new order in each epoch is the same on all workers, and not that of
+    one process). Otherwise rows are trained twice or never, and nothing says so.
 
     Args:
         model: a compiled `ReplicaModel`, built under `worker_strategy()`'s scope.

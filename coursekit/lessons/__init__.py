@@ -21,11 +21,12 @@ if find_spec("tensorflow") is None and find_spec("jax") is not None:
     os.environ.setdefault("KERAS_BACKEND", "jax")  # a TPU runtime on Colab
 
 
-def report(backends: Sequence[str] = ("tensorflow", "jax")) -> None:
+def report(backends: Sequence[str] = ("tensorflow", "jax"), devices: int = 1) -> None:
     """Show what this notebook runs on, and what to do if something is missing.
 
     Args:
         backends: the Keras backends that the lesson runs on.
+        devices: into how many the CPU is split; only works before TensorFlow starts. Defaults to 1.
     """
     from coursekit.exercises.cards import Card, Code, Fold, Text, show
     from coursekit.exercises.judge import versions
@@ -33,7 +34,7 @@ def report(backends: Sequence[str] = ("tensorflow", "jax")) -> None:
 
     kept = "$COURSEKIT_HOME" if os.environ.get("COURSEKIT_HOME") else home()
     with _quiet_start():
-        found, problems = _look(backends)
+        found, problems = _look(backends, devices)
     title = "Something is missing" if problems else f"Ready: {', '.join(found)}"
     details = "\n".join([versions(), *found, f"your progress is kept in {kept}"])
     folded = Fold("Details of this installation", [Code(details)])
@@ -53,16 +54,23 @@ def _quiet_start():
         os.close(nothing)
 
 
-def _look(backends) -> tuple[list[str], list[str]]:
+def _look(backends, devices) -> tuple[list[str], list[str]]:
     """Return what was found and what is wrong, in words."""
     from coursekit import datasets
 
     if find_spec("tensorflow") is None and find_spec("jax") is None:
         return [], ["Keras needs TensorFlow or JAX: `%pip install tensorflow`, then restart."]
+    problems = list(datasets.check_files())
+    if devices > 1:
+        from coursekit.distribution import virtual_devices
+
+        try:
+            virtual_devices(devices)
+        except RuntimeError as error:  # it says what to do
+            problems.append(str(error))
     import keras
 
     name = keras.backend.backend()
-    problems = list(datasets.check_files())
     if name not in backends:
         words = " or ".join(backends)
         problems.append(

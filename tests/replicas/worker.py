@@ -38,10 +38,14 @@ def build() -> keras.Model:
 
 
 def dataset() -> tf.data.Dataset:
-    """Return the same rows, in the same order, on all workers."""
+    """Return rows, shuffled alike on all workers, and as in one process."""
+    keras.utils.set_random_seed(1)  # TensorFlow mixes the global seed into that of a shuffle
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(ROWS, 5)).astype("float32"), rng.integers(0, 3, ROWS)
-    return tf.data.Dataset.from_tensor_slices(rows).batch(BATCH)
+    shuffled = tf.data.Dataset.from_tensor_slices(rows).shuffle(
+        ROWS, seed=5, reshuffle_each_iteration=False
+    )
+    return shuffled.batch(BATCH)
 
 
 def main() -> None:
