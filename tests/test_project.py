@@ -14,6 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ALLOWED = {
     "losses": {"keras", "coursekit.losses"},
     "schedules": {"keras", "coursekit.schedules"},
+    "augmentation": {"keras", "numpy", "coursekit.augmentation"},
     "exercises": {"numpy", "IPython", "coursekit.exercises"},
     "lessons": {"coursekit", "numpy"},
     "datasets": {"numpy", "pandas", "sklearn", "keras"},

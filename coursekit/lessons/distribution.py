@@ -125,6 +125,10 @@ def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
     title="E18.3 Make it one training",
     messages={
         "not_compiled": "return a compiled Keras model. We got {got}.",
+        "scoped": "your function enters the scope of a strategy itself. `parity` calls it twice, "
+        "once for one device and once in a scope: only build and compile here.",
+        "same_model": "your function returned the same model twice. `parity` trains one on one "
+        "device and another on two: build the model inside the function.",
         "one_device": "TensorFlow runs with one CPU device here, so there is nothing to compare. "
         "Restart the kernel and run the setup cell first.",
         "lost_layer": "your model has weights of the shapes {got}; that of the task has {wanted}. "
@@ -133,6 +137,9 @@ def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
         "`global_clipnorm=0.5` on one device and on two.",
         "changed": "on one device the weights already differ from those of the model above, by up "
         "to {difference}: that is another training. Only where it runs may change.",
+        "changed_loss": "on one device, where the gradient is too short to be clipped, the weights "
+        "already differ from those of the model above, by up to {difference}. Clipping hides "
+        "a factor in the loss, and only while it cuts: the loss stays the mean of all squares.",
         "fails": "on one device it is right. On two replicas training stops: {error} {finding}",
         "lint": "one device and two replicas end with weights that differ by up to {difference}. "
         "`lint` names a reason: {finding}",
@@ -171,6 +178,10 @@ def mended(answer):  # noqa: D103
         raise Wrong("not_compiled", got=what)
     if len(tf.config.list_logical_devices("CPU")) < 2:
         raise Wrong("one_device")
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        raise Wrong("scoped")
+    if answer() is model:
+        raise Wrong("same_model")
     x, y = _ragged_rows()
     _must_train_alike(model, x, y)
     with learner_code():
@@ -199,16 +210,26 @@ def _must_train_alike(model, x, y):
     wanted = [w.shape for w in _faulty().get_weights()]
     if shapes != wanted:
         raise Wrong("lost_layer", got=[tuple(s) for s in shapes], wanted=[tuple(s) for s in wanted])
-    start, ends = model.get_weights(), []
-    for clip in (0.5, None):
-        reference = _faulty(clip)
-        reference.set_weights(start)
-        ends.append(_trained(reference, x, y))
+    start = model.get_weights()
+    gap, unclipped = (_gap(model, _faulty(clip), start, x, y) for clip in (0.5, None))
+    if gap > 1e-4:
+        raise Wrong("unclipped" if unclipped < 1e-4 else "changed", difference=gap)
+    reference = _faulty()
+    reference.set_weights(start)
+    near = np.array(reference(x[:4], training=True)) + 0.02  # a gradient that is not clipped
+    gap = _gap(model, _faulty(), start, x[:4], near)
+    if gap > 1e-4:
+        raise Wrong("changed_loss", difference=gap)
+
+
+def _gap(model, reference, start, x, y) -> float:
+    """Train both from the same weights; return the largest difference between theirs."""
+    model.set_weights(start)
+    reference.set_weights(start)
     with learner_code():
         got = _trained(model, x, y)
-    gaps = [max(np.abs(a - b).max() for a, b in zip(got, end, strict=True)) for end in ends]
-    if gaps[0] > 1e-4:
-        raise Wrong("unclipped" if gaps[1] < 1e-4 else "changed", difference=gaps[0])
+    wanted = _trained(reference, x, y)
+    return max(np.abs(a - b).max() for a, b in zip(got, wanted, strict=True))
 
 
 def _faulty(clip=0.5):

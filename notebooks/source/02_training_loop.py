@@ -559,7 +559,7 @@ check.decide(
 #
 # And the four lines that are easy to forget:
 #
-# 2. `training=True` at each call: a bare call is inference.
+# 2. `training=True` at each call: a bare call is inference (lesson 12 shows layers that do not keep to it).
 # 3. Zeroing stored gradients after `step()` and before the next `backward()`; a tape stores none.
 # 4. Weighting each batch loss by its rows.
 # 5. Adding `model.losses`, the penalties, to the loss.
