@@ -31,9 +31,9 @@ def build_sharded(
     ".*dense/kernel": (None, "model")    the columns of that matrix, a part on each device
     ```
 
-    Keras trap cured: the keys of a `LayoutMap` must match the whole path of a variable. One that
-    matches none, as "dense/kernel" for "sequential/dense/kernel", shards nothing, and Keras does
-    not say so. This raises.
+    Keras trap cured: the keys of a `LayoutMap` must match the whole path of a variable (3.13 took a
+    part of it). One that matches none, as "dense/kernel" for "sequential/dense/kernel", shards
+    nothing, and Keras does not say so. This raises.
 
     Args:
         build: a function without arguments that returns a new, built model.

@@ -140,9 +140,9 @@ def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
         "changed_loss": "on one device, where the gradient is too short to be clipped, the weights "
         "already differ from those of the model above, by up to {difference}. Clipping hides "
         "a factor in the loss, and only while it cuts: the loss stays the mean of all squares.",
-        "fails": "on one device it is right. On two replicas training stops: {error} {finding}",
+        "fails": "on one device it is right. On two replicas training stops: {error} {cure}",
         "lint": "one device and two replicas end with weights that differ by up to {difference}. "
-        "`lint` names a reason: {finding}",
+        "`lint` names a reason: {reason} {cure}",
         "batch_norm": "the weights still differ, by up to {difference}. What is left is the batch "
         "normalization: each replica takes the mean and spread of its own rows. It has an argument "
         "for that.",
@@ -188,11 +188,12 @@ def mended(answer):  # noqa: D103
         result = parity(answer, (x, y), batch_size=4)
     if result.equal:
         return
-    named = [str(f) for f in result.findings if f.effect in ("fails", "wrong")]
+    named = [finding for finding in result.findings if finding.effect in ("fails", "wrong")]
     if result.error:
-        raise Wrong("fails", error=result.error, finding=named[0] if named else "")
+        raise Wrong("fails", error=result.error, cure=named[0].cure if named else "")
     if named:
-        raise Wrong("lint", difference=result.difference, finding=named[0])
+        told = {"reason": named[0].reason, "cure": named[0].cure}
+        raise Wrong("lint", difference=result.difference, **told)
     differs = any("BatchNormalization" in finding.reason for finding in result.findings)
     raise Wrong("batch_norm" if differs else "ragged", difference=result.difference)
 

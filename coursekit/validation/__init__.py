@@ -21,22 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coursekit.validation.arguments import (
-    as_inputs,
-    check_builder,
-    check_class_weight,
-    check_fit,
-    check_preprocess,
-    rows_of,
-)
+from coursekit.validation.arguments import as_inputs, rows_of
 from coursekit.validation.bias_variance import BiasVariance, bias_variance
 from coursekit.validation.compare import Comparison, compare
 from coursekit.validation.folder import Fold, Folder, fingerprint, write_new
 from coursekit.validation.nested import NestedCrossValidation, nested_cross_validate
+from coursekit.validation.prepare import prepare
 from coursekit.validation.run import Run
-from coursekit.validation.scoring import make_scorers
-from coursekit.validation.splits import Split, WalkForward, is_int, make_splits
-from coursekit.validation.task import as_targets, describe, with_outputs
+from coursekit.validation.splits import Split, WalkForward
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,38 +191,12 @@ def cross_validate(
         >>> print(f"{result.mean['r2']:.2f}")
         1.00
     """
-    check_builder(build_model)
-    if not is_int(seed) or seed < 0:
-        raise ValueError(f"`seed` must be a whole number, at least 0. Received: seed={seed!r}")
     if verbose not in ("auto", 0, 1, 2):
         raise ValueError(f'`verbose` must be "auto", 0, 1 or 2. Received: verbose={verbose!r}')
-    x, y = as_inputs(x), as_targets(y)
-    rows = rows_of(x)
-    if y.ndim == 0 or len(y) != rows or not rows:
-        raise ValueError(
-            "`x` and `y` must have the same rows, at least one. "
-            f"Received: {rows} rows in `x`, `y` of shape {y.shape}"
-        )
-    fit = check_fit(fit_kwargs, rows)
-    run = Run(build_model, x, y, check_preprocess(preprocess), fit, int(seed), bool(temporal))
-
-    first = run.build(0)
-    run.task = describe(first, y, task)
-    labels = run.task.labels
-    run.folds = make_splits(
-        cv,
-        rows,
-        np.zeros((rows, 1)) if isinstance(x, dict) else x,
-        y if labels is None else labels,
-        groups,
-        stratify=labels is not None,
-        temporal=temporal,
-        seed=seed,
-    )
-    run.task = with_outputs(run.task, first, run.first_outputs(first), y)
-    run.scorers = make_scorers(scoring, run.task)
-    check_class_weight(fit["class_weight"], run.task)
-
+    run, first = prepare(
+        build_model, x, y, cv, preprocess=preprocess, fit_kwargs=fit_kwargs, scoring=scoring,
+        groups=groups, seed=seed, task=task, temporal=temporal,
+    )  # fmt: skip
     found: dict[int, Fold] = {}
     if folder is not None:
         folder = Folder(folder, run.parts(first, scoring))

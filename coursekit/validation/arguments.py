@@ -107,7 +107,7 @@ def check_preprocess(preprocess):
                 f"`preprocess` is fitted already: {type(preprocess).__name__} has seen validation "
                 "rows. Each fold fits a copy of its own; what was fitted before is not used. If "
                 "`x` has been transformed with it, the scores leak: pass the raw rows.",
-                stacklevel=3,
+                stacklevel=4,
             )
         return preprocess
     if hasattr(preprocess, "transform") or not callable(preprocess):

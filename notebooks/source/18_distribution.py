@@ -237,9 +237,8 @@ for name, settings in faults.items():
     assert cured == alone
 
 # %% [markdown]
-# Two tools find such things: `lint(model)` says
-# what will go wrong with a compiled model, and `parity(build, data)` trains it on one device and on
-# replicas, compares, and repeats what `lint` says.
+# Two tools find such things: `lint(model)` says what will go wrong with a compiled model, and
+# `parity(build, data)` trains it on one device and on replicas, compares, and repeats what `lint` says.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -467,8 +466,7 @@ for ax, rate in zip(axes, rates, strict=True):
         some = [log.history for log in logs[name, rate]]
         plots.band(ax, [history["val_loss"] for history in some], style, label=name)
         final = scores[name, rate] = np.array([history["val_accuracy"][-1] for history in some])
-        low, high = final.min(), final.max()
-        words = f"{low:.2f} to {high:.2f}" if high > 0.75 or low > 0.6 else "below 0.75"
+        words = f"{final.min():.2f} to {final.max():.2f}" if final.max() > 0.7 else "below 0.7"
         print(f"from {rate:5} {name:26}: accuracy {words}")
 axes[0].legend(fontsize=8)
 plots.show(fig, alt="Validation loss over five epochs for four plans, from two rates, with bands over "
@@ -476,8 +474,8 @@ plots.show(fig, alt="Validation loss over five epochs for four plans, from two r
 check.reveal("predict_scaling")
 small, same, scaled, warm = (scores[name, 0.025].mean() for name in plans)
 assert small > scaled > same + 0.03 and abs(warm - scaled) < 0.04
-small, same, scaled, warm = (scores[name, 0.1].mean() for name in plans)
-assert max(scaled, warm) < same - 0.05
+_, same, *unstable = (scores[name, 0.1] for name in plans)
+assert np.min(same) > 0.7 > np.max(unstable)
 
 # %% [markdown]
 # <details><summary>After you ran it</summary>
@@ -719,10 +717,11 @@ for steps in (1, 50):
 # %%
 print("predict:         ", two.predict(x[:16], verbose=0).shape)
 print("predict_on_batch:", two.predict_on_batch(x[:16]).shape)
-for name, call in (("fit", two.fit), ("train_on_batch", two.train_on_batch)):
-    two.reset_metrics()
-    call(x[:16], y[:16], **({"verbose": 0} if name == "fit" else {}))
-    print(f"{name + ':':16} rows in the loss:", int(two.metrics[0].count.numpy()))
+two.fit(x[:16], y[:16], verbose=0)
+print("fit:             ", int(two.metrics[0].count.numpy()), "rows in the loss")
+two.reset_metrics()
+two.train_on_batch(x[:16], y[:16])
+print("train_on_batch:  ", int(two.metrics[0].count.numpy()), "rows in the loss")
 
 # %% [markdown]
 # Every replica got all 16 rows, in `train_on_batch` too: twice the work for the same update.

@@ -113,6 +113,37 @@ def without_normalization():
     return model
 
 
+KEPT = []
+
+
+def kept():
+    """Return one model again and again, as a notebook that builds it in another cell."""
+    if not KEPT:
+        KEPT.append(mended()())
+    return KEPT[0]
+
+
+def in_a_scope():
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        return mended()()
+
+
+class OwnStep(keras.Model):
+    """Divides by the rows of all replicas and clips after the all-reduce, by hand."""
+
+    def train_step(self, data):
+        x, y = data
+        replicas = tf.distribute.get_replica_context()
+        rows = replicas.all_reduce("sum", tf.cast(tf.shape(x)[0], "float32"))
+        with tf.GradientTape() as tape:
+            loss = ops.sum((self(x, training=True) - y) ** 2) / rows
+        gradients = replicas.all_reduce("sum", tape.gradient(loss, self.trainable_variables))
+        gradients, _ = tf.clip_by_global_norm(gradients, 0.5)
+        many = replicas.num_replicas_in_sync  # Keras adds the replicas' gradients up
+        self.optimizer.apply([g / many for g in gradients], self.trainable_variables)
+        return {"loss": loss * many}
+
+
 def not_compiled():
     inputs, hidden = hidden_layers()
     return ReplicaModel(inputs, layers.Dense(1)(hidden))
@@ -180,6 +211,9 @@ ANSWERS = [
     row("combine", "empty", lambda g, n: np.average(g, axis=0, weights=n)),
     row("combine", "counts_empty", nan_as_a_row),
     row("combine", "other", two_shards_only),
+    row("combine", "other", lambda g, n: (1 / n) @ g / (1 / n).sum()),
+    row("combine", "other", lambda g, n: g.sum(axis=0) / n.sum()),
+    row("combine", "counts_empty", lambda g, n: np.nan_to_num(n @ g / n.sum())),
     row("combine", "shape", lambda g, n: float(np.average(g, axis=0, weights=n)[0])),
     row("combine", "none", lambda g, n: print(g)),
     row("combine", "mutated", lambda g, n: g.__imul__(n[:, None]).sum(axis=0) / n.sum()),
@@ -200,6 +234,12 @@ ANSWERS = [
     row("mended", "ok", mended()),
     row("mended", "alternative", mended_sequential),
     row("mended", "alternative", mended_subclass),
+    row("mended", "alternative", mended(loss=lambda y, p: ops.square(y - p)[:, 0])),
+    row("mended", "alternative", mended(OwnStep, loss=None, clip=None)),
+    row("mended", "changed_loss", mended(loss=keras.losses.MeanSquaredError(reduction="sum"))),
+    row("mended", "changed_loss", mended(keras.Model, loss=lambda y, p: one_number(y, p) / 2)),
+    row("mended", "same_model", kept),
+    row("mended", "scoped", in_a_scope),
     row("mended", "todo", lambda: ...),
     row("mended", "lint", mended(keras.Model)),
     row("mended", "lint", mended(keras.Model, loss="mse")),
@@ -235,6 +275,7 @@ ANSWERS = [
     row("small_memory", "schedule", memory(StepDecay(0.1, step_size=10))),
     row("small_memory", "late", memory(StepDecay(0.1, step_size=160))),
     row("small_memory", "late", memory(0.1)),
+    row("small_memory", "schedule", memory(PiecewiseConstantDecay([39, 59], [0.1, 0.01, 0.001]))),
     row("small_memory", "other", memory(CosineDecay(0.1, 400))),
     row("small_memory", "other", memory(momentum=0.9)),
     row("eight_devices", "ok", 2048, eight()),
@@ -243,6 +284,13 @@ ANSWERS = [
         CosineDecay(0.0, 576, warmup_target=0.8, warmup_steps=64)),
     row("eight_devices", "alternative", 2048, straight_line),
     row("eight_devices", "alternative", 2048, OneCycle(0.8, 640)),
+    row("eight_devices", "alternative", 2048,
+        Warmup(PiecewiseConstantDecay([256, 448], [0.8, 0.08, 0.008]), 64)),
+    row("eight_devices", "alternative", 2048, Warmup(CosineDecay(0.8, 576, alpha=0.01), 64)),
+    row("eight_devices", "alternative", 2048, Warmup(ExponentialDecay(0.8, 576, 0.01), 64)),
+    row("eight_devices", "alternative", 2048, lambda s: 0.8 * min(s / 64, 1, (640 - s) / 128)),
+    row("eight_devices", "no_decay", 2048, Warmup(0.8, 64)),
+    row("eight_devices", "not_cold", 2048, Warmup(CosineDecay(0.8, 576, alpha=0.1), 64)),
     row("eight_devices", "todo", ..., ...),
     row("eight_devices", "per_replica", 256, eight()),
     row("eight_devices", "shrunk", 32, eight()),
@@ -268,10 +316,16 @@ ANSWERS = [
     row("pipeline_bubble", "ideal", 3 / 8, 30),
     row("pipeline_bubble", "share", 3 / 12, 27),
     row("pipeline_bubble", "alternative", 27.3, 27),
-    row("pipeline_bubble", "percent", 37.5, 27),
+    row("pipeline_bubble", "alternative", 0.27, 27),
+    row("pipeline_bubble", "alternative", 27, 27),
+    row("pipeline_bubble", "ideal", 37.5, 27),
+    row("pipeline_bubble", "three_quarters", 75, 27),
+    row("pipeline_bubble", "busy", 8 / 11, 27),
+    row("pipeline_bubble", "percent", -0.27, 27),
     row("pipeline_bubble", "too_few", 3 / 11, 26),
     row("pipeline_bubble", "too_many", 3 / 11, 28),
     row("pipeline_bubble", "whole", 3 / 11, 26.5),
+    row("pipeline_bubble", "whole", 3 / 11, 0),
     row("split_ways", "ok", WAYS),
     row("split_ways", "alternative", {k: f" {v.upper()}." for k, v in WAYS.items()}),
     row("split_ways", "alternative", dict(reversed(WAYS.items()))),
@@ -285,6 +339,8 @@ ANSWERS = [
     row("split_ways", "wide", WAYS | {"wide": "pipeline"}),
     row("split_ways", "wide", WAYS | {"wide": "zero"}),
     row("split_ways", "deep", WAYS | {"deep": "tensor"}),
+    row("split_ways", "deep_whole", WAYS | {"deep": "data"}),
+    row("split_ways", "alone", WAYS | {"deep": "one device"}),
     row("split_ways", "phones", WAYS | {"phones": "data"}),
     row("split_ways", "option", WAYS | {"wide": "matrix"}),
     row("split_ways", "type", list(WAYS.values())),

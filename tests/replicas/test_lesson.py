@@ -1,9 +1,10 @@
 """The exercise of lesson 18 that needs two devices: its rows, from tests/lessons."""
 
 import pytest
+import tensorflow as tf
 from test_distribution import ANSWERS
 
-from coursekit.lessons.distribution import two_devices
+from coursekit import lessons
 
 ROWS = [row for row in ANSWERS if row.exercise == "mended" and row.key != "one_device"]
 
@@ -13,5 +14,9 @@ def test_rows(row):
     row.holds()
 
 
-def test_two_devices():
-    assert two_devices() == ["CPU:0", "CPU:1"]
+def test_report_on_devices(capsys):
+    lessons.report(["tensorflow"], devices=2)
+    assert len(tf.config.list_logical_devices("CPU")) == 2
+    assert "Ready" in capsys.readouterr().out
+    lessons.report(["tensorflow"], devices=3)  # TensorFlow has started with two
+    assert "cannot split" in capsys.readouterr().out

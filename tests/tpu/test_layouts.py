@@ -8,6 +8,7 @@ from keras import layers, optimizers
 from coursekit.distribution.layouts import build_sharded, parity_on_devices
 
 KERNEL = {".*hidden/kernel": (None, "model"), ".*hidden/bias": ("model",)}
+VERSION = tuple(map(int, keras.__version__.split(".")[:2]))
 CLASSES = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -101,6 +102,7 @@ def test_the_model_really_is_in_parts():
     assert slots and all(v.value.sharding.shard_shape((5, 8)) == (5, 2) for v in slots)
 
 
+@pytest.mark.skipif(VERSION < (3, 15), reason="Keras 3.13 takes a part of the path")
 def test_keras_shards_nothing_and_is_silent():
     """When this fails, Keras has learned to complain: `_check_layouts` may go."""
     mesh = keras.distribution.DeviceMesh((2, 4), ("batch", "model"))
