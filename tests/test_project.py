@@ -84,7 +84,7 @@ def test_nothing_installs_the_other_coursekit():
 
 def test_no_machine_paths():
     patterns = re.compile(r"/home/\w+|/root/|/Users/\w+|/tmp/(?!ipykernel)\w+|[A-Z]:\\\\Users")
-    skip = {".venv", ".venv-oldest", "my", ".git", "dist", "build"}
+    skip = {".venv", ".venv-oldest", ".venv-tpu", "my", ".git", "dist", "build"}
     for path in ROOT.rglob("*"):
         parts = path.relative_to(ROOT).parts
         if parts[0] in skip or path.suffix not in (

@@ -88,7 +88,8 @@ def _of_compile(model) -> Iterator[Finding]:
             "strategy",
             "fails",
             f"`fit` of Keras 3 does not run under a {type(strategy).__name__} of several workers.",
-            "Write the loop with `strategy.run`, or use JAX and `keras.distribution`.",
+            "Train with `coursekit.distribution.workers.fit_on_workers`, or on JAX with "
+            "`keras.distribution`.",
         )
     if model.steps_per_execution > 1:
         yield Finding(

@@ -53,10 +53,10 @@ TABLES = [  # the first one is square, so that a wrong axis gives numbers and no
         "the bias too. Variance is around the mean of the refits, {wanted}.",
         "pooled": "your variance is {got}: that of all numbers in one heap. It counts that places "
         "differ from each other. Take it place by place, then the mean, {wanted}.",
-        "root": "your variance is {got}, a standard deviation. The parts of a squared error are "
+        "root": "your {part} is {got}: a root has been taken. The parts of a squared error are "
         "squares: {wanted}.",
-        "not_squared": "your bias squared is {got}: the bias without its square. Square it at each "
-        "place, then take the mean: {wanted}.",
+        "not_squared": "your {part} is {got}: a mean of deviations that were not squared. Square "
+        "each of them, then take the mean: {wanted}.",
         "places_first": "your bias squared is {got}. You averaged over places before squaring, so "
         "a bias above and one below cancelled. Square first: {wanted}.",
         "each_refit": "your bias squared is {got}: the mean square of single refits, which is the "
@@ -85,9 +85,7 @@ def decompose(answer):  # noqa: D103
     expect.function(answer, "`decompose`")
     for p, truth in TABLES:
         returned = answer(p.copy(), truth.copy())
-        found = expect.items(returned, at_most=3, what="the returned value")
-        if len(found) != 2:
-            raise Wrong("pair", got=returned)
+        found = _pair(returned)
         bias, variance = map(expect.number, found, ("bias squared", "the variance"))
         off = p.mean(axis=0) - truth
         biases = [np.mean(off**2), np.mean(off**2 - p.var(axis=0, ddof=1) / len(p))]
@@ -100,15 +98,31 @@ def decompose(answer):  # noqa: D103
             "pooled": [p.var(), p.var(ddof=1)],
             "root": [np.mean(p.std(axis=0, ddof=d)) for d in (0, 1)]
             + [np.sqrt(v) for v in variances],
+            "not_squared": [0.0, np.abs(p - p.mean(axis=0)).mean()],
         }
         _explain(variance, variances, slips, "variance", p.var(axis=1).mean(), p, truth)
         slips = {
-            "not_squared": [off.mean(), np.abs(off).mean(), -off.mean(), np.sqrt(biases[0])],
+            "not_squared": [off.mean(), np.abs(off).mean(), -off.mean()],
+            "root": [np.sqrt(biases[0])],
             "places_first": [off.mean() ** 2],
             "each_refit": [whole],
         }
         along = np.mean((p.mean(axis=1) - truth) ** 2) if len(p) == p.shape[1] else np.nan
         _explain(bias, biases, slips, "bias", along, p, truth)
+
+
+def _pair(returned, **seen) -> list:
+    """Return the two values that an answer returned, in whatever holds them in order."""
+    try:
+        found = expect.items(returned, at_most=3, what="the returned value")
+    except Wrong as wrong:
+        if wrong.key == "none":
+            raise
+        found = []  # one number, or a text
+    if len(found) != 2 or isinstance(returned, dict | set):
+        got = repr(returned) if isinstance(returned, str) else returned
+        raise Wrong("pair", got=got, **seen)
+    return found
 
 
 def _any(value, wanted) -> bool:
@@ -119,17 +133,19 @@ def _explain(got, right, slips, part, along_rows, table, truth) -> None:
     """Raise the message for a wrong part of the decomposition."""
     if _any(got, right):
         return
+    seen = {"part": {"bias": "bias squared"}.get(part, part), "got": got, "wanted": float(right[0])}
     if _any(got, [along_rows]):
-        raise Wrong("axis", part={"bias": "bias squared"}.get(part, part), got=got)
+        raise Wrong("axis", **seen)
     for key, values in slips.items():
         if _any(got, values):
-            raise Wrong(key, got=got, wanted=float(right[0]))
-    raise Wrong(part, table=table, truth=truth, got=got, wanted=float(right[0]))
+            raise Wrong(key, **seen)
+    raise Wrong(part, table=table, truth=truth, **seen)
 
 
 # E11.2 --------------------------------------------------------------------------------------------
 
 BEST = {12: 5, 1000: 14}  # the test computes them
+ROOM = 1.4  # 30 % are allowed; `measure` draws at random and may be off by some of the rest
 
 
 @check.exercise(
@@ -164,7 +180,7 @@ def degree(answer):  # noqa: D103
             raise Wrong("range", got=answer[rows], rows=rows, most=rows - 1)
         bias, variance, _ = _parts(int(number), rows)
         best = sum(_parts(best_degree, rows)[:2])
-        if not bias + variance <= 1.3 * best:
+        if not bias + variance <= ROOM * best:
             key = "stiff" if number < best_degree else "wild"
             values = {"bias": bias, "variance": variance, "error": bias + variance, "best": best}
             values = {name: float(f"{value:.2g}") for name, value in values.items()}
@@ -233,6 +249,8 @@ CURVES = [
     ([0.5, 0.5, 0.5, 0.4], 2),
     ([0.9, 0.8, 0.7], 2),
     ([0.9, 0.5, 0.6], 5),
+    ([0.6, 0.5, 0.55, 0.7, 0.65, 0.66, 0.7, 0.4], 3),
+    ([0.7, 0.699, 0.698, 0.7, 0.7, 0.6], 2),
 ]
 
 
@@ -252,10 +270,10 @@ def keras_stop(losses, patience: int) -> tuple[int, int]:
     return epoch + 1, callback.best_epoch + 1
 
 
-def _stop(losses, patience, *, previous=False, keep=False, tie=False, late=0):
+def _stop(losses, patience, *, previous=False, keep=False, tie=False, first=False, late=0):
     """The same by hand, with the slips that learners make."""
     best, best_epoch, wait = losses[0], 1, 0
-    for epoch, loss in enumerate(losses[1:], start=2):
+    for epoch, loss in list(enumerate(losses, start=1))[0 if first else 1 :]:
         if loss < best or (tie and loss == best):
             best, best_epoch, wait = loss, epoch, wait if keep else 0
         else:
@@ -275,8 +293,18 @@ def _stop(losses, patience, *, previous=False, keep=False, tie=False, late=0):
         "no_end": "for {losses} with patience {patience} your function gives {got}. Nothing stops "
         "this run: all its {epochs} epochs are run, and it has a best one all the same.",
         "swapped": "the two numbers come in the other order: epochs run first, then the best one.",
-        "zero_based": "for {losses} you say {got}: your epochs count from 0. Here the first epoch "
-        "is 1.",
+        "zero_based": "for {losses} with patience {patience} you say {got}, Keras {wanted}. "
+        "Counting from 0 gives this; here the first epoch is 1, in both numbers.",
+        "too_many": "for {losses} with patience {patience} you say that {run} epochs are run. "
+        "There are only {epochs}: where nothing stops the run, all of them are run, and no more.",
+        "never": "for {losses} with patience {patience} you say {got}, all epochs and the lowest "
+        "loss of them. Keras stops after {keras}: by then {patience} in a row brought no new best.",
+        "minus": "for {losses} with patience {patience} you say {got}, Keras {wanted}. One way to "
+        "get this: the epochs run minus the patience. That is the best epoch only where the "
+        "patience ended the run.",
+        "counts_first": "for {losses} with patience {patience} you stop after {run}, Keras after "
+        "{keras}. One way to get this: the first loss is taken as the best, and then counted as an "
+        "epoch without a new best.",
         "early": "for {losses} with patience {patience} you stop after {run}, one epoch too early. "
         "Patience 3 sits through three epochs without a new best, and stops after the third.",
         "late": "for {losses} with patience {patience} you stop after {run}, an epoch too late. "
@@ -321,9 +349,7 @@ def early_stop(answer):  # noqa: D103
         ends = keras_stop(losses, patience)[0] == len(losses)
         if returned is None and ends and found:
             raise Wrong("no_end", epochs=len(losses), **seen)
-        pair = expect.items(returned, at_most=3, what="the returned value")
-        if len(pair) != 2:
-            raise Wrong("pair", losses=losses, got=returned)
+        pair = _pair(returned, losses=losses)
         if ends and (pair[0] is None or pair[1] is None):
             raise Wrong("no_end", epochs=len(losses), **seen)
         numbers = tuple(map(expect.number, pair, ("the epochs run", "the best epoch")))
@@ -339,18 +365,45 @@ def early_stop(answer):  # noqa: D103
             "run": got[0], "keras": right[0]}  # fmt: skip
     if found == [(b, a) for a, b in wanted]:
         raise Wrong("swapped")
-    if found == [(a - 1, b - 1) for a, b in wanted]:
-        raise Wrong("zero_based", **seen)
-    ways = {"previous": {"previous": True}, "no_reset": {"keep": True}, "tie": {"tie": True},
-            "late": {"late": 1}, "early": {"late": -1}}  # fmt: skip
-    for key, slip in ways.items():
-        if found == [_stop(*curve, **slip) for curve in CURVES]:
+    for key, ways in _slips(wanted).items():
+        if found in ways:
             raise Wrong(key, **seen)
+    for (losses, patience), (run, _) in zip(CURVES, found, strict=True):
+        if run > len(losses):
+            raise Wrong("too_many", losses=losses, patience=patience, run=run, epochs=len(losses))
     if got[0] == right[0] and got[1] == int(np.argmin(losses)) + 1 > right[0]:
         raise Wrong("future", losses=losses, got=got[1], stop=right[0])
     if got[0] == got[1] == right[0]:
         raise Wrong("last", losses=losses, got=got[1], wanted=right[1])
     raise Wrong("other", **seen)
+
+
+def _slips(wanted) -> dict[str, list]:
+    """Return what wrong ways to count, by the key of their message, give for all `CURVES`."""
+
+    def by_hand(**slip):
+        return [_stop(*curve, **slip) for curve in CURVES]
+
+    def lowest(runs):
+        return [(n, int(np.argmin(c[:n])) + 1) for n, (c, _) in zip(runs, CURVES, strict=True)]
+
+    def moved(by):
+        """Stop `by` epochs later, and find the same best epoch."""
+        ends = [len(losses) for losses, _ in CURVES]
+        return [(a if a == n else a + by, b) for (a, b), n in zip(wanted, ends, strict=True)]
+
+    before = by_hand(previous=True)
+    return {
+        "zero_based": [[(a - i, b - j) for a, b in wanted] for i, j in ((1, 1), (0, 1), (1, 0))],
+        "previous": [before, lowest([run for run, _ in before])],
+        "no_reset": [by_hand(keep=True)],
+        "tie": [by_hand(tie=True)],
+        "counts_first": [by_hand(first=True)],
+        "never": [lowest([len(losses) for losses, _ in CURVES])],
+        "minus": [[(a, a - p) for (a, _), (_, p) in zip(wanted, CURVES, strict=True)]],
+        "late": [by_hand(late=1), moved(1)],
+        "early": [by_hand(late=-1), moved(-1)],
+    }
 
 
 # E11.5 --------------------------------------------------------------------------------------------
@@ -371,7 +424,7 @@ def _way(rate, steps, curvature):
         "grows": "at a rate of {rate} you give {few} for {less} steps and {many} for {more}. More "
         "steps let the weights go further, so the penalty that matches gets weaker.",
         "no_rate": "for {steps} steps you give {got} at a rate of {first} and of {second} alike. "
-        "At a fifth of the rate, descent goes a fifth as far.",
+        "At a fifth of the rate, each step goes a fifth as far.",
         "no_steps": "at a rate of {rate} you give {got} for {less} steps and for {more} alike. How "
         "far descent has gone depends on the steps.",
         "strong": "for a rate of {rate} and {steps} steps, {got} is too strong. Along a curvature "
@@ -402,9 +455,9 @@ def strength(answer):  # noqa: D103
     ends = {"rate": RUNS[0][0], "less": RUNS[0][1], "more": RUNS[1][1]}
     if long > short * 1.001:
         raise Wrong("grows", few=short, many=long, **ends)
-    if np.isclose(long, short):
+    if np.isclose(long, short, atol=0):
         raise Wrong("no_steps", got=short, **ends)
-    if np.isclose(long, slow):
+    if np.isclose(long, slow, atol=0):
         raise Wrong("no_rate", steps=RUNS[1][1], got=long, first=RUNS[1][0], second=RUNS[2][0])
     for (rate, steps), got in found.items():
         # Up to where a step of descent overshoots.

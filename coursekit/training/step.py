@@ -261,7 +261,8 @@ class _Rows:
 
         with tf.Graph().as_default():  # a new graph is under no strategy
             default = tf.distribute.get_strategy()
-        return tf.distribute.ReplicaContext(default, self.context.replica_id_in_sync_group)
+        # The number among the replicas of this worker: it finds their copies of variables.
+        return tf.distribute.ReplicaContext(default, self.context._replica_id)
 
     def without_nan(self, gradients):
         """Without rows the gradient is 0, where a mean over no rows made it NaN."""

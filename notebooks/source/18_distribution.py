@@ -197,7 +197,7 @@ def trained(scope, kind=keras.Model, loss=per_row, rows=8, batch_size=8, epochs=
         log = model.fit(numbers, 0 * numbers, **arguments).history
     except (RuntimeError, tf.errors.InvalidArgumentError) as error:
         return type(error).__name__
-    return f"loss {log['loss'][0]:5.2f}, weight {model.get_weights()[0].item():.4f}"
+    return f"loss {log['loss'][0]:5.2f}, weight {model.get_weights()[0].item():.3f}"
 
 
 one_device = tf.distribute.get_strategy()  # without a strategy Keras has this one
@@ -210,15 +210,16 @@ check.reveal("predict_double")
 # %% [markdown] topics="mirrored-pitfalls"
 # <details><summary>After you ran it</summary>
 #
-# No error, no warning. Keras's own `keras.losses.Dice()` returns one number too: its shape is
-# `()`. Write losses that return a value per row.
+# No error, no warning. Keras's own `keras.losses.Dice()` returns one number too: its shape is `()`.
+# Write losses that return a value per row.
 #
 # </details>
 #
 # There is more. *Clipping* looks at each replica's part of the gradient before the parts are summed.
 # A *ragged* last batch of 1 row leaves a replica empty, and a ragged *first* batch stops `fit`.
-# So does *accumulation* (below), which decides inside a replica. The third line of each shows the cure: `ReplicaModel` in place of `keras.Model` computes the
-# loss from the rows of all replicas, and sums gradients before anything looks at them.
+# So does *accumulation* (below), which decides inside a replica. The third line of each shows the
+# cure: `ReplicaModel` in place of `keras.Model` computes the loss from the rows of all replicas, and
+# sums gradients before anything looks at them.
 
 # %%
 faults = {
@@ -391,7 +392,7 @@ print("120 micro-batches made", int(nets[1].optimizer.iterations), "updates")
 pairs = {"rows": 3, "batch_size": 1, "epochs": 2, "gradient_accumulation_steps": 2}
 print(trained(one_device.scope(), **pairs))
 weight = np.prod([1 - 0.001 * (a**2 + b**2) for a, b in ((1, 2), (3, 1), (2, 3))])
-print(f"by hand, 1 with 2, 3 with 1, 2 with 3: weight {weight:.4f}")
+print(f"by hand, 1 with 2, 3 with 1, 2 with 3: weight {weight:.3f}")
 
 # %% [markdown]
 # And schedules count batches, not updates.
@@ -449,13 +450,13 @@ plans = {
     "the same with warmup": (512, lambda rate: Warmup(linear_scaling(rate, 512, 64), 16)),
 }
 logs = {}
-for rate in rates:
-    for name, (size, plan) in plans.items():
-        nets = [lessons.running_model(seed) for seed in range(3)]
-        for net in nets:
-            net.compile(keras.optimizers.SGD(plan(rate)), loss, metrics=["accuracy"])
-        logs[name, rate] = fit_many(nets, train.x, train.y, epochs=5, batch_size=size, verbose=0,
-                                    validation_data=(unseen.x, unseen.y))  # fmt: skip
+for name, (size, plan) in plans.items():
+    nets = [lessons.running_model(seed) for seed in (0, 1, 2, 0, 1, 2)]  # three for each rate
+    for net, rate in zip(nets, np.repeat(rates, 3).tolist(), strict=True):
+        net.compile(keras.optimizers.SGD(plan(rate)), loss, metrics=["accuracy"])
+    done = fit_many(nets, train.x, train.y, epochs=5, batch_size=size, verbose=0,
+                    validation_data=(unseen.x, unseen.y))  # fmt: skip
+    logs |= {(name, rates[0]): done[:3], (name, rates[1]): done[3:]}
 
 # %% tags=["nbval-ignore-output"]
 fig, axes = plots.figure("Eight times the rows", columns=2, x="epoch", y="validation loss")
@@ -472,9 +473,9 @@ axes[0].legend(fontsize=8)
 plots.show(fig, alt="Validation loss over five epochs for four plans, from two rates, with bands over "
            "three seeds.")  # fmt: skip
 check.reveal("predict_scaling")
-small, same, scaled, warm = (scores[name, 0.025].mean() for name in plans)
+small, same, scaled, warm = (scores[name, rates[0]].mean() for name in plans)
 assert small > scaled > same + 0.03 and abs(warm - scaled) < 0.04
-_, same, *unstable = (scores[name, 0.1] for name in plans)
+_, same, *unstable = (scores[name, rates[1]] for name in plans)
 assert np.min(same) > 0.7 > np.max(unstable)
 
 # %% [markdown]
@@ -753,8 +754,8 @@ check.decide(
 # 4. $k$ times the batch: $k$ times the rate for SGD, after a warmup, and only so far.
 # 5. Split what is too large: rows, state, an operation, or the layers.
 #
-# **Break it.** Add `"both": {"loss": one_number, "global_clipnorm": 1.0}` to the four faults. Then put
-# 0.05 in the place of 0.1 in the scaling cell, and leave out its last assert.
+# **Break it.** Add `"both": {"loss": one_number, "global_clipnorm": 1.0}` to the faults. Then put
+# 0.05 in the place of 0.1 in the scaling cell, and leave out the assert at the end of the next.
 #
 # <details><summary>What happens</summary>
 #

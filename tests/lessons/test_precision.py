@@ -1,11 +1,15 @@
 """Lesson 17: right answers of several kinds, and what each wrong one is told."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import keras
 import numpy as np
 import pytest
 from answers import row
+from ml_dtypes import bfloat16
 
-from coursekit.lessons.precision import check, clipped, loss_scale_step
+from coursekit.lessons.precision import _norm, check, clipped, loss_scale_step
 
 TRACE = np.r_[np.linspace(0.5, 2.0, 90), np.linspace(2.1, 4.0, 6), 20.0, 30.0, 50.0, 60.0]
 
@@ -49,6 +53,30 @@ def capped(scale, good, finite, growth_steps):
     return min(scale, 2.0**15), *rest
 
 
+def with_tensors(scale, good, finite, growth_steps):
+    import tensorflow as tf
+
+    full = good + 1 >= growth_steps
+    grown = tf.where(full, scale * 2, scale)
+    count = tf.where(full or not finite, 0, good + 1)
+    return tf.where(finite, grown, scale / 2), count, tf.constant(finite)
+
+
+def bounded(scale, good, finite, growth_steps):
+    scale, *rest = loss_scale_step(scale, good, finite, growth_steps)
+    return min(max(scale, 1.0), 2.0**24), *rest
+
+
+def early(scale, good, finite, growth_steps):
+    return loss_scale_step(scale, good, finite, growth_steps - 1)
+
+
+def once(scale, good, finite, growth_steps):
+    """Halve at the first bad step in a row alone."""
+    halved, *rest = loss_scale_step(scale, good, finite, growth_steps)
+    return scale if not finite and good == 0 else halved, *rest
+
+
 def clip_tf(gradients, threshold):
     import tensorflow as tf
 
@@ -64,6 +92,13 @@ def clip_tf_pair(gradients, threshold):
 def clip_where(gradients, threshold):
     norm = np.linalg.norm(np.concatenate([g.ravel() for g in gradients]))
     return [np.where(norm > threshold, g * threshold / max(norm, threshold), g) for g in gradients]
+
+
+def in_place(gradients, threshold):
+    factor = min(1.0, threshold / max(_norm(gradients), 1e-12))
+    for gradient in gradients:
+        gradient *= factor
+    return gradients
 
 
 def each(norm):
@@ -98,8 +133,12 @@ ANSWERS = [
     row("fate", "late", 0.0, np.float16(1e-8) * 1024, 1024),
     row("fate", "unscaled", 0.0, np.float16(1e-8 * 1024).astype(float) / 1024, 1024),
     row("fate", "scaled", 0.0, 1e-11, 1024),
+    row("fate", "scaled", 0.0, 1e-5, 1024),
+    row("fate", "inf", 0.0, 1.02e-5, float("inf")),
+    row("fate", "alternative", Decimal(0), bfloat16(1.024e-5), Fraction(64)),
     row("fate", "too_small", 0.0, 1.02e-5, 1),
-    row("fate", "too_small", 0.0, 1.02e-5, -1024),
+    row("fate", "too_small", 0.0, 1.02e-5, 0),
+    row("fate", "sign", 0.0, 1.02e-5, -1024),
     row("fate", "too_small", 0.0, 1.02e-5, 29),
     row("fate", "too_large", 0.0, 1.02e-5, 32768),
     row("fate", "too_large", 0.0, 1.02e-5, 1e9),
@@ -108,21 +147,30 @@ ANSWERS = [
     row("next_scale", "ok", reference, 16_384),
     row("next_scale", "alternative", by_table, 16384.0),
     row("next_scale", "alternative", with_numpy, 2**14),
+    row("next_scale", "alternative", with_tensors, 16_384),
+    row("next_scale", "alternative", bounded, 16_384),
+    row("next_scale", "alternative", lambda *a: np.array(loss_scale_step(*a), "float32"), 16_384),
     row("next_scale", "todo", lambda *a: (..., ..., ...), 16_384),
     row("next_scale", "todo", reference, ...),
     row("next_scale", "triple", lambda s, g, f, n: loss_scale_step(s, g, f, n)[:2], 16_384),
+    row("next_scale", "triple", lambda s, g, f, n: {"scale": s, "good": g, "moves": f}, 16_384),
     row("next_scale", "truth", lambda *a: (*loss_scale_step(*a)[:2], "yes"), 16_384),
     row("next_scale", "truth", lambda *a: (*loss_scale_step(*a)[:2], None), 16_384),
     row("next_scale", "updated", changed(bad=lambda s, g: (s / 2, 0, True)), 16_384),
     row("next_scale", "skipped", changed(good=lambda s, g: (s, g + 1, False)), 16_384),
+    row("next_scale", "skipped", changed(full=lambda s, g: (2 * s, 0, False)), 16_384),
     row("next_scale", "not_halved", changed(bad=lambda s, g: (s, 0, False)), 16_384),
+    row("next_scale", "not_halved", once, 16_384),
     row("next_scale", "not_halved", changed(bad=lambda s, g: (s / 4, 0, False)), 16_384),
     row("next_scale", "count_kept", changed(bad=lambda s, g: (s / 2, g, False)), 16_384),
     row("next_scale", "always", changed(good=lambda s, g: (2 * s, 0, True)), 16_384),
+    row("next_scale", "always", early, 16_384),
     row("next_scale", "not_counted", changed(good=lambda s, g: (s, g, True)), 16_384),
     row("next_scale", "not_counted", changed(good=lambda s, g: (s, 1, True)), 16_384),
     row("next_scale", "never", changed(full=lambda s, g: (s, g + 1, True)), 16_384),
+    row("next_scale", "never", changed(full=lambda s, g: (4 * s, 0, True)), 16_384),
     row("next_scale", "late", late, 16_384),
+    row("next_scale", "count_after", changed(full=lambda s, g: (2 * s, 1, True)), 16_384),
     row("next_scale", "count_after", changed(full=lambda s, g: (2 * s, g + 1, True)), 16_384),
     row("next_scale", "walk", capped, 16_384),
     row("next_scale", "number", reference, 8192),
@@ -150,13 +198,25 @@ ANSWERS = [
     row("clip", "alternative", lambda g, c: (part for part in clipped(g, c)), ALL),
     row("clip", "todo", lambda g, c: ..., ...),
     row("clip", "todo", CLIP, ...),
+    row("clip", "alternative", lambda g, c: [p.tolist() for p in clipped(g, c)], ALL),
+    row("clip", "alternative", lambda g, c: [p.astype("float16") for p in clipped(g, c)], ALL),
+    row("clip", "alternative", lambda g, c: [p.astype(bfloat16) for p in clipped(g, c)], ALL),
+    row("clip", "alternative", lambda g, c: [p * min(1, c / (_norm(g) + 1e-6)) for p in g], ALL),
     row("clip", "list", clip_tf_pair, ALL),
+    row("clip", "list", lambda g, c: [np.linalg.norm(p) for p in g], ALL),
+    row("clip", "list", lambda g, c: [None, None], ALL),
+    row("clip", "list", lambda g, c: [[1, 2], [[1], [1, 2]]], ALL),
     row("clip", "list", lambda g, c: np.concatenate([p.ravel() for p in clipped(g, c)]), ALL),
     row("clip", "per_variable", each(np.linalg.norm), ONE),
     row("clip", "each_number", lambda g, c: [np.clip(p, -c, c) for p in g], "clipvalue"),
     row("clip", "unclipped", lambda g, c: g, ALL),
     row("clip", "squared", together(lambda c, n: min(1.0, c / max(n**2, 1e-9))), ALL),
-    row("clip", "squared", each(lambda g: np.abs(g).max()), ALL),
+    row("clip", "length", each(lambda g: np.abs(g).max()), ALL),
+    row("clip", "length", lambda g, c: [p / (_norm(g) + 1) for p in g], ALL),
+    row("clip", "length", lambda g, c: [p * 0 for p in g], ALL),
+    row("clip", "nan", lambda g, c: [p * np.nan for p in g], ALL),
+    row("clip", "mutated", in_place, ALL),
+    row("clip", "other", lambda g, c: [-p for p in clipped(g, c)], ALL),
     row("clip", "scaled_up", together(lambda c, n: c / max(n, 1e-9)), ALL),
     row("clip", "scaled_up", together(lambda c, n: c / n), ALL),
     row("clip", "zero", together(lambda c, n: np.minimum(1.0, np.float64(c) / n) if n else np.nan),
@@ -221,7 +281,10 @@ def test_clipping_is_that_of_keras():
         ("next_scale", (reference, 8192), "it gives 16384; `after` is 8192"),
         ("bytes_kept", (16, 8, "weights"), "half of float32's 16"),
         ("clip", (CLIP, "clipnorm"), "takes a norm for each variable"),
-        ("threshold", (55.0, TRACE), "clips 1% of the steps"),
+        ("threshold", (55.0, TRACE), "clips 1 of the 100 steps"),
+        ("fate", (0, 1.02e-5, -8), "`scale` is -8"),
+        ("next_scale", (early, 16_384), "good step after 8, with growth_steps = 10"),
+        ("clip", (lambda g, c: [_norm([p]) for p in g], ALL), "[(2,), (2,)] we got [5, 0.5]"),
     ],
 )
 def test_a_message_names_what_was_seen(name, answers, words):
