@@ -38,6 +38,7 @@ def test_what_the_wheel_carries(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "data").iterdir():
         assert f"coursekit/data/{path.name}" in names
+    assert "coursekit/tpu_compile.md" in names
     for path in (ROOT / "coursekit").rglob("*"):
         if path.suffix in (".py", ".json"):
             assert str(path.relative_to(ROOT)) in names

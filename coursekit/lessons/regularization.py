@@ -399,7 +399,7 @@ check.prediction(
     "predict_flip",
     reasons={
         "a": "Variety helps where such images will come. Mirrored and turned digits never do.",
-        "b": "Three of four images are now signs that never come, and some carry a false label: "
+        "b": "Most images are now signs that hardly ever come, and some carry a false label: "
         "that is more than seeds do.",
         "c": "The network learns signs that never come, and that some 9s are called 6.",
     },
@@ -468,12 +468,15 @@ check.question(
 )
 check.question(
     "quiz_5",
-    "From lesson 13: eight remedies are compared on the same validation rows, and the best is "
-    "reported with its score there. That score is ...",
+    "From lesson 11: a network has error 0.00 on its training rows and 0.14 on new ones. What is "
+    "the trouble that a remedy has to lower?",
     options={
-        "a": ("fair", "The rows have chosen the winner, so its score there is too good."),
-        "b": ("too good", "Choosing among eight trains on those rows, at one remove."),
-        "c": ("too bad", "Choosing the best can only lift the score."),
+        "a": ("bias", "With a large bias the training rows would be wrong too."),
+        "b": (
+            "variance",
+            "Other rows would give other errors. Remedies pay for less of it with bias.",
+        ),
+        "c": ("too few epochs", "The training rows are all right already."),
     },
     answer="b",
 )

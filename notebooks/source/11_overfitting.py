@@ -582,19 +582,20 @@ plots.show(
 # %% tags=["nbval-ignore-output"]
 apart = max(gap.min(axis=1).max() for gap in gaps.values()) / np.linalg.norm(goal)
 print(f"descent is never further than {apart:.2f} of the whole way from the L2 path")
-for name, nets in (("stopped early", stopped), ("80 epochs", to_the_end)):
-    moved = []
+moved = {"stopped early": [], "80 epochs": []}
+for (name, found), nets in zip(moved.items(), (stopped, to_the_end), strict=True):
     for seed, net in enumerate(nets):
         pairs = zip(net.get_weights(), garment_net(seed).get_weights(), strict=True)
-        moved.append(np.sqrt(sum(np.sum((now - then) ** 2) for now, then in pairs)))
-    assert max(moved) < 10 if nets is stopped else min(moved) > 10
-    print(f"garments, {name:13}: weights moved by {min(moved):.0f} to {max(moved):.0f}")
+        found.append(np.sqrt(sum(np.sum((now - then) ** 2) for now, then in pairs)))
+    print(f"garments, {name:13}: weights moved by {min(found):.0f} to {max(found):.0f}")
+assert max(moved["stopped early"]) < min(moved["80 epochs"]) and apart < 0.15
 
 # %% [markdown]
-# Near, and not the same. The garment nets that stopped early stayed nearer to their start, too. Along a direction of curvature $h$, descent has gone $1 - (1 - \eta h)^t$ of
-# the way after $t$ steps of rate $\eta$; a penalty lets it go $h / (h + \lambda)$. Both learn steep
-# directions first and hardly touch flat ones, where noise rules. (In least squares with tiny steps,
-# stopping has at most 1.69 times the risk of its L2 twin: Ali and others 2019, arXiv:1810.10082.)
+# Near, and not the same. The garment nets that stopped early stayed nearer to their start, too. Along
+# a direction of curvature $h$, descent has gone $1 - (1 - \eta h)^t$ of the way after $t$ steps of
+# rate $\eta$; a penalty lets it go $h / (h + \lambda)$. Both learn steep directions first and hardly
+# touch flat ones, where noise rules. (In least squares with tiny steps, stopping has at most 1.69
+# times the risk of its L2 twin: Ali and others 2019, arXiv:1810.10082.)
 #
 # ### E11.5 The L2 strength that stopping amounts to (difficulty 3, 8 minutes)
 #
@@ -633,7 +634,7 @@ for patience in (1, 3, 8):
     kept[patience] = [log.history["val_accuracy"][k - 1] for log, k in zip(logs, best, strict=True)]
     print(f"patience {patience}: epochs run {[run for run, _ in ends]}, best {best}, "
           f"accuracy {min(kept[patience]):.2f} to {max(kept[patience]):.2f}")  # fmt: skip
-    assert min(kept[patience]) > 0.82 and max(run for run, _ in ends) > 5
+assert min(kept[1]) > 0.8 and abs(np.mean(kept[8]) - np.mean(kept[3])) < 0.03
 
 # %% tags=["nbval-ignore-output"]
 ### BEGIN SOLUTION

@@ -21,7 +21,7 @@
 # Skip ahead if you can answer these: how many exact zeros does Keras's L1 give? Why is
 # `weight_decay` not L2 under momentum? When does augmentation lie?
 #
-# You will kill weights, port weight decay, write dropout, and spend one budget on eight remedies. You
+# You will kill weights, port weight decay, write dropout, and spend one budget on seven remedies. You
 # need lesson 11: a **remedy** against overfitting is called *regularization*.
 
 # %% tags=["setup"]
@@ -45,7 +45,7 @@ from coursekit.training import fit_many
 # ## Four hundred digits
 #
 # A network with 100,000 weights and 400 images. `train` trains four of them, each from its own seed
-# on its own 400 images: 520 updates each. That is our budget.
+# on its own 400 images: 390 updates each. That is our budget.
 
 # %%
 mnist = datasets.load_mnist()
@@ -66,7 +66,7 @@ def error(net, images, labels):
     return float(np.mean(scores.argmax(1) != labels))
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def train(name, build=network, optimizer=keras.optimizers.Adam, smoothing=0.0):
     """Train four networks with one remedy; keep them, their errors and their cost."""
     nets[name] = []
@@ -77,13 +77,15 @@ def train(name, build=network, optimizer=keras.optimizers.Adam, smoothing=0.0):
         net.compile(optimizer(0.001), loss)
         nets[name].append(net)
     start = time.process_time()
-    fit_many(nets[name], x, y, rows=rows, epochs=40, batch_size=32, verbose=0)
+    fit_many(nets[name], x, y, rows=rows, epochs=30, batch_size=32, verbose=0)
     cost[name] = time.process_time() - start
     errors[name] = np.array([error(net, x_new, y_new) for net in nets[name]])
 
 
 train("none")
 on_train = [error(net, x[r], mnist.train.y[r]) for net, r in zip(nets["none"], rows, strict=True)]
+net = nets["none"][0]
+assert int(net.optimizer.iterations) == 390 and net.count_params() == 101_770
 assert max(on_train) < 0.01 and 0.11 < errors["none"].mean() < 0.18
 print(f"error on training digits {np.mean(on_train):.2f}, on new ones {errors['none'].mean():.2f}")
 
@@ -125,35 +127,43 @@ def table(seed):
     return columns, target + rng.normal(size=60)
 
 
-def fit_lines(settings, seed):
-    """Fit a line for each (optimizer, penalty); return their weights."""
-    keras.utils.set_random_seed(0)
-    lines = []
-    for optimizer, penalty in settings:
-        dense = layers.Dense(1, use_bias=False, kernel_regularizer=penalty)
-        lines.append(keras.Sequential([keras.Input((20,)), dense]))
-        lines[-1].compile(optimizer, "mse")
-    fit = {"batch_size": 60, "epochs": 20, "shuffle": False, "verbose": 0}
-    fit_many(lines, *table(seed), rows=[np.tile(np.arange(60), 100)] * len(lines), **fit)
-    return [line.get_weights()[0][:, 0] for line in lines]
-
-
-# %%
 def sgd():
     return keras.optimizers.SGD(0.02, momentum=0.9)
 
 
-(by_keras,) = fit_lines([(sgd(), keras.regularizers.L1(0.4))], seed=0)
-exact = (
-    Lasso(0.2, fit_intercept=False, max_iter=100_000).fit(*table(0)).coef_
-)  # halves the squared error
+def fit_lines(optimizer, penalty=None, tables=3):
+    """Fit a line to each table by 2,000 steps; return their weights."""
+    keras.utils.set_random_seed(0)
+    lines = []
+    for _ in range(tables):
+        dense = layers.Dense(1, use_bias=False, kernel_regularizer=penalty)
+        lines.append(keras.Sequential([keras.Input((20,)), dense]))
+        lines[-1].compile(optimizer(), "mse")
+    columns, target = (
+        np.concatenate(part) for part in zip(*map(table, range(tables)), strict=True)
+    )
+    rows = [np.tile(np.arange(60) + 60 * k, 100) for k in range(tables)]
+    fit = {"batch_size": 60, "epochs": 20, "shuffle": False, "verbose": 0}
+    fit_many(lines, columns, target, rows=rows, **fit)
+    return [line.get_weights()[0][:, 0] for line in lines]
+
+
+# %%
+(by_keras,) = fit_lines(sgd, keras.regularizers.L1(0.4), tables=1)
+lasso = Lasso(0.2, fit_intercept=False, max_iter=100_000)  # it halves the squared error
+exact = lasso.fit(*table(0)).coef_
 for name, w in (("Keras L1", by_keras), ("Lasso", exact)):
-    print(f"{name:8} {int((w == 0).sum()):2} exact zeros; column 4: {abs(w[4]):.1f}")
+    print(f"{name:8} {int((w == 0).sum()):2} exact zeros")
 assert (exact == 0).sum() > 10 and (by_keras != 0).all() and np.abs(by_keras - exact).max() < 0.1
 
+w = 0.01
+for _ in range(4):
+    w -= 0.02 * 0.4 * np.sign(w)  # four steps of the penalty alone
+    print(f"{w:.3f}", end="  ")
+
 # %% [markdown]
-# Near zero the penalty still pushes with its full strength, so each step jumps over zero and the
-# next one back. Keras comes close to the minimum, and never lands on it.
+# Near zero the penalty still pushes with its full strength, so a weight jumps over zero and back.
+# Keras comes close to the minimum, and does not land on it.
 #
 # ### E12.2 A step that lands on zero (difficulty 2, 7 minutes)
 #
@@ -179,29 +189,23 @@ check("l1_step", l1_step)
 # Under momentum or Adam this pull is too weak, or uneven. `OrthantwiseL1` wraps any optimizer and
 # gives exact zeros with all of them. Here are three tables, each with other noise.
 
+
 # %%
-names = ["no penalty", "L2", "L1", "elastic net"]
+def l1_sgd():
+    return OrthantwiseL1(sgd(), 0.4)
+
+
+l2 = keras.regularizers.L2(0.3)
+settings = {"no penalty": (sgd,), "L2": (sgd, l2), "L1": (l1_sgd,), "elastic net": (l1_sgd, l2)}
 fig, axes = plots.figure("L2 shares, L1 kills, elastic net does both", columns=4, height=2.8)
-for seed, style in zip(range(3), plots.COMPARE, strict=False):
-    l2 = keras.regularizers.L2(0.3)
-    settings = [(sgd(), None), (sgd(), l2), (OrthantwiseL1(sgd(), 0.4), None)]
-    weights = fit_lines([*settings, (OrthantwiseL1(sgd(), 0.4), l2)], seed)
-    for ax, name, w in zip(axes, names, weights, strict=True):
-        ax.plot(
-            np.arange(8) + 0.2 * (seed - 1),
-            w[:8],
-            style.marker,
-            color=style.color,
-            ms=5,
-            label=f"table {seed}",
-        )
-        ax.set(title=name, xlabel="column", ylim=(-1.3, 2.3), xticks=range(8))
-        if name != "no penalty":
-            zeros = int((w == 0).sum())
-            print(
-                f"table {seed}: {name:11} copies {w[0]:.1f} and {w[1]:.1f}, {zeros:2} exact zeros"
-            )
-            assert (zeros > 10) == (name != "L2") and (name == "L1" or abs(w[0] - w[1]) < 0.2)
+for ax, (name, setting) in zip(axes, settings.items(), strict=True):
+    for seed, (w, style) in enumerate(zip(fit_lines(*setting), plots.COMPARE, strict=False)):
+        place, zeros = np.arange(8) + 0.2 * (seed - 1), int((w == 0).sum())
+        ax.plot(place, w[:8], style.marker, color=style.color, ms=5, label=f"table {seed}")
+        print(f"{name:11} table {seed}: copies {w[0]:4.1f} and {w[1]:4.1f}, {zeros:2} exact zeros")
+        assert (zeros > 10) == ("L1" in name or "net" in name)
+        assert name in ("no penalty", "L1") or abs(w[0] - w[1]) < 0.2
+    ax.set(title=name, xlabel="column", ylim=(-2, 3.2), xticks=range(8))
 axes[0].set_ylabel("weight")
 axes[3].legend()
 plots.show(
@@ -234,7 +238,7 @@ check("predict_decay", "b")  # SOLUTION
 
 
 # %%
-def end(optimizer, l2=0.0, start=0.0, data=1.0, steps=400):
+def end(optimizer, l2=0.0, start=0.0, data=1.0, steps=200):
     """Return where one weight ends."""
     w = keras.Variable([start])
     for _ in range(steps):
@@ -342,18 +346,22 @@ net = nets["dropout"][0]
 full = soft(net(x_new, training=False))
 thinned = np.array([soft(net(x_new, training=True)) for _ in range(200)])
 
-# %%
+# %% tags=["nbval-ignore-output"]
 fig, (left, right) = plots.figure("Thinned networks, and networks with units removed", columns=2)
 left.plot(thinned.mean(0).ravel()[::7], full.ravel()[::7], ".", color=plots.COMPARE[0].color, ms=3)
 left.set(xlabel="mean probability of 200 thinned networks", ylabel="probability, full network")
 shares = np.array([0, 0.25, 0.5, 0.75])
+halved = {}
 for name, style in zip(("none", "dropout"), plots.COMPARE, strict=False):
     rng = np.random.default_rng(0)
     removed = [
         [np.mean([without(n, s, rng) for _ in range(5)]) for s in shares] for n in nets[name]
     ]
-    plots.band(right, removed, style, x=100 * shares, label=f"trained with {name}")
-    print(f"half of the units removed, trained with {name:7}: error {np.mean(removed, 0)[2]:.2f}")
+    label = "trained with dropout" if name == "dropout" else "trained without"
+    plots.band(right, removed, style, x=100 * shares, label=label)
+    halved[name] = np.mean(removed, 0)[2]
+    print(f"half of the units removed, {label:20}: error {halved[name]:.2f}")
+assert halved["none"] > halved["dropout"] + 0.02
 right.set(xlabel="hidden units removed, %", ylabel="validation error")
 right.legend()
 plots.show(
@@ -362,10 +370,10 @@ plots.show(
     "networks trained without and with dropout; bands over four seeds.",
 )
 one = np.mean(thinned.argmax(2) != y_new)
-both = [np.mean(p.argmax(1) != y_new) for p in (thinned.mean(0), full)]
-assert one > max(both) + 0.01 and abs(both[0] - both[1]) < 0.01
-assert np.corrcoef(full.ravel(), thinned.mean(0).ravel())[0, 1] > 0.99
-print("the full network and the mean of 200 differ in error by less than 0.01")
+mean, whole = (np.mean(p.argmax(1) != y_new) for p in (thinned.mean(0), full))
+assert one > max(mean, whole) + 0.01 and abs(mean - whole) < 0.015
+assert np.corrcoef(full.ravel(), thinned.mean(0).ravel())[0, 1] > 0.98
+print(f"error of one thinned network {one:.2f}, of their mean {mean:.2f}, of the full {whole:.2f}")
 check.reveal("predict_ensemble")
 
 # %% [markdown]
@@ -466,15 +474,15 @@ check("label_safe", label_safe)
 # %%
 check("predict_flip", "c")  # SOLUTION
 
-# %%
+# %% tags=["nbval-ignore-output"]
 train("flips", lambda: network(before=[layers.RandomFlip()]))
 sixes_nines = np.isin(y_new, (6, 9))
+swapped = {}
 for name in ("none", "flips"):
     said = [soft(net(x_new, training=False)).argmax(1) for net in nets[name]]
-    swapped = [int(np.sum(s[sixes_nines] + y_new[sixes_nines] == 15)) for s in said]
-    assert max(swapped) < 4 if name == "none" else min(swapped) > 3
-    print(f"{name:5} error {errors[name].mean():.2f}; a 6 read as 9, or a 9 as 6:", end=" ")
-    print("hardly ever" if max(swapped) < 4 else "in every network several times")
+    swapped[name] = [int(np.sum(s[sixes_nines] + y_new[sixes_nines] == 15)) for s in said]
+    print(f"{name:5} error {errors[name].mean():.2f}; 6 and 9 taken for each other:", swapped[name])
+assert sum(swapped["flips"]) > 2 * sum(swapped["none"]) + 5
 assert errors["flips"].min() > errors["none"].max() + 0.02
 check.reveal("predict_flip")
 
@@ -486,20 +494,20 @@ check.reveal("predict_flip")
 #
 # </details>
 #
-# ## One budget, eight remedies
+# ## One budget, seven remedies
 #
 # Three more are said to regularize: **label smoothing** (the target is 0.91, not 1), **noise** on the
 # inputs, and batch normalization, whose batch statistics are noisy. Every remedy gets the same images,
-# the same 520 updates and one usual strength. Which one lowers the error most, here?
+# the same 390 updates and one strength. Which one lowers the error most, here?
 # (a) L2. (b) Dropout. (c) Small shifts and turns. (d) Label smoothing.
 
 # %%
 check("predict_best", "c")  # SOLUTION
 
 # %%
-train("L1", lambda: network(penalty=keras.regularizers.L1(1e-4)))
 train("L2", lambda: network(penalty=keras.regularizers.L2(1e-3)))
-train("weight decay", optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.1))
+# 390 steps of 0.001 leave weight decay little time: a common strength would hardly be felt
+train("weight decay", optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=1.0))
 train("noise", lambda: network(before=[layers.GaussianNoise(0.3)]))
 train("batch norm", lambda: network(norm=[layers.BatchNormalization()]))
 train("smoothing", smoothing=0.1)
@@ -537,21 +545,21 @@ for name in order:
 
 # %%
 gains = {name: none - errors[name] for name in order if name != "none"}  # seed by seed
-assert gains["shifts, turns"].min() > 0.01  # in each of the four
-others = [gain.mean() for name, gain in gains.items() if name != "shifts, turns"]
-assert max(others) < np.ptp(none) and gains["shifts, turns"].mean() > np.ptp(none)
-print("better with every seed, by more than the spread: shifts and turns")
-print("mean gain within the spread of seeds: every other remedy")
+best = gains.pop("shifts, turns")
+assert best.min() > 0.005 and best.mean() > 1.5 * max(gain.mean() for gain in gains.values())
+assert (errors["flips"] - none).mean() > best.mean()
+print("shifts and turns: better with every seed, and by far more than any other remedy")
 check.reveal("predict_best")
 
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
 # Shifts and turns tell the network something new about digits: what does not matter. The others only
-# hold it back, and at this size that buys nothing that four seeds could show; batch normalization may
-# even cost a little. The price is processor time; a tenth or two of it is the clock's own noise. Two limits: each remedy had one strength, and
-# another data set or a larger network can turn the order round. The verdict is about
-# 400 digits, and the digits that chose the winner flatter its score a little.
+# hold it back. What they gain or lose here is small, and four seeds differ as much: their order is
+# not a result. The price is processor time; a tenth or two of it is the clock's own noise.
+#
+# Two limits: each remedy had one strength, and another data set or a larger network can turn the
+# order round. The verdict is about 400 digits, and the digits that chose the winner flatter it.
 #
 # </details>
 #
@@ -614,13 +622,14 @@ check.decide(
 # 4. Augmentation brings knowledge if the label stays true, and lies if it does not.
 # 5. A remedy's gain counts against the spread of seeds, with its cost.
 #
-# **Break it.** Train `"shifts, turns"` with `RandomTranslation(0.3, 0.3)`. Then train on 100 digits
-# instead of 400, and on 4,000. Which gaps open, which ones close?
+# **Break it.** Put `range(4, 8)` for both `range(4)` and run all again: who keeps the place? Then
+# train `"shifts, turns"` with `RandomTranslation(0.3, 0.3)`, and both on 4,000 digits, not 400.
 #
 # <details><summary>What happens</summary>
 #
-# Shifts that large need a larger network and more updates: the error rises. With fewer digits the
-# gain of small moves grows; with 4,000 the plain network has seen most moves by itself.
+# The winner stays, the others change places. Shifts that large are too much for this network and
+# this budget: the error rises well above that of no remedy. With 4,000 digits both are far better
+# and the gap shrinks, for the data show more of the moves themselves.
 #
 # </details>
 #
