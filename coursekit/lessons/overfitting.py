@@ -368,9 +368,9 @@ def early_stop(answer):  # noqa: D103
     for key, ways in _slips(wanted).items():
         if found in ways:
             raise Wrong(key, **seen)
-    for (losses, patience), (run, _) in zip(CURVES, found, strict=True):
-        if run > len(losses):
-            raise Wrong("too_many", losses=losses, patience=patience, run=run, epochs=len(losses))
+    for (curve, wait), (run, _) in zip(CURVES, found, strict=True):
+        if run > len(curve):
+            raise Wrong("too_many", losses=curve, patience=wait, run=run, epochs=len(curve))
     if got[0] == right[0] and got[1] == int(np.argmin(losses)) + 1 > right[0]:
         raise Wrong("future", losses=losses, got=got[1], stop=right[0])
     if got[0] == got[1] == right[0]:
@@ -392,12 +392,16 @@ def _slips(wanted) -> dict[str, list]:
         ends = [len(losses) for losses, _ in CURVES]
         return [(a if a == n else a + by, b) for (a, b), n in zip(wanted, ends, strict=True)]
 
-    before = by_hand(previous=True)
+    rises = [[run for run, _ in by_hand(previous=True, tie=tie)] for tie in (False, True)]
+    last_lowest = [
+        (a, max(k for k in range(1, a + 1) if losses[k - 1] == losses[b - 1]))
+        for (a, b), (losses, _) in zip(wanted, CURVES, strict=True)
+    ]
     return {
         "zero_based": [[(a - i, b - j) for a, b in wanted] for i, j in ((1, 1), (0, 1), (1, 0))],
-        "previous": [before, lowest([run for run, _ in before])],
+        "previous": [by_hand(previous=True), *map(lowest, rises)],
         "no_reset": [by_hand(keep=True)],
-        "tie": [by_hand(tie=True)],
+        "tie": [by_hand(tie=True), last_lowest],
         "counts_first": [by_hand(first=True)],
         "never": [lowest([len(losses) for losses, _ in CURVES])],
         "minus": [[(a, a - p) for (a, _), (_, p) in zip(wanted, CURVES, strict=True)]],

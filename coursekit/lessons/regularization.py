@@ -357,6 +357,8 @@ def _judge_dropout(answer, h, rate):
     alternative='`{"a", "b", "e"}`, `["a", "b", "e"]` or `"a b e"`.',
 )
 def label_safe(answer):  # noqa: D103
+    if isinstance(answer, dict):  # {"a": True, "d": False}
+        answer = [letter for letter, is_safe in answer.items() if is_safe]
     if isinstance(answer, str):
         chosen = set(re.sub(r"\band\b|[^a-z]", "", answer.lower()))
     else:

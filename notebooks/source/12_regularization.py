@@ -203,7 +203,7 @@ for ax, (name, setting) in zip(axes, settings.items(), strict=True):
         place, zeros = np.arange(8) + 0.2 * (seed - 1), int((w == 0).sum())
         ax.plot(place, w[:8], style.marker, color=style.color, ms=5, label=f"table {seed}")
         print(f"{name:11} table {seed}: copies {w[0]:4.1f} and {w[1]:4.1f}, {zeros:2} exact zeros")
-        assert (zeros > 10) == ("L1" in name or "net" in name)
+        assert (zeros > 10) == (name in ("L1", "elastic net"))
         assert name in ("no penalty", "L1") or abs(w[0] - w[1]) < 0.2
     ax.set(title=name, xlabel="column", ylim=(-2, 3.2), xticks=range(8))
 axes[0].set_ylabel("weight")
@@ -360,7 +360,7 @@ for name, style in zip(("none", "dropout"), plots.COMPARE, strict=False):
     label = "trained with dropout" if name == "dropout" else "trained without"
     plots.band(right, removed, style, x=100 * shares, label=label)
     halved[name] = np.mean(removed, 0)[2]
-    print(f"half of the units removed, {label:20}: error {halved[name]:.2f}")
+    print(f"half of the units removed, {label}: error {halved[name]:.2f}")
 assert halved["none"] > halved["dropout"] + 0.02
 right.set(xlabel="hidden units removed, %", ylabel="validation error")
 right.legend()

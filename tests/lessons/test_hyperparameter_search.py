@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from answers import row
+from scipy.stats import binom, loguniform
+from scipy.stats.qmc import LatinHypercube as Latin
 
 from coursekit.lessons import hyperparameter_search as lesson
 
@@ -35,7 +37,7 @@ def rates_by_generator(rng, count):
 
 
 def rates_in_two_steps(rng, count):
-    """A decade first, then a place in it: uniform within the decade, which is not log-uniform."""
+    """A decade first, then a place in it: a third in each, as asked."""
     return 10.0 ** rng.integers(-4, -1, count) * rng.uniform(1, 10, count)
 
 
@@ -64,6 +66,34 @@ def turns_listed(loss, rate, batch):
 
 def turns_as_dict(loss, rate, batch):
     return dict(zip(("rate", "batch"), map(int, turns(loss, rate, batch)), strict=True))
+
+
+def turns_by_recursion(loss, rate, batch):
+    best = int(loss[:, batch].argmin())
+    place = best, int(loss[best].argmin())
+    return place if place == (rate, batch) else turns_by_recursion(loss, *place)
+
+
+def some_turns(count, loss, rate, batch):
+    for turn in range(count):
+        if turn % 2 == 0:
+            rate = loss[:, batch].argmin()
+        else:
+            batch = loss[rate].argmin()
+    return rate, batch
+
+
+def at_once(loss, rate, batch):
+    for _ in range(30):
+        rate, batch = loss[:, batch].argmin(), loss[rate].argmin()
+    return rate, batch
+
+
+def rows_for_columns(loss, rate, batch):
+    for _ in range(30):
+        rate = loss[rate].argmin()
+        batch = loss[:, batch].argmin()
+    return rate, batch
 
 
 def jointly(loss, rate, batch):
@@ -123,6 +153,13 @@ def full_grid():
     return [dict(zip(lesson.NAMES, values, strict=True)) for values in itertools.product(*axes)]
 
 
+def latin():
+    rate, batch, units, dropout = Latin(4, seed=0).random(60).T
+    table = {"learning_rate": 10 ** (3 * rate - 4), "batch_size": np.where(batch < 0.5, 32, 128)}
+    table |= {"units": (8 * 8**units).astype(int), "dropout": dropout / 2}
+    return pd.DataFrame(table).to_dict("records")
+
+
 def uniform():
     rng = np.random.default_rng(3)
     return [{**s, "learning_rate": float(rng.uniform(1e-4, 1e-1))} for s in plan()]
@@ -155,6 +192,9 @@ ANSWERS = [
     row("grid_size", "sum", 50),
     row("grid_size", "swapped", 10**5),
     row("grid_size", "one_short", 5**9),
+    row("grid_size", "alternative", np.exp(10 * np.log(5))),
+    row("grid_size", "xor", 5 ^ 10),
+    row("grid_size", "number", 2002),
     row("grid_size", "number", 5**10 - 1),
     row("grid_size", "type", "5**10"),
     row("sixty_random", "ok", 1 - 0.95**60),
@@ -172,6 +212,13 @@ ANSWERS = [
     row("sixty_random", "all_miss", 0.95**60),
     row("sixty_random", "one", 0.05),
     row("sixty_random", "percent", 95.4),
+    row("sixty_random", "alternative", binom.sf(0, 60, 0.05)),
+    row("sixty_random", "alternative", -np.expm1(60 * np.log1p(-0.05))),
+    row("sixty_random", "one_misses", 0.95),
+    row("sixty_random", "exactly_one", binom.pmf(1, 60, 0.05)),
+    row("sixty_random", "outside", 1 - 60 * 0.05),
+    row("sixty_random", "outside", 57),
+    row("sixty_random", "number", 1 - 0.9**60),
     row("sixty_random", "number", 0.6),
     row("sixty_random", "number", 1 - 0.05**60 - 0.1),
     row("sample_rates", "ok", rates),
@@ -187,14 +234,27 @@ ANSWERS = [
     row("sample_rates", "range", lambda rng, count: 10 ** rng.uniform(-5, -1, count)),
     row("sample_rates", "few", rates_grid),
     row("sample_rates", "same", lambda rng, count: np.geomspace(1e-4, 1e-1, count)),
-    row("sample_rates", "decades", rates_in_two_steps),
+    row("sample_rates", "alternative", rates_in_two_steps),
+    row("sample_rates", "alternative", lambda r, n: loguniform(1e-4, 0.1).rvs(n, random_state=r)),
+    row(
+        "sample_rates", "alternative", lambda r, n: map(np.power, [10.0] * n, r.uniform(-4, -1, n))
+    ),
+    row("sample_rates", "alternative", lambda r, n: 10 ** (3 * Latin(1, seed=r).random(n) - 4)),
+    row("sample_rates", "logarithms", lambda r, n: r.uniform(np.log(1e-4), np.log(0.1), n)),
+    row("sample_rates", "range", lambda r, n: r.uniform(1, 4, n)),
+    row("sample_rates", "range", lambda r, n: np.round(10 ** r.uniform(-4, -1, n), 3)),
+    row("sample_rates", "decades", lambda r, n: r.uniform(1e-2, 0.1**0.5, n) ** 2),
+    row("sample_rates", "decades", lambda r, n: 1 / r.uniform(10, 10_000, n)),
     row("sample_rates", "decades", lambda rng, n: 10 ** np.clip(rng.normal(-2.5, 0.7, n), -4, -1)),
     row("sample_rates", "count", lambda rng, count: 10 ** rng.uniform(-4, -1)),
     row("sample_rates", "called", rates(np.random.default_rng(0), 9)),
     row("kinds", "ok", dict(KINDS)),
     row("kinds", "alternative", {k: v[0].upper() for k, v in KINDS.items()}),
     row("kinds", "alternative", {**KINDS, "rate_at_step_500": "Hyperparameters"}),
+    row("kinds", "alternative", {**KINDS, "layers": "Hyper-parameter", "dropout_rate": "hyper"}),
     row("kinds", "todo", dict.fromkeys(KINDS, ...)),
+    row("kinds", "parameter_wrong", {**KINDS, "embedding": "state"}),
+    row("kinds", "kind", {**KINDS, "gamma": ""}),
     row("kinds", "moving_hyper", {**KINDS, "moving_mean": "hyperparameter"}),
     row("kinds", "moving_parameter", {**KINDS, "moving_mean": "parameter"}),
     row("kinds", "scheduled", {**KINDS, "rate_at_step_500": "parameter"}),
@@ -213,7 +273,16 @@ ANSWERS = [
     row("in_turn", "alternative", turns),
     row("in_turn", "alternative", turns_as_dict),
     row("in_turn", "alternative", lambda *case: np.array(turns(*case))),
+    row("in_turn", "alternative", turns_by_recursion),
+    row("in_turn", "alternative", lambda *case: dict(reversed(turns_as_dict(*case).items()))),
     row("in_turn", "todo", lambda loss, rate, batch: ...),
+    row("in_turn", "early", lambda *case: some_turns(3, *case)),
+    row("in_turn", "early", lambda *case: some_turns(8, *case)),
+    row("in_turn", "place", at_once),
+    row("in_turn", "place", rows_for_columns),
+    row("in_turn", "joint", lambda loss, *start: turns(loss, 0, 0)),
+    row("in_turn", "pair", lambda loss, *start: lesson.walk(loss, *start)),
+    row("in_turn", "pair", lambda *case: {"row": 1, **turns_as_dict(*case), "rate": 0.5}),
     row("in_turn", "joint", jointly),
     row("in_turn", "one_change", one_change),
     row("in_turn", "one_round", one_round),
@@ -235,7 +304,17 @@ ANSWERS = [
     row("sixty", "alternative", SIXTY, SCORES, pd.Series(SIXTY[7]), 0.91),
     sixty("alternative", SIXTY, top=0.81, choice=3),
     row("sixty", "todo", [{"learning_rate": ...}], ..., ..., ...),
+    row("sixty", "alternative", SIXTY, np.stack([SCORES] * 9, 1), SIXTY[7], [0.9, 0.91, 0.92]),
+    sixty("alternative", latin()),
+    sixty("alternative", plan(12) + plan(48, low=-2, high=-1.3, seed=1)),
+    sixty("alternative", [setting for setting in plan(20) for _ in range(3)]),
     sixty("grid", full_grid()),
+    sixty("grid", [setting for setting in plan(12) for _ in range(5)]),
+    row("sixty", "place", SIXTY, SCORES, 7, 0.91),
+    row("sixty", "place", SIXTY, SCORES, np.argmax(SCORES), 0.91),
+    row("sixty", "not_planned", SIXTY, SCORES, SIXTY[7]["learning_rate"], 0.91),
+    row("sixty", "settings", pd.DataFrame(SIXTY).to_dict("list"), SCORES, SIXTY[7], 0.91),
+    sixty("reported", SIXTY, reported=91),
     sixty("uniform", uniform()),
     sixty("too_many", plan(64)),
     sixty("unspent", plan(12)),

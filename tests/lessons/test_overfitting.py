@@ -145,10 +145,16 @@ def checks_the_count_first(losses, patience):
     return epoch, best_epoch
 
 
-def counts_rises(losses, patience):
+def names_the_last_lowest(losses, patience):
+    run, best = early_stop(losses, patience)
+    return run, max(k for k in range(1, run + 1) if losses[k - 1] == losses[best - 1])
+
+
+def counts_rises(losses, patience, equal=True):
     wait = 0
     for epoch in range(2, len(losses) + 1):
-        wait = wait + 1 if losses[epoch - 1] >= losses[epoch - 2] else 0
+        loss, last = losses[epoch - 1], losses[epoch - 2]
+        wait = wait + 1 if loss > last or (equal and loss == last) else 0
         if wait >= patience:
             break
     return epoch, int(np.argmin(losses[:epoch])) + 1
@@ -280,9 +286,11 @@ ANSWERS = [
     row("early_stop", "previous", counts_rises),
     row("early_stop", "no_reset", slipped(keep=True)),
     row("early_stop", "tie", slipped(tie=True)),
+    row("early_stop", "tie", names_the_last_lowest),
+    row("early_stop", "previous", lambda *a: counts_rises(*a, equal=False)),
     row("early_stop", "future", of_all_losses),
     row("early_stop", "last", last_ones),
-    row("early_stop", "other", lambda losses, patience: (6, 3)),
+    row("early_stop", "too_many", lambda losses, patience: (6, 3)),
     row("early_stop", "other", wants_a_larger_gain),
     row("early_stop", "other", compares_with_one_before_the_patience),
     row("early_stop", "none", lambda losses, patience: None),

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from answers import row
 
 from coursekit.lessons.regularization import STEP_SLIPS, check
@@ -35,6 +36,24 @@ def l1_step_almost(w, grad, rate, l1):
     return np.where(new == 0, 1e-9, new)
 
 
+def l1_step_factor(w, grad, rate, l1):
+    u = w - rate * grad
+    return u * np.maximum(0, 1 - rate * l1 / np.abs(u))
+
+
+def l1_step_keras(w, grad, rate, l1):
+    return keras.ops.soft_shrink(keras.ops.convert_to_tensor(w - rate * grad), rate * l1)
+
+
+def orthant(w, grad, rate, l1):
+    new = w - rate * (grad + l1 * np.sign(w))
+    return np.where(new * w < 0, 0, new)
+
+
+def decayed_beside(strength):
+    return SGD(0.1, momentum=0.9, weight_decay=strength)
+
+
 SGD, L2 = keras.optimizers.SGD, keras.regularizers.L2
 
 
@@ -56,6 +75,15 @@ def dropout_binomial(h, rate, rng, training):
 def dropout_keras(h, rate, rng, training):
     layer = keras.layers.Dropout(rate, seed=int(rng.integers(10**6)))
     return layer(h, training=training)
+
+
+def dropout_list(h, rate, rng, training):
+    kept = [[v / (1 - rate) if rng.random() > rate else 0.0 for v in row] for row in h]
+    return kept if training else h.tolist()
+
+
+def dropout_half_precision(h, rate, rng, training):
+    return dropout(h, rate, rng, training).astype("float16")
 
 
 def changed(train=None, test=None, mask=None):
@@ -92,11 +120,16 @@ ANSWERS = [
     row("l1_step", "alternative", l1_step_clip),
     row("l1_step", "alternative", l1_step_ops),
     row("l1_step", "alternative", l1_step_loop),
+    row("l1_step", "alternative", l1_step_factor),
+    row("l1_step", "alternative", l1_step_keras),
     row("l1_step", "todo", lambda w, grad, rate, l1: ...),
     *(row("l1_step", key, slip) for key, slip in STEP_SLIPS.items()),
     row("l1_step", "differs", lambda w, grad, rate, l1: w * 0),
-    row("l1_step", "differs", l1_step_almost),
+    row("l1_step", "almost", l1_step_almost),
     row("l1_step", "differs", lambda w, grad, rate, l1: l1_step(w, grad, 0.1, 1.0)),
+    row("l1_step", "differs", orthant),
+    row("l1_step", "differs", lambda w, grad, rate, l1: (w - rate * grad) * (1 - rate * l1)),
+    row("l1_step", "differs", lambda w, grad, rate, l1: l1_step(w, grad, rate, 1.0)),
     row("l1_step", "none", lambda w, grad, rate, l1: print(w)),
     row("l1_step", "shape", lambda w, grad, rate, l1: 0.0),
     row("l1_step", "called", l1_step(np.ones(2), np.ones(2), 0.1, 1.0)),
@@ -105,12 +138,21 @@ ANSWERS = [
     row("ported", "alternative", SGD(0.1, 0.9), keras.regularizers.L1L2(l2=0.005)),
     row("ported", "alternative", SGD(0.1, 0.9), lambda w: 0.005 * keras.ops.sum(w**2)),
     row("ported", "alternative", SGD(0.1, 0.9), {"class_name": "L2", "config": {"l2": 0.005}}),
+    row("ported", "alternative", SGD(0.1, 0.9), lambda w: 0.01 * tf.nn.l2_loss(w)),
+    row("ported", "alternative", SGD(0.1, 0.9, weight_decay=0.0), L2(0.005)),
     row("ported", "todo", ..., L2(0.005)),
     row("ported", "todo", SGD(0.1, momentum=0.9), ...),
     row("ported", "double", SGD(0.1, momentum=0.9), L2(0.01)),
     row("ported", "decoupled", SGD(0.1, momentum=0.9, weight_decay=0.01), None),
     row("ported", "both", SGD(0.1, momentum=0.9, weight_decay=0.01), L2(0.005)),
     row("ported", "both", SGD(0.1, momentum=0.9, weight_decay=0.01), L2(0.01)),
+    row("ported", "both", decayed_beside(0.005), L2(0.005)),
+    row("ported", "decoupled", decayed_beside(0.005), None),
+    row("ported", "decoupled", decayed_beside(0.1), None),
+    row("ported", "strength", SGD(0.1, momentum=0.9), L2(0.05)),
+    row("ported", "strength", SGD(0.1, momentum=0.9), L2(0.0005)),
+    row("ported", "strength", SGD(0.1, momentum=0.9), lambda w: -0.005 * keras.ops.sum(w**2)),
+    row("ported", "double", SGD(0.1, momentum=0.9), "l2"),
     row("ported", "no_decay", SGD(0.1, momentum=0.9), None),
     row("ported", "no_momentum", SGD(0.1), L2(0.005)),
     row("ported", "nesterov", SGD(0.1, momentum=0.9, nesterov=True), L2(0.005)),
@@ -120,12 +162,16 @@ ANSWERS = [
     row("ported", "optimizer", SGD, L2(0.005)),
     row("ported", "optimizer", "sgd", L2(0.005)),
     row("ported", "regularizer", SGD(0.1, momentum=0.9), 0.005),
+    row("ported", "regularizer", SGD(0.1, momentum=0.9), keras.regularizers.L2),
+    row("ported", "regularizer", SGD(0.1, momentum=0.9), keras.layers.Dense(1)),
     row("ported", "arguments", SGD(0.1, momentum=0.9)),
     row("ported", "raised", SGD(0.1, momentum=0.9), "l3"),
     row("dropout", "ok", dropout),
     row("dropout", "alternative", dropout_where),
     row("dropout", "alternative", dropout_binomial),
     row("dropout", "alternative", dropout_keras),
+    row("dropout", "alternative", dropout_list),
+    row("dropout", "alternative", dropout_half_precision),
     row("dropout", "todo", lambda h, rate, rng, training: ...),
     row("dropout", "both", changed(test=lambda h, rate, rng: h * (1 - rate))),
     row(
@@ -145,7 +191,13 @@ ANSWERS = [
     row("dropout", "share", changed(mask=lambda h, rate, rng: rng.random(h.shape) > 0.5)),
     row("dropout", "share", lambda h, rate, rng, training: h),
     row("dropout", "share", lambda h, rate, rng, training: h * 0 if training else h),
-    row("dropout", "uneven", changed(lambda h, keep, rate: keep / (1 - rate) + 0.0 * h)),
+    row("dropout", "mask_only", changed(lambda h, keep, rate: keep / (1 - rate) + 0.0 * h)),
+    row("dropout", "uneven", changed(lambda h, keep, rate: h**2 * keep / (1 - rate))),
+    row("dropout", "turned_round", lambda h, rate, rng, t: dropout(h, rate, rng, not t)),
+    row("dropout", "share", changed(lambda h, keep, rate: h * (1 - rate))),
+    row("dropout", "whole_rows", changed(mask=lambda h, r, g: g.random((len(h), 1)) >= r)),
+    row("dropout", "same_mask", changed(mask=lambda h, r, g: g.random(60) >= r)),
+    row("dropout", "frozen", changed(mask=lambda h, r, g: h >= np.quantile(h, r))),
     row("dropout", "test_drops", lambda h, rate, rng, training: dropout(h, rate, rng, True)),
     row("dropout", "test", changed(test=lambda h, rate, rng: h / (1 - rate))),
     row("dropout", "same_mask", changed(mask=lambda h, r, g: g.permutation(60) >= 60 * r)),
@@ -174,6 +226,9 @@ ANSWERS = [
     row("label_safe", "alternative", "abe"),
     row("label_safe", "alternative", "(a), (b), (e)"),
     row("label_safe", "alternative", ("E", "B", "A")),
+    row("label_safe", "alternative", "a, b and e"),
+    row("label_safe", "alternative", "a/b/e"),
+    row("label_safe", "alternative", {letter: letter in "abe" for letter in "abcdef"}),
     row("label_safe", "todo", ...),
     row("label_safe", "turned", {"a", "b", "d", "e"}),
     row("label_safe", "mirrored", "abce"),
@@ -181,6 +236,8 @@ ANSWERS = [
     row("label_safe", "too_careful", {"a"}),
     row("label_safe", "too_careful", "a b"),
     row("label_safe", "letters", "g"),
+    row("label_safe", "letters", "shift"),
+    row("label_safe", "letters", [1, 2, 5]),
     row("label_safe", "letters", []),
     row("label_safe", "letters", ["shift"]),
     row("label_safe", "none", None),
