@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from coursekit.lessons._running import running_model
+from coursekit.lessons._tpu import ask_the_tpu_compiler
 
-__all__ = ["report", "running_model"]
+__all__ = ["ask_the_tpu_compiler", "report", "running_model"]
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

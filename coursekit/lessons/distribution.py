@@ -613,6 +613,17 @@ check.prediction(
     },
     answer="b",
 )
+check.prediction(
+    "predict_tpu",
+    reasons={
+        "a": "Text, yes: a TPU has no such type. And not only text: read the next refusals.",
+        "b": "An unknown size, yes: a program has one shape. And not only that one.",
+        "c": "In float16, yes: it has no such product. `mixed_bfloat16` is accepted. And not only "
+        "that one.",
+        "d": "Each for a reason of its own: no such type, no such shape, no such operation.",
+    },
+    answer="d",
+)
 check.question(
     "quiz_1",
     "You add a second GPU, and leave `batch_size=64` and the rate as they are. What changes in the "

@@ -445,8 +445,8 @@ check.question(
     "On a TPU or a recent GPU, you choose bfloat16. Which loss scale?",
     options={
         "a": ("32,768", "That is float16's first scale. bfloat16 has float32's range."),
-        "b": ("none", "Its smallest numbers are float32's: nothing underflows that would not in "
-              "float32. What it lacks is digits."),
+        "b": ("none", "It has float32's exponents: what underflows in it is next to nothing in "
+              "float32 too. What it lacks is digits."),
         "c": ("1,024", "A scale cures a short range, and bfloat16's is not short."),
     },
     answer="b",

@@ -66,6 +66,14 @@ class _Wide(GridSearchOracle):
         by_place = functools.cmp_to_key(
             lambda a, b: self._compare(a.hyperparameters.values, b.hyperparameters.values)
         )
-        for trial in sorted(self.trials.values(), key=by_place):
+        try:
+            trials = sorted(self.trials.values(), key=by_place)
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                "A grid can go on only with its own points. Received: a folder with trials that "
+                f"are not on this grid ({error}). Choose another `directory` or `project_name`, or "
+                "pass overwrite=True."
+            ) from None
+        for trial in trials:
             self._ordered_ids.insert(trial.trial_id)
             self._populate_next.append(trial.trial_id)

@@ -156,7 +156,7 @@ class CrossValidationTuner(BaseTuner):
                 "`trials_at_once` must be a whole number, at least 1. "
                 f"Received: trials_at_once={trials_at_once!r}"
             )
-        if isinstance(silence_seconds, bool) or not silence_seconds > 0:
+        if isinstance(silence_seconds, bool | str) or not silence_seconds > 0:
             raise ValueError(
                 f"`silence_seconds` must be above 0. Received: silence_seconds={silence_seconds!r}"
             )

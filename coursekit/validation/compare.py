@@ -80,6 +80,7 @@ def compare(
         A `Comparison`.
 
     Raises:
+        TypeError: for anything else than such results.
         ValueError: for results of other folds, of fewer than two folds, without a common score,
             or with a score that is NaN.
 
@@ -104,10 +105,12 @@ def compare(
     """
     from scipy import stats
 
-    if isinstance(confidence, bool) or not 0 < confidence < 1:
+    if isinstance(confidence, bool | str) or not 0 < confidence < 1:
         raise ValueError(
             f"`confidence` must be between 0 and 1. Received: confidence={confidence!r}"
         )
+    for name, results in (("results_a", results_a), ("results_b", results_b)):
+        _check_result(name, results)
     _check_folds(results_a.folds, results_b.folds)
     scorer = _common_scorer(results_a.scores, results_b.scores, scorer)
     a, b = (np.asarray(results.scores[scorer], float) for results in (results_a, results_b))
@@ -142,6 +145,15 @@ def _common_scorer(a: dict, b: dict, scorer: str | None) -> str:
             f"{', '.join(a)} in the first and {', '.join(b)} in the second"
         )
     return scorer
+
+
+def _check_result(name: str, results) -> None:
+    if not hasattr(results, "folds"):
+        raise TypeError(
+            f"`{name}` must be what `cross_validate` returns; scores alone do not say which rows "
+            f"the folds share. Received: {type(results).__name__}. Of a tuner, take one trial's "
+            "result: `tuner.results[trial_id]`."
+        )
 
 
 def _check_folds(a: list, b: list) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coursekit.validation.arguments import as_inputs, call_with_fold, rows_of
+from coursekit.validation.arguments import as_inputs, call_with_fold, check_builder, rows_of
 from coursekit.validation.run import Run, take
 from coursekit.validation.splits import make_splits
 from coursekit.validation.task import as_targets, describe
@@ -160,7 +160,9 @@ def _best(means: dict[str, float]) -> str:
 def _of_rows(fit_kwargs: dict | None, rows: np.ndarray) -> dict | None:
     """Return `fit`'s arguments for some of the rows: the weights belong to rows."""
     weights = (fit_kwargs or {}).get("sample_weight")
-    return fit_kwargs if weights is None else fit_kwargs | {"sample_weight": weights[rows]}
+    return (
+        fit_kwargs if weights is None else fit_kwargs | {"sample_weight": np.asarray(weights)[rows]}
+    )
 
 
 def _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed) -> list:
@@ -178,19 +180,27 @@ def _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed) -> li
 
 
 def _check(candidates, inner_cv, groups) -> None:
+    import keras
+
     if isinstance(candidates, dict) and len(candidates) > 1:
         if any(not callable(build) for build in candidates.values()):
             raise TypeError(
                 "`candidates` must map names to functions that build a compiled model. Received: "
                 f"{ {name: type(build).__name__ for name, build in candidates.items()} }"
             )
+        for build in candidates.values():
+            check_builder(build)
         if not (hasattr(inner_cv, "split") or isinstance(inner_cv, int | np.integer)):
             raise TypeError(
                 "`inner_cv` must be a number of folds or a splitter: each outer fold has other "
                 f"rows, so a list of splits cannot serve. Received: {type(inner_cv).__name__}"
             )
+        if not hasattr(inner_cv, "split") and inner_cv < 2:
+            raise ValueError(
+                f"`inner_cv` must be at least 2 folds. Received: inner_cv={inner_cv!r}"
+            )
         return
-    if isinstance(candidates, dict) or not callable(candidates):
+    if isinstance(candidates, dict | keras.Model) or not callable(candidates):
         raise TypeError(
             "`candidates` must be a dict of at least two builders, or a function `choose(x, y)` "
             f"that returns a builder. Received: {candidates!r}"

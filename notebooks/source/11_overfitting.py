@@ -330,7 +330,9 @@ for first, last in ((1, 30), (30, 200)):
 more_variance = by_epochs[200].variance.value - by_epochs[30].variance.value
 less_bias = by_epochs[30].bias_squared_and_noise.value - by_epochs[200].bias_squared_and_noise.value
 assert more_variance > 0.4 * by_epochs[30].variance.value and less_bias < more_variance / 2
-print(f"from 30 to 200 epochs variance gains {more_variance:.2f}, bias squared loses {less_bias:.2f}")
+print(
+    f"from 30 to 200 epochs variance gains {more_variance:.2f}, bias squared loses {less_bias:.2f}"
+)
 
 # %% [markdown]
 # That is why validation loss turns up: bias is used up, and variance goes on growing. Too few epochs
@@ -439,6 +441,8 @@ for loss, accuracy, one, other in zip(
 ):
     assert loss[-1] > 1.1 * loss.min() and accuracy[-1] > accuracy[loss.argmin()] - 0.02
     assert other["training accuracy"] > 0.99 and other["validation accuracy"] < 0.92
+    assert one["training accuracy"] > one["validation accuracy"] + 0.05
+    assert abs(other["changed by noise"] - one["changed by noise"]) < 0.05
     assert other["confidence when wrong"] > one["confidence when wrong"] + 0.05
     assert (
         other["shirts found"] > 0.9 and max(n["shirts found, no mark"] for n in (one, other)) < 0.2

@@ -522,7 +522,9 @@ tuned, low = np.zeros(2), np.zeros(2)
 for k, some in enumerate((~wide, wide)):
     tuned[k] = curves[some, -1].max()
     low[k] = curves[some, -1][np.argsort(rate[some])][:5].mean()
-print("accuracy with 8 units and 64: at the best rate", tuned.round(2), "at low rates", low.round(2))
+print(
+    "accuracy with 8 units and 64: at the best rate", tuned.round(2), "at low rates", low.round(2)
+)
 assert np.diff(tuned) < np.diff(low) / 2
 
 # %% [markdown]

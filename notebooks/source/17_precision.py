@@ -128,11 +128,13 @@ ax.legend()
 plots.show(fig, alt="A weight over 1,000 equal updates, kept in float32, float16 and bfloat16.")
 check.reveal("predict_updates")
 
-with precision("mixed_float16"):
-    dense = layers.Dense(3)
+# %%
 values = np.random.default_rng(0).uniform(1, 2, 1000)
 errors = values.astype("float16") - values
-print(f"1,000 roundings: size {np.abs(errors).mean():.0g}, mean {errors.mean():.0g}")
+print(f"1,000 numbers in float16: errors of {np.abs(errors).mean():.0g}, with the mean", end=" ")
+print(f"{errors.mean():.0g}")
+with precision("mixed_float16"):
+    dense = layers.Dense(3)
 print("a mixed_float16 layer computes in", dense.compute_dtype, "with weights in", end=" ")
 print(dense.variable_dtype)
 

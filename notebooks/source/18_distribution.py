@@ -711,6 +711,44 @@ for steps in (1, 50):
 # GPUs do. Speed, NCCL and TPUs only show there. Measure before you pay for a second device.
 
 # %% [markdown]
+# ## Will it run on a TPU?
+#
+# A TPU runs a program that is compiled before it starts: known operations, one shape, a fixed amount
+# of memory. Its compiler is a library for any CPU, so it can be asked without a TPU. What does it
+# refuse? (a) A batch of text. (b) A batch whose size is not known. (c) A transformer in
+# `mixed_float16`. (d) All three.
+
+# %%
+check("predict_tpu", "d")  # SOLUTION
+
+# %% tags=["nbval-ignore-output"]
+lessons.ask_the_tpu_compiler("""
+import keras
+from coursekit import lessons
+from coursekit.distribution.tpu import TpuRefusal, compile_step
+
+model = lessons.running_model()
+model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+for rows, dtype in ((64, "float32"), (None, "float32"), (64, "string")):
+    x, y = keras.KerasTensor((rows, 28, 28), dtype), keras.KerasTensor((rows,), "int32")
+    try:
+        print(compile_step(model, (x, y)))
+    except TpuRefusal as refusal:
+        print(f"refused, {refusal.reason}: {refusal}")
+""")
+check.reveal("predict_tpu")
+
+# %% [markdown]
+# <details><summary>After you ran it</summary>
+#
+# The smaller batch at the end of an epoch is another shape: `batch(64, drop_remainder=True)`. Text
+# becomes numbers in `dataset.map`, outside of the model. A v5e multiplies in bfloat16: attention in
+# float16 has no operation there. That a program compiles proves shapes, operations and memory,
+# neither speed nor digits.
+#
+# </details>
+
+# %% [markdown]
 # ## The pitfall: a batch that is not split
 #
 # `fit`, `evaluate` and `predict` split each batch. The calls for one batch do not.

@@ -327,6 +327,7 @@ class OwnFit(kt.HyperModel):
         (weighing, None, {"trials_at_once": 0}, ValueError, "trials_at_once=0"),
         (weighing, None, {"trials_at_once": True}, ValueError, "trials_at_once=True"),
         (weighing, None, {"silence_seconds": 0}, ValueError, "silence_seconds=0"),
+        (weighing, None, {"silence_seconds": "9"}, ValueError, "silence_seconds='9'"),
         (weighing, None, {"fit_kwargs": [3]}, TypeError, "Received: list"),
     ],
 )
@@ -421,6 +422,8 @@ def test_a_folder_of_another_search_is_refused(tmp_path, untrained):
             searched(tmp_path, oracle, build, **options)
     with pytest.raises(ValueError, match="x differs"):
         tuner_of(tmp_path, ORACLES["random"](R2)).search(X + 1, Y, verbose=0)
+    with pytest.raises(ValueError, match=r"not on this grid.*overwrite=True"):
+        tuner_of(tmp_path, oracles.GridSearchOracle(R2))
     fresh = searched(tmp_path, ORACLES["random"](R2), other, overwrite=True)
     assert len(fresh.results) == 7
 

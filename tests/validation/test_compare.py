@@ -113,9 +113,17 @@ def test_rows_in_another_order_are_the_same_fold():
     assert compare(A, result(B.scores["accuracy"], turned)).mean == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize("confidence", [0, 1, 95, True])
+@pytest.mark.parametrize("wrong", [0.9, None, A.scores, A.scores["accuracy"]])
+def test_scores_alone_are_refused(wrong):
+    with pytest.raises(TypeError, match=f"`results_b` must be .*Received: {type(wrong).__name__}"):
+        compare(A, wrong)
+    with pytest.raises(TypeError, match="`results_a` must be"):
+        compare(wrong, A)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 95, True, "95"])
 def test_confidence_out_of_range(confidence):
-    with pytest.raises(ValueError, match=f"between 0 and 1. Received: confidence={confidence}"):
+    with pytest.raises(ValueError, match=f"between 0 and 1. Received: confidence={confidence!r}"):
         compare(A, B, confidence=confidence)
 
 

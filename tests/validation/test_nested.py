@@ -98,7 +98,7 @@ def test_groups_and_weights_go_with_their_rows(untrained):
     groups, weights = np.arange(60) // 6, np.arange(60, dtype="float32")
     found = nested_cross_validate(
         THREE, X, Y, cv=GroupKFold(5), inner_cv=GroupKFold(4), groups=groups, verbose=0,
-        fit_kwargs={"sample_weight": weights},
+        fit_kwargs={"sample_weight": weights.tolist()},
     )  # fmt: skip
     train = found.outer.folds[0][0]
     inner_rows, inner = untrained[0][1], untrained[0][2]
@@ -127,6 +127,10 @@ def test_a_candidate_without_a_score_is_not_chosen(untrained):
         ({"one": THREE["half"]}, {}, TypeError, "at least two builders"),
         ([THREE["half"], THREE["right"]], {}, TypeError, "a dict of at least two"),
         ({"a": THREE["half"], "b": 3}, {}, TypeError, "'b': 'int'"),
+        ({**THREE, "c": THREE["half"]()}, {}, TypeError, "returns a new compiled model"),
+        (THREE["half"](), {}, TypeError, "a dict of at least two.*Sequential"),
+        (THREE, {"inner_cv": 1}, ValueError, "inner_cv=1"),
+        (THREE, {"inner_cv": True}, ValueError, "inner_cv=True"),
         (THREE, {"inner_cv": [(np.arange(5), np.arange(5, 9))]}, TypeError, "other rows"),
         (lambda x, y: THREE["half"], {"groups": np.arange(60)}, ValueError, "gets x and y alone"),
         (lambda x, y: "half", {"cv": KFold(3)}, TypeError, "must return a function.*str"),
