@@ -254,7 +254,7 @@ KINDS = {
         "the optimizer's memory.",
         "iterations": "the counter is neither chosen nor learned: it goes up by one a step.",
         "parameter_wrong": "gradient steps move {name}, and predictions use it. You wrote {got}.",
-        "hyper_wrong": "{name} is fixed before training, and no step changes it. You wrote {got}.",
+        "hyper_wrong": "you set {name} before training, and no step changes it. You wrote {got}.",
     },
     hints=[
         "Ask of each: do I set it before training? If not: does the gradient of the loss move it?",
