@@ -20,6 +20,7 @@ __all__ = [
     "losses",
     "optimizers",
     "plots",
+    "precision",
     "schedules",
     "training",
     "tuning",

@@ -1,8 +1,11 @@
 """The project's files agree with each other, and its rooms with the design."""
 
 import ast
+import importlib
 import re
+import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
@@ -10,51 +13,129 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-# What each part of coursekit may import of the others, besides the standard library.
-ALLOWED = {
-    "losses": {"keras", "coursekit.losses"},
-    "schedules": {"keras", "coursekit.schedules"},
-    "augmentation": {"keras", "numpy", "coursekit.augmentation"},
-    "exercises": {"numpy", "IPython", "coursekit.exercises"},
-    "lessons": {"coursekit", "numpy"},
-    "datasets": {"numpy", "pandas", "sklearn", "keras"},
-    "plots": {"numpy", "matplotlib", "coursekit.exercises", "coursekit.plots"},
+# The floors of coursekit: a part imports from floors below its own, and from itself.
+FLOORS = [
+    {"_checks", "_files", "_findings", "_fingerprint", "_randomness"},
+    {"losses", "schedules", "optimizers", "augmentation", "exercises", "datasets"},
+    {"training", "precision"},
+    {"callbacks", "distribution", "diagnosis", "validation"},
+    {"tuning"},
+    {"plots"},
+    {"grade", "lessons"},
+]
+FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+
+# What each part may import from outside, besides the standard library: at the top of a file, and
+# inside functions.
+NUMPY = {"numpy"}
+KERAS = {"numpy", "keras"}
+SKLEARN = {"numpy", "keras", "pandas", "sklearn", "scipy"}
+TOP = {
+    "__init__": set(),
+    **dict.fromkeys(FLOORS[0], NUMPY),
+    **dict.fromkeys(["losses", "schedules", "optimizers", "augmentation"], KERAS),
+    "exercises": {"numpy", "IPython"},
+    "datasets": SKLEARN,
+    "training": KERAS,
+    "precision": KERAS,
+    "callbacks": KERAS,
+    "distribution": KERAS,
+    "diagnosis": KERAS,
+    "validation": SKLEARN,
+    "tuning": SKLEARN | {"keras_tuner"},
+    "plots": {"numpy", "matplotlib"},
+    "grade": {"numpy"},
+    "lessons": KERAS,
 }
-TENSORFLOW = {"training", "distribution", "optimizers", "lessons"}
+INSIDE = {
+    **{part: {"tensorflow"} for part in ("losses", "optimizers", "validation")},
+    **{part: {"tensorflow", "jax", "keras"} for part in ("training", "distribution", "precision")},
+    "_randomness": {"keras", "tensorflow"},
+    "callbacks": {"tensorflow", "jax"},
+    "tuning": {"grpc"},
+    "plots": {"pandas", "IPython", "keras"},
+    "exercises": {"keras", "tensorflow", "matplotlib"},
+    "lessons": {"tensorflow", "jax", "keras_tuner", "pandas", "sklearn", "scipy", "IPython"},
+}
 
 
-def imports(path: Path, top_level: bool) -> set[str]:
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level else list(ast.walk(tree))
-    found = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(node.module)
-    return found
-
-
-def modules():
+def parts() -> list[tuple[str, Path]]:
     root = ROOT / "coursekit"
-    paths = sorted(root.rglob("*.py"))
+    paths = [p for p in sorted(root.rglob("*.py")) if "_solutions" not in p.parts]
     return [(p.relative_to(root).parts[0].removesuffix(".py"), p) for p in paths]
 
 
-@pytest.mark.parametrize("room, path", modules(), ids=lambda v: getattr(v, "stem", v))
-def test_who_imports_whom(room, path):
-    import sys
+def dotted(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
 
-    for name in imports(path, top_level=True):
-        base = name.split(".")[0]
-        assert base != "tensorflow", "TensorFlow is loaded inside functions only"
-        if room in ALLOWED and base not in sys.stdlib_module_names:
-            allowed = ALLOWED[room]
-            assert base in allowed or any(name.startswith(a) for a in allowed), name
-    if room not in TENSORFLOW and room != "exercises":
-        assert not any(n.startswith("tensorflow") for n in imports(path, top_level=False))
-    if room not in ("lessons", "__init__"):
-        assert not any(n.startswith("coursekit.lessons") for n in imports(path, top_level=False))
+
+MODULES = {dotted(path) for _, path in parts()}
+
+
+def imports(tree: ast.AST, top: bool | None = None) -> set[str]:
+    """The modules that a file imports: at its top, inside functions, or (None) anywhere."""
+    body = [n for n in getattr(tree, "body", []) if not _for_types(n)]
+    at_top = {id(n) for n in body}
+    found = set()
+    for node in ast.walk(tree):
+        if top is not None and (id(node) in at_top) != top:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in MODULES else node.module)
+    return found
+
+
+def _for_types(node) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+@pytest.mark.parametrize(
+    "part, path", parts(), ids=lambda v: dotted(v) if isinstance(v, Path) else ""
+)
+def test_who_imports_whom(part, path):
+    tree = ast.parse(path.read_text())
+    for name in imports(tree):
+        base, *rest = name.split(".")
+        if base == "coursekit" and part != "__init__":
+            other = rest[0] if rest else "__init__"
+            if other != part:
+                assert FLOOR.get(other, -1) < FLOOR[part], f"{part} may not import {name}"
+    for top in (True, False):
+        allowed = TOP[part] | (set() if top else INSIDE.get(part, set()))
+        for name in imports(tree, top):
+            base = name.split(".")[0]
+            if base not in sys.stdlib_module_names and base != "coursekit":
+                where = "at the top" if top else "inside a function"
+                assert base in allowed, f"{part} may not import {name} {where}"
+
+
+def test_no_circle():
+    """Not even one that an import inside a function hides."""
+    graph = {dotted(p): imports(ast.parse(p.read_text())) & MODULES for _, p in parts()}
+    graph["coursekit"] = set()  # loads its parts when they are asked for
+    left = dict(graph)
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"these import each other: {sorted(left)}"
+
+
+def test_a_module_is_public_or_private():
+    """Private begins with `_`; public is in its package's `__all__`, and no function hides it."""
+    for _, path in parts():
+        name = dotted(path)
+        package, _, last = name.rpartition(".")
+        if not package or last.startswith("_") or package == "coursekit.lessons":
+            continue
+        home = importlib.import_module(package)
+        assert last in home.__all__, f"{name} is neither private nor in {package}.__all__"
+        assert isinstance(getattr(home, last), types.ModuleType), f"{name} is hidden"
 
 
 def test_environment_lists_what_the_project_requires():

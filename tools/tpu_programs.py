@@ -99,8 +99,8 @@ def transformer(policy: str) -> tuple:
     """One block of a transformer in 16 bits: the TPU's attention takes bfloat16 only."""
     import keras
 
-    from coursekit.distribution import precision
     from coursekit.optimizers import SafeLossScaleOptimizer
+    from coursekit.precision import precision
 
     layers = keras.layers
     with precision(policy):

@@ -20,10 +20,10 @@ on from call to call.
 Augment training rows only, anew in every epoch, and only in ways that leave the label true.
 """
 
-from coursekit.augmentation.audio import add_noise, pitch_shift, time_stretch
-from coursekit.augmentation.mixing import mixup
-from coursekit.augmentation.series import jitter, scale
-from coursekit.augmentation.text import (
+from coursekit.augmentation._audio import add_noise, pitch_shift, time_stretch
+from coursekit.augmentation._mixing import mixup
+from coursekit.augmentation._series import jitter, scale
+from coursekit.augmentation._text import (
     SYNONYMS,
     delete_words,
     insert_synonyms,

@@ -3,10 +3,10 @@
 from coursekit.callbacks import EarlyStopping, StochasticWeightAveraging, find_learning_rate
 """
 
-from coursekit.callbacks.early_stopping import EarlyStopping
-from coursekit.callbacks.lr_finder import RangeTest, find_learning_rate
-from coursekit.callbacks.swap_ema_weights import SwapEMAWeights
-from coursekit.callbacks.weight_averaging import StochasticWeightAveraging
+from coursekit.callbacks._early_stopping import EarlyStopping
+from coursekit.callbacks._lr_finder import RangeTest, find_learning_rate
+from coursekit.callbacks._swap_ema_weights import SwapEMAWeights
+from coursekit.callbacks._weight_averaging import StochasticWeightAveraging
 
 __all__ = [
     "EarlyStopping",

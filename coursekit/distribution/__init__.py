@@ -8,45 +8,42 @@
     model.fit(...)
 
 `lint(model)` says what goes wrong on several replicas before it does, `parity(build, data)` trains
-on one and on several and compares, and `coursekit.training.step` is the cure. `precision(policy)`
-sets a dtype policy, `lint_precision(model)` says what is wrong with it, and
-`precision_report(model, batch)` measures what it would lose.
+on one and on several and compares, and `coursekit.distribution.step` is the cure.
 """
 
-from coursekit.distribution.batches import (
+from importlib import import_module
+
+from coursekit._findings import Finding
+from coursekit.distribution._batches import (
     global_batch_size,
     linear_scaling,
     square_root_scaling,
     static_batches,
 )
-from coursekit.distribution.lint import Finding, lint
-from coursekit.distribution.parity import Parity, parity
-from coursekit.distribution.precision import lint_precision, load_model, precision
-from coursekit.distribution.precision_report import (
-    GradientHistogram,
-    PrecisionReport,
-    gradient_histogram,
-    precision_report,
-)
-from coursekit.distribution.runtime import Runtime, runtime, virtual_devices
+from coursekit.distribution._lint import lint
+from coursekit.distribution._parity import Parity, parity
+from coursekit.distribution._runtime import Runtime, runtime, virtual_devices
 
 __all__ = [
     "Finding",
-    "GradientHistogram",
     "Parity",
-    "PrecisionReport",
     "Runtime",
     "global_batch_size",
-    "gradient_histogram",
+    "layouts",
     "linear_scaling",
     "lint",
-    "lint_precision",
-    "load_model",
     "parity",
-    "precision",
-    "precision_report",
     "runtime",
     "square_root_scaling",
     "static_batches",
+    "step",
+    "tpu",
     "virtual_devices",
+    "workers",
 ]
+
+
+def __getattr__(name: str):
+    if name in __all__:  # modules that import Keras: loaded when they are first used
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from coursekit.distribution.parity import Parity, _gap
+from coursekit.distribution._parity import Parity, _gap
 
 
 def build_sharded(

@@ -4,7 +4,7 @@
 
     strategy = worker_strategy()  # first of all; reads TF_CONFIG
     with strategy.scope():
-        model = ReplicaModel(inputs, outputs)  # coursekit.training.step
+        model = ReplicaModel(inputs, outputs)  # coursekit.distribution.step
         model.compile("adam", loss)
     history = fit_on_workers(model, dataset, epochs=3)
 
@@ -18,8 +18,9 @@ import math
 import os
 import re
 
-from coursekit.distribution.lint import lint
-from coursekit.distribution.precision import refuse_precision
+from coursekit._findings import refuse
+from coursekit.distribution._lint import lint
+from coursekit.precision._lint import refuse_precision
 
 ADDRESS = re.compile(r"[^\s:/]+:\d+")
 
@@ -86,7 +87,7 @@ def fit_on_workers(model, dataset, epochs: int = 1) -> dict[str, list[float]]:
     """Train on all workers, with the updates that one machine would make.
 
     ```
-    loss, gradient: over the rows of the batch on all workers (coursekit.training.step)
+    loss, gradient: over the rows of the batch on all workers (coursekit.distribution.step)
     ```
 
     Each worker reads the whole dataset and takes its rows of each batch. They must read the same
@@ -166,12 +167,10 @@ def _check_model(model):
     """Return the strategy of a model that can be trained on workers."""
     import tensorflow as tf
 
-    from coursekit.training.step import ReplicaStep
-
-    if not isinstance(model, ReplicaStep) or not model.compiled:
+    if not getattr(model, "is_replica_correct", False) or not model.compiled:
         raise ValueError(
-            "`fit_on_workers` needs a compiled `coursekit.training.step.ReplicaModel`: its step is "
-            f"the same on several workers as on one. Received: {type(model).__name__}"
+            "`fit_on_workers` needs a compiled `coursekit.distribution.step.ReplicaModel`: its "
+            f"step is the same on several workers as on one. Received: {type(model).__name__}"
         )
     strategy = model.distribute_strategy
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
@@ -180,9 +179,8 @@ def _check_model(model):
             f"a model under {type(strategy).__name__.lstrip('_')}"
         )
     refuse_precision(model)
-    found = [f for f in lint(model) if f.effect in ("fails", "wrong") and f.rule != "strategy"]
-    if found:
-        raise ValueError("\n".join(["This model cannot be trained on workers:", *map(str, found)]))
+    found = [finding for finding in lint(model) if finding.rule != "strategy"]
+    refuse(found, ("fails", "wrong"), "This model cannot be trained on workers:")
     return strategy
 
 

@@ -11,7 +11,7 @@ from numbers import Number
 
 import numpy as np
 
-from coursekit.exercises.wrong import Wrong, a, brief, shorten
+from coursekit.exercises._wrong import Wrong, a, brief, shorten
 
 
 def number(answer, what: str = "your answer") -> float:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.exercises.wrong import a
+from coursekit.exercises._wrong import a
 
 check = Lesson("cross_validation", "Which score can you believe?")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
-from coursekit.exercises.wrong import brief
+from coursekit.exercises._wrong import brief
 
 check = Lesson("custom_losses", "What if the standard losses miss the point?")
 

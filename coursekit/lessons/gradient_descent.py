@@ -6,8 +6,8 @@ import re
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
-from coursekit.exercises.judge import NotDone, has_dots
-from coursekit.exercises.wrong import a
+from coursekit.exercises._judge import NotDone, has_dots
+from coursekit.exercises._wrong import a
 
 check = Lesson("gradient_descent", "How big a step, on how much data?")
 

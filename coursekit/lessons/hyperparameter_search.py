@@ -4,7 +4,7 @@ import numpy as np
 
 from coursekit import datasets
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.exercises.wrong import a
+from coursekit.exercises._wrong import a
 
 check = Lesson("hyperparameter_search", "Where should the next trial go?")
 

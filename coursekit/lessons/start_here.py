@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
-from coursekit.exercises.judge import NotDone, has_dots
+from coursekit.exercises._judge import NotDone, has_dots
 
 check = Lesson("start_here", "Can you beat gradient descent?")
 

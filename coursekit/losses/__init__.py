@@ -6,14 +6,13 @@
 
 Every loss returns one value per example, as several devices need it: full batches then give what
 one device gives. Losses that compare rows of a batch need `gather_replicas=True` for that, and
-ragged batches or `ignore_class` need `coursekit.training.step`.
+ragged batches or `ignore_class` need `coursekit.distribution.step`.
 
 To load a saved model that uses one, `import coursekit.losses` first: that registers the classes.
 """
 
 from coursekit.losses import adversarial
-from coursekit.losses._per_example import per_example
-from coursekit.losses.classification import (
+from coursekit.losses._classification import (
     ClassBalancedCrossentropy,
     CrammerSingerHinge,
     LabelSmoothedCrossentropy,
@@ -23,7 +22,7 @@ from coursekit.losses.classification import (
     label_smoothed_crossentropy,
     sparse_categorical_focal_crossentropy,
 )
-from coursekit.losses.metric_learning import (
+from coursekit.losses._metric_learning import (
     InfoNCE,
     PairContrastive,
     SupervisedContrastive,
@@ -32,7 +31,8 @@ from coursekit.losses.metric_learning import (
     pair_contrastive,
     supervised_contrastive,
 )
-from coursekit.losses.segmentation import (
+from coursekit.losses._per_example import per_example
+from coursekit.losses._segmentation import (
     CrossentropyDice,
     FocalTversky,
     LovaszSoftmax,
@@ -40,7 +40,7 @@ from coursekit.losses.segmentation import (
     focal_tversky,
     lovasz_softmax,
 )
-from coursekit.losses.triplet import TripletLoss, triplet_loss
+from coursekit.losses._triplet import TripletLoss, triplet_loss
 
 __all__ = [
     "ClassBalancedCrossentropy",

@@ -4,11 +4,12 @@ A loss is a pure function that returns one value per example, computed in at lea
 class that adds Keras's reduction, weights and masks to it.
 """
 
-import numbers
 from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
+
+from coursekit._checks import is_number, require
 
 # A logit that no softmax sees and no sum overflows with; minus infinity would make 0 * inf.
 HIDDEN = -1e30
@@ -77,25 +78,6 @@ def floats(y_pred):
     y_pred = ops.convert_to_tensor(y_pred)
     dtype = keras.backend.standardize_dtype(y_pred.dtype)
     return y_pred if dtype in ("float32", "float64") else ops.cast(y_pred, "float32")
-
-
-def require(holds: bool, rule: str, way_out: str = "", /, **received) -> None:
-    """Raise a ValueError in Keras's form unless the rule holds.
-
-    Example:
-        >>> require(False, "`margin` must be > 0.", margin=-1)
-        Traceback (most recent call last):
-        ValueError: `margin` must be > 0. Received: margin=-1
-    """
-    if not holds:
-        got = ", ".join(f"{name}={value}" for name, value in received.items())
-        raise ValueError(f"{rule} Received: {got}" + (f". {way_out}." if way_out else ""))
-
-
-def is_number(value) -> bool:
-    """Whether a hyperparameter is a finite real number (and no bool, no NaN, no tensor)."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and abs(value) < float("inf")
 
 
 def is_numbers(values) -> bool:

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 from keras.src.backend import set_keras_mask  # Keras exports no other way to say "ignored"
 
-from coursekit.losses._base import is_number, require
+from coursekit._checks import is_number, require
 
 
 def class_of(y_true, y_pred, axis, ignore_class=None):

@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from coursekit.losses._base import require
+from coursekit._checks import require
 from coursekit.losses._labels import class_of, known, log_probabilities
 
 

@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from coursekit.losses._base import require
+from coursekit._checks import require
+from coursekit.losses._replicas import gather
 
 # Farther than any embedding: what masked distances are set to. Infinity would make inf - inf.
 FAR = 1e30
@@ -31,9 +32,7 @@ def pairs(y_true, x, gather_replicas: bool):
     labels = ops.reshape(labels, (-1,))
     others, other_labels, start = x, labels, 0
     if gather_replicas:
-        from coursekit.distribution import collectives
-
-        (others, other_labels), start = collectives.gather(x, labels)
+        (others, other_labels), start = gather(x, labels)
     alike = ops.equal(labels[:, None], other_labels[None, :])
     rows, columns = ops.arange(ops.shape(x)[0]), ops.arange(ops.shape(others)[0])
     itself = ops.equal(rows[:, None] + start, columns[None, :])

@@ -8,7 +8,8 @@ example: under several replicas, sum and divide by the global batch size.
 
 from keras import ops
 
-from coursekit.losses._base import floats, is_number, require
+from coursekit._checks import is_number, require
+from coursekit.losses._base import floats
 from coursekit.losses._pairs import root
 
 __all__ = [

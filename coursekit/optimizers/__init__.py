@@ -7,8 +7,8 @@ rate = OneCycle(0.5, total_steps=470)
 model.compile(ScheduledMomentumSGD(rate, momentum=rate.momentum()), loss)
 """
 
-from coursekit.optimizers.loss_scale import SafeLossScaleOptimizer
-from coursekit.optimizers.orthantwise_l1 import OrthantwiseL1
-from coursekit.optimizers.scheduled_momentum import ScheduledMomentumSGD
+from coursekit.optimizers._loss_scale import SafeLossScaleOptimizer
+from coursekit.optimizers._orthantwise_l1 import OrthantwiseL1
+from coursekit.optimizers._scheduled_momentum import ScheduledMomentumSGD
 
 __all__ = ["OrthantwiseL1", "SafeLossScaleOptimizer", "ScheduledMomentumSGD"]

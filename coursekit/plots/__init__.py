@@ -9,14 +9,14 @@ Training is blue, solid, with dots; validation is orange, dashed, with squares: 
 Styles differ in line and marker too, so that a figure reads in grey.
 """
 
-from coursekit.plots.bias_variance import bias_variance
-from coursekit.plots.distribution import all_reduce, timeline
-from coursekit.plots.learning_rate import learning_rate
-from coursekit.plots.paths import path, surface
-from coursekit.plots.precision import gradients
-from coursekit.plots.schedules import schedule
-from coursekit.plots.search import surrogate, trials
-from coursekit.plots.style import (
+from coursekit.plots._bias_variance import bias_variance
+from coursekit.plots._distribution import all_reduce, timeline
+from coursekit.plots._learning_rate import learning_rate
+from coursekit.plots._paths import path, surface
+from coursekit.plots._precision import gradients
+from coursekit.plots._schedules import schedule
+from coursekit.plots._search import surrogate, trials
+from coursekit.plots._style import (
     COMPARE,
     HOUSE,
     TITLE,
@@ -30,7 +30,7 @@ from coursekit.plots.style import (
     images,
     show,
 )
-from coursekit.plots.validation import cross_validation, splits
+from coursekit.plots._validation import cross_validation, splits
 
 __all__ = [
     "COMPARE",

@@ -12,10 +12,10 @@ take one step or an array of steps. They compare and subtract steps as integers:
 tell step 2**24 from the next one.
 """
 
-from coursekit.schedules.combined import Join, Warmup
-from coursekit.schedules.decays import StepDecay, WarmupInverseSqrt
-from coursekit.schedules.one_cycle import OneCycle, OneCycleMomentum
-from coursekit.schedules.runs import check_schedule, epochs_to_steps
+from coursekit.schedules._combined import Join, Warmup
+from coursekit.schedules._decays import StepDecay, WarmupInverseSqrt
+from coursekit.schedules._one_cycle import OneCycle, OneCycleMomentum
+from coursekit.schedules._runs import check_schedule, epochs_to_steps
 
 __all__ = [
     "Join",

@@ -3,15 +3,17 @@
 from coursekit.training import train_until
 """
 
-from coursekit.training.loop import Run, train_one_epoch, train_until
+from coursekit.training import many
+from coursekit.training._loop import Run, train_one_epoch, train_until
+from coursekit.training._paths import TracedPath, losses_at, trace_path
 from coursekit.training.many import fit_many
-from coursekit.training.paths import TracedPath, losses_at, trace_path
 
 __all__ = [
     "Run",
     "TracedPath",
     "fit_many",
     "losses_at",
+    "many",
     "trace_path",
     "train_one_epoch",
     "train_until",

@@ -14,6 +14,6 @@
 each trial once, on one split, one after the other.
 """
 
-from coursekit.tuning.tuner import CrossValidationTuner
+from coursekit.tuning._tuner import CrossValidationTuner
 
 __all__ = ["CrossValidationTuner"]

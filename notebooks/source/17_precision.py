@@ -38,15 +38,10 @@ import tensorflow as tf
 from ml_dtypes import finfo
 
 from coursekit import datasets, plots
-from coursekit.distribution import (
-    gradient_histogram,
-    lint_precision,
-    precision,
-    precision_report,
-    runtime,
-)
+from coursekit.distribution import runtime
 from coursekit.lessons.precision import check
 from coursekit.optimizers import SafeLossScaleOptimizer
+from coursekit.precision import gradient_histogram, lint_precision, precision, precision_report
 from coursekit.training import fit_many
 
 SGD, layers, INF = keras.optimizers.SGD, keras.layers, float("inf")

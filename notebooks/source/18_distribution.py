@@ -41,9 +41,9 @@ from keras import layers, ops
 
 from coursekit import datasets, plots
 from coursekit.distribution import linear_scaling, parity, runtime, virtual_devices
+from coursekit.distribution.step import ReplicaModel
 from coursekit.schedules import StepDecay, Warmup
 from coursekit.training import fit_many
-from coursekit.training.step import ReplicaModel
 
 devices = virtual_devices(2)  # their names
 tf.get_logger().setLevel("ERROR")  # it would tell of every message between the devices

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coursekit.augmentation import SYNONYMS, delete_words, insert_synonyms, replace_synonyms
-from coursekit.augmentation.text import GROUPS
+from coursekit.augmentation._text import GROUPS
 
 TEXT = "The very good film shows a small child on a long journey to an old house."
 

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from coursekit.distribution import lint, parity
-from coursekit.training.step import ReplicaModel, ReplicaSequential
+from coursekit.distribution.step import ReplicaModel, ReplicaSequential
 
 pytestmark = pytest.mark.any_backend
 

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from keras import layers
 
-from coursekit.distribution import (
+from coursekit.distribution.step import ReplicaModel, ReplicaSequential
+from coursekit.optimizers import SafeLossScaleOptimizer
+from coursekit.precision import (
     gradient_histogram,
     lint_precision,
     load_model,
     precision,
     precision_report,
 )
-from coursekit.optimizers import SafeLossScaleOptimizer
-from coursekit.training.step import ReplicaModel, ReplicaSequential
 
 pytestmark = pytest.mark.any_backend
 KerasScaler = keras.optimizers.LossScaleOptimizer

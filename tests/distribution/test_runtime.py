@@ -9,7 +9,7 @@ from types import SimpleNamespace as Fake
 
 import pytest
 
-RUNTIME = importlib.import_module("coursekit.distribution.runtime")
+RUNTIME = importlib.import_module("coursekit.distribution._runtime")
 SOUND = {"tensorflow-tpu": "2.20.0", "libtpu": "0.0.21.1"}
 COLAB_TPU = {"COLAB_TPU_1VM": "1", "TPU_ACCELERATOR_TYPE": "v5e-1"}
 

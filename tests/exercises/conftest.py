@@ -7,8 +7,9 @@ import textwrap
 
 import pytest
 
-from coursekit.exercises import Lesson, judge
-from coursekit.exercises import lesson as lesson_module
+from coursekit.exercises import Lesson
+from coursekit.exercises import _judge as judge
+from coursekit.exercises import _lesson as lesson_module
 
 CELLS = itertools.count(1)
 

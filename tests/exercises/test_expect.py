@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import Wrong, expect
-from coursekit.exercises.wrong import STANDARD, a, brief, shorten
+from coursekit.exercises._wrong import STANDARD, a, brief, shorten
 
 pytestmark = pytest.mark.any_backend
 BACKEND = keras.backend.backend()

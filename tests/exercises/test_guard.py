@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import Wrong, expect
-from coursekit.exercises.judge import Guard
+from coursekit.exercises._judge import Guard
 
 pytestmark = pytest.mark.any_backend
 

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import Wrong
-from coursekit.exercises.isolation import isolated
+from coursekit.exercises._isolation import isolated
 
 pytestmark = pytest.mark.any_backend
 ROOT = Path(__file__).parents[2]
 BACKEND = keras.backend.backend()
 needs_tf = pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow only")
 PIN = (
-    "A private name that coursekit/exercises/isolation.py reads has changed: {}. Find the new one "
+    "A private name that coursekit/exercises/_isolation.py reads has changed: {}. Find the new one "
     "in the library's source, change it in isolation.py, and run these tests again."
 )
 
@@ -316,7 +316,7 @@ def test_pinned_tensorflow_names():
 
 FRESH = """
     import json, sys
-    from coursekit.exercises.judge import Exercise, judge
+    from coursekit.exercises._judge import Exercise, judge
 
     def run(check):
         # Importing Keras may take longer than a check's ten seconds.

@@ -3,7 +3,7 @@
 import pytest
 
 from coursekit.exercises import Wrong, expect, learner_code
-from coursekit.exercises.judge import Exercise, versions
+from coursekit.exercises._judge import Exercise, versions
 
 pytestmark = pytest.mark.any_backend
 

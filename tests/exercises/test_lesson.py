@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import CheckFailed, Lesson
-from coursekit.exercises.progress import KINDS
+from coursekit.exercises._progress import KINDS
 
 pytestmark = pytest.mark.any_backend
 ROOT = Path(__file__).parents[2]

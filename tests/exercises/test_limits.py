@@ -10,7 +10,7 @@ import time
 import pytest
 
 from coursekit.exercises import Wrong, expect
-from coursekit.exercises.isolation import Printed, TimeIsUp, printed, time_limit
+from coursekit.exercises._isolation import Printed, TimeIsUp, printed, time_limit
 
 pytestmark = pytest.mark.any_backend
 

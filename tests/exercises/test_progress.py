@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.exercises import progress
-from coursekit.exercises.progress import KINDS, Progress, decisions
+from coursekit.exercises import _progress as progress
+from coursekit.exercises._progress import KINDS, Progress, decisions
 
 pytestmark = pytest.mark.any_backend
 EMPTY = {kind: {} for kind in KINDS}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import Lesson
-from coursekit.exercises import lesson as module
+from coursekit.exercises import _lesson as module
 
 pytestmark = pytest.mark.any_backend
 

@@ -11,7 +11,7 @@ from answers import RIGHT
 from build_notebooks import ROOT, Course
 
 import coursekit.lessons
-from coursekit.exercises.wrong import STANDARD
+from coursekit.exercises._wrong import STANDARD
 
 SLUGS = [m.name for m in pkgutil.iter_modules(coursekit.lessons.__path__) if m.name[0] != "_"]
 COURSE = Course(ROOT)

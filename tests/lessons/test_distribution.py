@@ -11,8 +11,8 @@ from answers import row
 from keras import layers, ops, optimizers
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
+from coursekit.distribution.step import ReplicaModel, ReplicaSequential, ReplicaStep
 from coursekit.schedules import OneCycle, StepDecay, Warmup
-from coursekit.training.step import ReplicaModel, ReplicaSequential, ReplicaStep
 
 
 def combine(gradients, rows):

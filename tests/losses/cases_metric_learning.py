@@ -3,7 +3,7 @@
 import numpy as np
 from loss_cases import Case
 
-from coursekit.losses.metric_learning import (
+from coursekit.losses._metric_learning import (
     InfoNCE,
     PairContrastive,
     SupervisedContrastive,
@@ -11,7 +11,7 @@ from coursekit.losses.metric_learning import (
     pair_contrastive,
     supervised_contrastive,
 )
-from coursekit.losses.triplet import TripletLoss, triplet_loss
+from coursekit.losses._triplet import TripletLoss, triplet_loss
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 3])  # 3 has no positive
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keras import ops
 from running import JAX, array, compiled, values_and_gradient
 
-from coursekit.losses.metric_learning import (
+from coursekit.losses._metric_learning import (
     InfoNCE,
     SupervisedContrastive,
     euclidean_distance,
@@ -17,7 +17,7 @@ from coursekit.losses.metric_learning import (
     pair_contrastive,
     supervised_contrastive,
 )
-from coursekit.losses.triplet import TripletLoss, triplet_loss
+from coursekit.losses._triplet import TripletLoss, triplet_loss
 
 pytestmark = pytest.mark.any_backend
 repeatable = settings(max_examples=5, derandomize=True, deadline=None)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from coursekit.optimizers import SafeLossScaleOptimizer
-from coursekit.optimizers.loss_scale import bound_scale
+from coursekit.optimizers._loss_scale import bound_scale
 
 any_backend = pytest.mark.any_backend
 on_tensorflow = pytest.mark.skipif(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from coursekit import plots
-from coursekit.plots.distribution import all_reduce, timeline
+from coursekit.plots._distribution import all_reduce, timeline
 
 BLUE, ORANGE = plots.COMPARE[:2]
 

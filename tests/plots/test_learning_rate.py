@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from coursekit.callbacks import RangeTest
-from coursekit.plots.learning_rate import learning_rate
+from coursekit.plots._learning_rate import learning_rate
 
 RATES = np.geomspace(1e-6, 1, 50)
 LOSSES = np.r_[2.3 - np.linspace(0, 1.3, 45), 2.0, 50.0, 1e4, 1e9, np.inf]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coursekit import plots
-from coursekit.plots.paths import path, surface
+from coursekit.plots._paths import path, surface
 
 pytestmark = pytest.mark.any_backend
 
@@ -85,7 +85,7 @@ def test_a_path_on_a_map(ax):
 
 
 def test_a_traced_path_and_an_option_of_matplotlib(ax):
-    from coursekit.training.paths import trace_path
+    from coursekit.training._paths import trace_path
 
     traced = trace_path(keras.optimizers.SGD(0.1), lambda a, b: a**2 + b**2, (1, 1), 5)
     path(ax, traced, plots.TRAIN, markevery=2)

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from coursekit.distribution import GradientHistogram
-from coursekit.plots.precision import gradients
+from coursekit.plots._precision import gradients
+from coursekit.precision import GradientHistogram
 
 HISTOGRAM = GradientHistogram(np.sort(2.0 ** np.arange(-40.5, 2)).astype("float32"), 7, 0)
 

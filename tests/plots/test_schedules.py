@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from coursekit.plots.schedules import schedule
+from coursekit.plots._schedules import schedule
 
 
 def falling(step):

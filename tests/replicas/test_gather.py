@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from coursekit.distribution import collectives
-from coursekit.losses.metric_learning import InfoNCE, SupervisedContrastive
-from coursekit.losses.triplet import TripletLoss
+from coursekit.losses._metric_learning import InfoNCE, SupervisedContrastive
+from coursekit.losses._replicas import gather
+from coursekit.losses._triplet import TripletLoss
 
 LOSSES = {
     "semi_hard": lambda gather: TripletLoss(margin=0.5, gather_replicas=gather),
@@ -111,9 +111,7 @@ def test_gather_tells_where_its_own_rows_begin(strategy):
         def replica():
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
             values = tf.range(3 + number) + 10 * number
-            (everything, labels), start = collectives.gather(
-                values, tf.cast(values, "int64") + 2**40
-            )
+            (everything, labels), start = gather(values, tf.cast(values, "int64") + 2**40)
             return everything, labels, tf.convert_to_tensor(start)
 
         return strategy.run(replica)
@@ -129,5 +127,5 @@ def test_gather_tells_where_its_own_rows_begin(strategy):
 def test_gather_outside_of_a_replica_returns_what_it_got(strategy):
     x = tf.ones((2, 3))
     with strategy.scope():
-        (same,), start = collectives.gather(x)
+        (same,), start = gather(x)
     assert same is x and start == 0

@@ -6,9 +6,9 @@ import pytest
 from keras import layers, losses, optimizers
 
 from coursekit.distribution import lint
-from coursekit.distribution.parity import _copy, _gap
+from coursekit.distribution._parity import _copy, _gap
+from coursekit.distribution.step import ReplicaModel
 from coursekit.optimizers import OrthantwiseL1, SafeLossScaleOptimizer
-from coursekit.training.step import ReplicaModel
 
 CLASSES = losses.SparseCategoricalCrossentropy(from_logits=True)
 SGD = optimizers.SGD

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from coursekit.distribution import precision
+from coursekit.distribution.step import ReplicaModel
 from coursekit.optimizers import SafeLossScaleOptimizer
-from coursekit.training.step import ReplicaModel
+from coursekit.precision import precision
 
 INF, NAN = float("inf"), float("nan")
 KerasScaler = keras.optimizers.LossScaleOptimizer

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers, optimizers
 
 from coursekit.distribution import Parity, parity
-from coursekit.training.step import ReplicaSequential
+from coursekit.distribution.step import ReplicaSequential
 
 
 def data(count):

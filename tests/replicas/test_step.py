@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, losses, optimizers
 
-from coursekit.training.step import ReplicaModel, ReplicaSequential, ReplicaStep
+from coursekit.distribution.step import ReplicaModel, ReplicaSequential, ReplicaStep
 
 RAGGED = 11  # rows at batch size 4: 4, 4, and 3 that split 2 + 1
 ALONE = 9  # ..., and 1 row that leaves a replica without any

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from coursekit.training.step import ReplicaModel
+from coursekit.distribution.step import ReplicaModel
 
 ROWS, BATCH, EPOCHS = 13, 4, 2  # the last batch of an epoch is 1 row: a worker gets none
 

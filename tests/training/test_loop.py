@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from coursekit.training import Run, train_one_epoch, train_until
-from coursekit.training.loop import _reason
+from coursekit.training._loop import _reason
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(33, 4)).astype("float32")  # the last batch holds a single row

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from coursekit.training._many_alike import Unlike, fingerprint
+from coursekit.training.many._alike import Unlike, fingerprint
 
 L = keras.layers
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import keras_tuner as kt
 import numpy as np
 
-from coursekit.tuning import CrossValidationTuner, tuner
+from coursekit.tuning import CrossValidationTuner
+from coursekit.tuning import _tuner as tuner
 
 
 class Tuner(CrossValidationTuner):

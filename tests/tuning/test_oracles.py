@@ -1,4 +1,4 @@
-"""The defects of KerasTuner that `coursekit.tuning.oracles` works around.
+"""The defects of KerasTuner that `coursekit.tuning._oracles` works around.
 
 Each of the first tests fails once KerasTuner is fixed: then its workaround can go.
 """
@@ -10,7 +10,7 @@ import pytest
 from keras_tuner import oracles
 from keras_tuner.engine.trial import TrialStatus
 
-from coursekit.tuning.oracles import adapt
+from coursekit.tuning._oracles import adapt
 
 SCORE = kt.Objective("score", "max")
 

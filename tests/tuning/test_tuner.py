@@ -10,8 +10,8 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 from coursekit.tuning import CrossValidationTuner
+from coursekit.validation import _run as validation_run
 from coursekit.validation import compare, cross_validate
-from coursekit.validation import run as validation_run
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 1)).astype("float32")

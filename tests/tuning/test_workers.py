@@ -14,9 +14,9 @@ import pytest
 from keras_tuner import oracles
 from keras_tuner.src.distribute.oracle_client import OracleClient
 
-from coursekit.tuning import workers
-from coursekit.tuning.oracles import adapt
-from coursekit.tuning.workers import RollCall
+from coursekit.tuning import _workers as workers
+from coursekit.tuning._oracles import adapt
+from coursekit.tuning._workers import RollCall
 
 PATIENCE = 150  # seconds until a process that hangs fails the test
 

@@ -242,7 +242,7 @@ def test_wrong_arguments_are_refused_before_training(options, error, words, monk
     def no_training(*args, **kwargs):
         raise AssertionError("trained")
 
-    monkeypatch.setattr("coursekit.training._many_run.Run.__call__", no_training)
+    monkeypatch.setattr("coursekit.training.many._run.Run.__call__", no_training)
     with pytest.raises(error, match=words):
         run(**options)
 

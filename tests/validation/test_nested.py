@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold
 
+from coursekit.validation import _run as validation_run
 from coursekit.validation import compare, cross_validate, nested_cross_validate
-from coursekit.validation import run as validation_run
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 1)).astype("float32")

@@ -22,8 +22,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from coursekit import validation
 from coursekit.validation import TestVault, VaultOpened, WalkForward, cross_validate
-from coursekit.validation import run as validation_run
-from coursekit.validation.splits import hold_out
+from coursekit.validation import _run as validation_run
+from coursekit.validation._splits import hold_out
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3)).astype("float32")

@@ -1,0 +1,61 @@
+"""Learning rate schedules, and the momentum that goes with them."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from coursekit.plots._style import COMPARE, curve, figure
+
+POINTS = 400
+
+
+def schedule(
+    schedules: Mapping[str, Callable],
+    total_steps: int,
+    momentum: Mapping[str, Callable] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw learning rates over the steps of a run, and momentum beside them.
+
+    Args:
+        schedules: from labels to schedules: anything that takes a step and returns a rate.
+        total_steps: steps of the run, at least 2; the last one drawn is `total_steps - 1`.
+        momentum: the same for momentum, on axes of its own; a label keeps its colour and line
+            there. None draws rates alone.
+        title: what the figure shows.
+
+    Returns:
+        The figure; its axes are learning rate and, with `momentum`, momentum.
+
+    Raises:
+        ValueError: for no schedules or for less than two steps.
+    """
+    if not isinstance(schedules, Mapping) or not schedules:
+        raise ValueError(
+            "`schedules` must be a dict from labels to schedules. "
+            f"Received: schedules={schedules!r}. For one: {{'one cycle': OneCycle(...)}}."
+        )
+    if total_steps < 2:
+        raise ValueError(f"`total_steps` must be at least 2. Received: total_steps={total_steps}")
+    momentum = momentum or {}
+    fig, axes = figure(title=title, x="step", columns=2 if momentum else 1)
+    # Whole steps; a long run is sampled.
+    steps = np.unique(np.linspace(0, total_steps - 1, POINTS).round().astype(int))
+    styles = dict(zip(dict.fromkeys([*schedules, *momentum]), _styles(), strict=False))
+    for ax, y, group in zip(
+        np.atleast_1d(axes), ("learning rate", "momentum"), (schedules, momentum), strict=False
+    ):
+        for label, one in group.items():
+            values = [float(one(int(step))) for step in steps]
+            curve(ax, values, styles[label], x=steps, label=label)
+        ax.set_ylabel(y)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend()
+    return fig
+
+
+def _styles():
+    while True:
+        yield from COMPARE

@@ -1,0 +1,24 @@
+"""Sixteen bits: setting a policy, what goes wrong with it, what it would lose.
+
+from coursekit.precision import lint_precision, load_model, precision, precision_report
+"""
+
+from coursekit.precision._lint import lint_precision
+from coursekit.precision._load import load_model
+from coursekit.precision._policy import precision
+from coursekit.precision._report import (
+    GradientHistogram,
+    PrecisionReport,
+    gradient_histogram,
+    precision_report,
+)
+
+__all__ = [
+    "GradientHistogram",
+    "PrecisionReport",
+    "gradient_histogram",
+    "lint_precision",
+    "load_model",
+    "precision",
+    "precision_report",
+]

@@ -1,0 +1,125 @@
+"""Train many models at once: ten folds, ten seeds or ten settings for the price of about one.
+
+    histories = fit_many(models, x, y, rows=folds, validation_rows=held_out, epochs=20)
+
+`fit` spends most of a small model's time between the operations: Python between two batches, and
+tracing for each model anew. Here a whole epoch is one call into a compiled program, models of one
+architecture share one trace, and several models run at a time.
+
+This needs the TensorFlow backend. On JAX each model goes through `fit`, with a warning that says
+so: the same batches and the same results, without the gain in speed.
+"""
+
+from typing import Any
+
+from coursekit.training.many._checks import checked_callbacks, checked_models, checked_validation
+from coursekit.training.many._data import checked_rows, checked_seeds, standardize
+from coursekit.training.many._run import Member, Run
+
+
+def fit_many(
+    models,
+    x,
+    y=None,
+    *,
+    rows=None,
+    sample_weight=None,
+    class_weight=None,
+    validation_data=None,
+    validation_rows=None,
+    epochs=1,
+    batch_size=32,
+    shuffle=True,
+    seed=0,
+    callbacks=None,
+    verbose="auto",
+) -> list[Any]:
+    """Train compiled Keras models side by side, each on its own rows of the same arrays.
+
+    Every model ends with the weights, optimizer state, metrics and seeds that `fit` leaves after
+    the same batches: within 1e-6, and bit by bit where the compiler keeps the order of additions.
+    In epoch e model k sees its rows in the order
+
+    ```
+    numpy.random.default_rng([seed_k, e]).permutation(rows[k])    shuffle=True
+    rows[k]                                                       shuffle=False
+    ```
+
+    cut into batches of `batch_size`; the last one may be smaller and counts as in `fit`.
+
+    Three routes, chosen for each model and told by `verbose`:
+
+    - *shared program*: two or more models of Keras's own classes with the same layers, loss,
+      metrics and optimizer (learning rates and seeds may differ) are traced once;
+    - *own program*: the model's own `train_step`, also a custom one, traced for each model;
+    - *`fit`*, with a warning that says why: `run_eagerly`, callbacks with batch hooks, a
+      distribution strategy, memory-mapped arrays, another backend than TensorFlow, or a step that
+      cannot be traced.
+
+    Args:
+        models: compiled Keras models, each with an optimizer and variables of its own. Trained in
+            place; a model that is not built is built from `x`.
+        x: inputs: an array, or a dict, tuple or list of arrays. Floats are cast to `floatx`.
+        y: targets, as `x`; None for models that need none.
+        rows: for each model an array of row numbers of `x`; None trains all models on all rows.
+        sample_weight: weights of the rows, as in `fit`.
+        class_weight: dict from class to weight, as in `fit`; not together with `sample_weight`.
+        validation_data: `(x, y)` or `(x, y, sample_weight)` for all models, measured after each
+            epoch.
+        validation_rows: instead of that, for each model the row numbers of `x` to validate on.
+            `sample_weight` holds for them too, `class_weight` does not.
+        epochs: at least 1.
+        batch_size: at least 1, for validation too.
+        shuffle: whether each epoch draws a new order.
+        seed: an integer of at least 0, giving model k the seed `seed + k`, or one for each model.
+        callbacks: None, a list with a list of callbacks for each model, or a function from k to
+            such a list. They see the real model with its current weights, at the beginnings and
+            ends of training, epochs and validation. A model whose `stop_training` is set is
+            frozen; the others go on.
+        verbose: 0 is silent; 1 or "auto" tells the routes and shows the epochs.
+
+    Returns:
+        One `keras.callbacks.History` for each model, also set as `model.history`. After Ctrl-C the
+        running epoch is finished, a warning names the number of epochs, and what is there is
+        returned; `history.params["interrupted"]` is then True.
+
+    Raises:
+        TypeError: for models that are not Keras models, data that are not arrays.
+        ValueError: for models that are not compiled, or share an object, variables or an
+            optimizer; rows out of range; lengths that do not match; numbers out of range. All
+            this before any model is changed. An error in a callback or a program is raised after
+            every model got the weights of its last finished epoch.
+
+    Numerics: each model's operations are those of its own step, on its own values. The random
+    state of Python, NumPy and Keras is not touched.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> x = np.linspace(-1, 1, 40, dtype="float32")[:, None]
+        >>> models = []
+        >>> for rate in (0.1, 0.3):
+        ...     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        ...     model.compile(keras.optimizers.SGD(rate), "mse")
+        ...     models.append(model)
+        >>> histories = fit_many(models, x, 3 * x + 1, epochs=30, batch_size=8, verbose=0)
+        >>> [round(float(model.get_weights()[1][0]), 2) for model in models]
+        [1.0, 1.0]
+        >>> len(histories[0].history["loss"])
+        30
+    """
+    models = checked_models(models)
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value}")
+    seeds = checked_seeds(seed, len(models))
+    data, size = standardize(x, y, sample_weight, class_weight, "")
+    rows = checked_rows(rows, len(models), size, "rows")
+    validation, validation_rows = checked_validation(
+        validation_data, validation_rows, (x, y, sample_weight), len(models)
+    )
+    callbacks = checked_callbacks(callbacks, len(models))
+    members = [
+        Member(*one) for one in zip(models, rows, validation_rows, callbacks, seeds, strict=True)
+    ]
+    verbose = 1 if verbose == "auto" else int(verbose)
+    return Run(members, data, validation, epochs, batch_size, bool(shuffle), verbose)()

@@ -1,0 +1,343 @@
+"""One call of `fit_many`: the route of each model, the epochs, callbacks, interrupts."""
+
+import contextlib
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from coursekit.training.many._alike import fingerprint
+from coursekit.training.many._data import batch_order
+from coursekit.training.many._fallback import fit_one
+
+
+def _overrides(callbacks, *names) -> bool:
+    """Whether a callback has one of these hooks."""
+    import keras
+
+    base = keras.callbacks.Callback
+    for callback in callbacks:
+        if type(callback) is keras.callbacks.ModelCheckpoint and callback.save_freq == "epoch":
+            continue  # its batch hook does nothing then
+        for name in names:
+            if name in vars(callback) or getattr(type(callback), name) is not getattr(base, name):
+                return True
+    return False
+
+
+class Member:
+    """One model on its way through `fit_many`."""
+
+    def __init__(self, model, rows, validation_rows, callbacks, seed):
+        self.model, self.seed, self.callbacks = model, seed, callbacks
+        self.rows, self.validation_rows = rows, validation_rows
+        self.reason = ""  # why it goes to `fit`
+        self.program = None
+        self.groups = None  # with a shared program: the variables behind each entry of the state
+        self.names: list[str] = []
+        self.state = self.backup = None
+        self.written = True  # whether the model's variables hold the state
+        self.hooks = self.history = self.logs = None
+        self.test_hooks = _overrides(callbacks, "on_test_begin", "on_test_end")
+        self.active = True
+
+    def begin_epoch(self):
+        """Remember where the epoch starts: an error brings the model back there."""
+        from coursekit.training.many import _programs as programs
+
+        if self.groups is None:
+            self.backup = programs.pull([[v] for v in programs.state_of(self.model)])
+            return
+        if self.state is None or self.callbacks:
+            self.state = programs.pull(self.groups)
+        self.backup = self.state
+
+    def train(self, rows, validation):
+        """Run one epoch, in a thread, and return its logs.
+
+        Where a callback wants to be called before the validation, that is left to `test`.
+        """
+        validation_rows = self.validation_rows if validation and not self.test_hooks else None
+        if self.groups is None:
+            logs = [self.program.run_train(rows)]
+            if validation_rows is not None:
+                logs.append(self.program.run_test(validation_rows))
+        else:
+            self.state, values = self.program.run(self.state, rows, validation_rows)
+            self.written = False
+            logs = [dict(zip(self.names, one, strict=True)) for one in values]
+        merged = _plain(logs[0])
+        for one in logs[1:]:
+            merged.update(_plain(one, "val_"))
+        return merged
+
+    def test(self):
+        """Run the validation that `train` left out."""
+        return _plain(self.program.run_test(self.validation_rows))
+
+    def roll_back(self):
+        """Undo an epoch that did not finish."""
+        from coursekit.training.many import _programs as programs
+
+        if self.backup is None:
+            return
+        if self.groups is None:
+            programs.push([[v] for v in programs.state_of(self.model)], self.backup)
+        else:
+            self.state = self.backup
+        self.backup = None
+
+    def write(self):
+        """Bring the state into the model's variables."""
+        from coursekit.training.many import _programs as programs
+
+        if self.groups is not None and not self.written:
+            programs.push(self.groups, self.state)
+            self.written = True
+
+    def finish(self):
+        """End the training of this model."""
+        if self.active:
+            self.active = False
+            self.write()
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            self.hooks.on_train_end(self.logs)
+
+
+class Run:
+    """One call of `fit_many`."""
+
+    def __init__(self, members, data, validation, epochs, batch_size, shuffle, verbose):
+        self.members, self.data, self.validation = members, data, validation
+        self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
+        self.verbose = verbose
+        self.interrupted = False
+
+    def __call__(self):
+        import keras
+
+        self._choose_routes()
+        for member in self.members:
+            if member.reason and not self.interrupted:
+                self._fit(member)
+        traced = [m for m in self.members if not m.reason]
+        for member in traced:
+            member.hooks = keras.callbacks.CallbackList(
+                member.callbacks,
+                add_history=True,
+                model=member.model,
+                verbose=0,
+                epochs=self.epochs,
+                steps=-(-len(member.rows) // self.batch_size),
+            )
+            member.history = member.model.history
+        if traced and not self.interrupted:
+            self._train(traced)
+        return self._histories()
+
+    def _histories(self):
+        import keras
+
+        histories = []
+        for member in self.members:
+            history = member.history or keras.callbacks.History()
+            history.epoch = getattr(history, "epoch", [])
+            history.params = {**(history.params or {}), "interrupted": self.interrupted}
+            member.model.history = history
+            histories.append(history)
+        if self.interrupted:
+            done = [len(history.epoch) for history in histories]
+            warnings.warn(
+                f"`fit_many` was interrupted after {min(done)} to {max(done)} of {self.epochs} "
+                "epochs. The models keep the weights of their last finished epoch.",
+                stacklevel=4,
+            )
+        return histories
+
+    def _fit(self, member):
+        warnings.warn(f"`fit_many` trains a model by `fit`: {member.reason}.", stacklevel=4)
+        member.history, self.interrupted = fit_one(
+            member.model,
+            self.data,
+            member.rows,
+            member.seed,
+            self.validation,
+            member.validation_rows,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            epochs=self.epochs,
+            callbacks=member.callbacks,
+        )
+
+    def _choose_routes(self):
+        for member in self.members:
+            member.reason = _reason_for_fit(member, (self.data, self.validation))
+        traced = [m for m in self.members if not m.reason]
+        if not traced:
+            return
+        from coursekit.training.many import _programs as programs
+
+        feed = programs.Feed(self.data, self.batch_size)
+        feeds = [feed, None]
+        if self.validation is not None:
+            feeds[1] = programs.Feed(self.validation, self.batch_size)
+        alike: dict[str, list] = {}
+        for member in traced:
+            try:
+                programs.build(member.model, self.data)
+            except Exception as error:
+                member.reason = f"it cannot be built in a `StatelessScope` ({_line(error)})"
+                continue
+            with contextlib.suppress(Exception):  # what cannot be compared runs alone
+                if not member.test_hooks:
+                    alike.setdefault(fingerprint(member.model), []).append(member)
+        shared = 0
+        for group in alike.values():
+            if len(group) > 1 and self._share(group, feeds):
+                shared += len(group)
+        for member in traced:
+            if member.program is None and not member.reason:
+                try:
+                    member.program = programs.OwnProgram(member.model, *feeds)
+                except Exception as error:
+                    member.reason = f"its step cannot be traced ({_line(error)})"
+        self._tell(shared)
+
+    def _share(self, group, feeds) -> bool:
+        from coursekit.training.many import _programs as programs
+
+        try:
+            program = programs.SharedProgram(group[0].model, *feeds)
+            groups = [program.layout.groups(member.model) for member in group]
+        except Exception:  # whatever it is: the model's own step decides
+            return False
+        for member, variables in zip(group, groups, strict=True):
+            member.program, member.groups = program, variables
+            member.names = list(member.model.get_metrics_result())
+        return True
+
+    def _tell(self, shared):
+        if not self.verbose:
+            return
+        fit = sum(bool(m.reason) for m in self.members)
+        own = len(self.members) - fit - shared
+        routes = [
+            (shared, "by a shared program"),
+            (own, "by their own programs"),
+            (fit, "by `fit`"),
+        ]
+        told = ", ".join(f"{count} {route}" for count, route in routes if count)
+        print(f"fit_many: {len(self.members)} models, {self.epochs} epochs; {told}.")
+
+    def _train(self, traced):
+        try:
+            with ThreadPoolExecutor(_workers(len(traced))) as self.pool:
+                for member in traced:
+                    member.model.stop_training = False
+                    member.hooks.on_train_begin()
+                self._epochs(traced)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        except BaseException:
+            for member in traced:
+                member.roll_back()
+                member.write()
+            raise
+        for member in traced:
+            member.roll_back()
+            member.finish()
+
+    def _epochs(self, traced):
+        import keras
+
+        bar = None
+        if self.verbose:
+            bar = keras.utils.Progbar(
+                self.epochs, verbose=self.verbose, unit_name="epoch", stateful_metrics=["loss"]
+            )
+        for epoch in range(self.epochs):
+            active = [member for member in traced if member.active]
+            losses = self._epoch(epoch, active)
+            if bar is not None and losses:
+                bar.update(epoch + 1, [("loss", sum(losses) / len(losses))])
+            if self.interrupted or not any(member.active for member in traced):
+                break
+
+    def _epoch(self, epoch, active):
+        for member in active:
+            member.hooks.on_epoch_begin(epoch)
+        jobs = []
+        for member in active:
+            order = batch_order(member.rows, member.seed, epoch, self.shuffle)
+            if member.model.stop_training:  # set before the epoch: `fit` stops after one batch
+                order = order[: self.batch_size]
+            jobs.append((member.train, order, self.validation is not None))
+            member.begin_epoch()
+        logs = self._run(jobs)
+        if self.validation is not None:
+            for member, one in zip(active, logs, strict=True):
+                if member.test_hooks:
+                    member.hooks.on_test_begin()
+                    measured = self._run([(member.test,)])[0]
+                    member.hooks.on_test_end(measured)
+                    one.update({f"val_{name}": value for name, value in measured.items()})
+        for member in active:
+            member.backup = None
+        for member, one in zip(active, logs, strict=True):
+            if member.callbacks:
+                member.write()
+            member.logs = one
+            member.hooks.on_epoch_end(epoch, one)
+            if member.model.stop_training:
+                member.finish()
+        return [one["loss"] for one in logs if "loss" in one]
+
+    def _run(self, jobs):
+        """Run jobs in threads. An interrupt waits for their end."""
+        futures = [self.pool.submit(*job) for job in jobs]
+        while True:
+            try:
+                wait(futures)
+                break
+            except KeyboardInterrupt:
+                self.interrupted = True
+        return [future.result() for future in futures]
+
+
+def _plain(logs, prefix=""):
+    return {f"{prefix}{k}": float(v) if v.ndim == 0 else v for k, v in logs.items()}
+
+
+def _workers(models) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(models, cores or 1, 8))
+
+
+def _line(error) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:120]}" if text else type(error).__name__
+
+
+def _reason_for_fit(member, data) -> str:
+    """Return why no program can train this model, or an empty string."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return "compiled programs need the TensorFlow backend"
+    import tensorflow as tf
+
+    strategy = member.model.distribute_strategy
+    if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
+        return "it runs under a distribution strategy"
+    if member.model.run_eagerly or tf.config.functions_run_eagerly():
+        return "it runs eagerly"
+    hooks = [
+        f"on_{kind}batch_{end}" for kind in ("train_", "test_", "") for end in ("begin", "end")
+    ]
+    if _overrides(member.callbacks, *hooks):
+        return "a callback wants to be called at batches"
+    parts = [part for one in data if one is not None for part in one if part is not None]
+    if any(getattr(leaf, "filename", None) for leaf in keras.tree.flatten(parts)):
+        return "its data are memory-mapped"
+    if any(leaf.dtype.kind in "OUS" for leaf in keras.tree.flatten(parts)):
+        return "its data are not numbers"
+    return ""

@@ -1,0 +1,345 @@
+"""The tuner: KerasTuner's oracles choose, cross-validation scores, several trials at once."""
+
+import functools
+import json
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner import errors
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import TrialStatus
+
+from coursekit._checks import is_int
+from coursekit._fingerprint import fingerprint
+from coursekit.tuning import _workers as workers
+from coursekit.tuning._oracles import adapt
+from coursekit.tuning._together import cross_validate_together
+from coursekit.validation import CrossValidation
+from coursekit.validation._folder import Folder
+from coursekit.validation._prepare import prepare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IDLE_SECONDS = 0.2  # until an oracle that waits for other trials is asked again
+BUDGET = "tuner/epochs"  # where Hyperband's oracle says how long a trial trains
+
+
+class _Recipe(keras_tuner.HyperModel):
+    """What a trial varies: the model, and the arguments of `fit`."""
+
+    def __init__(self, hypermodel, fit_kwargs):
+        self.hypermodel, self.fit_kwargs = hypermodel, fit_kwargs
+        super().__init__()
+
+    def build(self, hp):
+        self.fit_arguments(hp)  # so that the oracle knows their hyperparameters from the start
+        return getattr(self.hypermodel, "build", self.hypermodel)(hp)
+
+    def declare_hyperparameters(self, hp):
+        if isinstance(self.hypermodel, keras_tuner.HyperModel):
+            self.hypermodel.declare_hyperparameters(hp)
+
+    def fit_arguments(self, hp) -> dict:
+        """Return `fit`'s arguments; an oracle with budgets sets the epochs."""
+        given = self.fit_kwargs(hp) if callable(self.fit_kwargs) else self.fit_kwargs or {}
+        if BUDGET not in hp.values:
+            return given
+        if "epochs" in given:
+            raise errors.FatalValueError(
+                "`fit_kwargs` must leave the epochs to an oracle that sets them, as Hyperband's "
+                f"does. Received: epochs={given['epochs']}. Set the oracle's `max_epochs`."
+            )
+        return given | {"epochs": hp.values[BUDGET]}
+
+    def parts(self) -> dict[str, str]:
+        """What a search depends on, by name: the code that builds, and `fit`'s arguments."""
+        build = getattr(self.hypermodel, "_build", self.hypermodel)
+        return {
+            "build_model": fingerprint(getattr(build, "__func__", build)),
+            "fit_kwargs": fingerprint(self.fit_kwargs),
+        }
+
+
+class CrossValidationTuner(BaseTuner):
+    """Searches hyperparameters; each trial is cross-validated, and several train side by side.
+
+    The score of a trial is the mean over its folds. All trials see the same folds, seeds and
+    orders of rows, so they are paired: see `coursekit.validation.compare`. The best score is still
+    too good, for it was chosen: keep a test set, or use `nested_cross_validate`.
+
+    The metrics that an objective can name: each scorer (on the rows that a fold has not seen),
+    then what `fit` records, such as "val_loss", at the last epoch.
+
+    Under Hyperband a trial that is promoted trains anew, for all the epochs of its new budget: its
+    score is then exactly that of `cross_validate` with so many epochs. That costs up to
+    factor / (factor - 1) times the epochs of continuing; nothing need be saved.
+
+    On several machines, or processes, run the same script in each, with KerasTuner's variables
+    `KERASTUNER_TUNER_ID` ("chief", "worker0", ...), `KERASTUNER_ORACLE_IP` and
+    `KERASTUNER_ORACLE_PORT`. A worker that falls silent is reported and its trials go to the
+    others; without any worker, or without the chief, the search ends in a `ConnectionError` and
+    can be resumed. (KerasTuner's own chief waits for ever, its workers for an hour.)
+
+    Args:
+        hypermodel: `build_model(hp)`, which returns a compiled model, or a
+            `keras_tuner.HyperModel` without a `fit` of its own.
+        oracle: any of KerasTuner's oracles, with an objective, and with a seed of at least 1:
+            KerasTuner takes 0 for none.
+        cv: as in `cross_validate`.
+        preprocess: as in `cross_validate`.
+        fit_kwargs: as in `cross_validate`; or a function of `hp` that returns them, where the
+            batch size or the epochs are searched too.
+        scoring: as in `cross_validate`.
+        seed: of models, batch order and splits: the same in each trial.
+        task: as in `cross_validate`.
+        temporal: as in `cross_validate`.
+        trials_at_once: how many trials are asked for and trained together, at least 1. An oracle
+            that learns from results (Bayesian, Hyperband) decides with fewer of them at hand.
+        silence_seconds: with workers: how long one may be silent before it counts as lost.
+        directory: where to keep the search; "." by default. Called again with the same folder and
+            arguments it goes on where it was; with others it is refused.
+        project_name: the name of its folder there.
+        overwrite: whether to delete what that folder holds.
+
+    Attributes:
+        results: a `CrossValidation` by trial id, of the trials that this process has trained.
+        table: a row a trial.
+
+    Raises:
+        TypeError, ValueError: for arguments that are wrong or would leak.
+
+    Example:
+        >>> import keras, tempfile
+        >>> def build_model(hp):
+        ...     rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+        ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        ...     model.compile(keras.optimizers.SGD(rate), "mse")
+        ...     return model
+        >>> x = np.random.default_rng(0).normal(size=(60, 2))
+        >>> y = x @ [2.0, -1.0] + 3
+        >>> objective = keras_tuner.Objective("r2", "max")
+        >>> oracle = keras_tuner.oracles.RandomSearchOracle(objective, max_trials=6, seed=1)
+        >>> tuner = CrossValidationTuner(
+        ...     build_model, oracle, cv=3, fit_kwargs={"epochs": 20},
+        ...     directory=tempfile.mkdtemp(),
+        ... )
+        >>> tuner.search(x, y, verbose=0)
+        >>> len(tuner.table), bool(tuner.table.score.max() > 0.9)
+        (6, True)
+    """
+
+    def __init__(
+        self,
+        hypermodel,
+        oracle: keras_tuner.Oracle,
+        *,
+        cv=5,
+        preprocess=None,
+        fit_kwargs=None,
+        scoring=None,
+        seed: int = 0,
+        task: str | None = None,
+        temporal: bool = False,
+        trials_at_once: int = 4,
+        silence_seconds: float = 60.0,
+        directory=None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+    ):
+        _check(hypermodel, oracle, fit_kwargs)
+        if not is_int(trials_at_once) or trials_at_once < 1:
+            raise ValueError(
+                "`trials_at_once` must be a whole number, at least 1. "
+                f"Received: trials_at_once={trials_at_once!r}"
+            )
+        if isinstance(silence_seconds, bool | str) or not silence_seconds > 0:
+            raise ValueError(
+                f"`silence_seconds` must be above 0. Received: silence_seconds={silence_seconds!r}"
+            )
+        self.cv, self.trials_at_once, self.silence_seconds = cv, trials_at_once, silence_seconds
+        self.settings: dict[str, Any] = {"preprocess": preprocess, "scoring": scoring, "task": task,
+                                         "seed": seed, "temporal": temporal}  # fmt: skip
+        self.results: dict[str, CrossValidation] = {}
+        adapt(oracle)
+        try:
+            super().__init__(
+                oracle,
+                _Recipe(hypermodel, fit_kwargs),
+                directory=directory,
+                project_name=project_name,
+                # KerasTuner lets each worker delete the folder in which the chief keeps its trials.
+                overwrite=overwrite and not workers.is_worker(),
+            )
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"`directory` must be new or hold a search. Received: {directory}, with a file "
+                f"that cannot be read ({error}). Choose another one, or pass overwrite=True."
+            ) from None
+
+    def search(self, x, y, *, groups=None, verbose="auto") -> None:
+        """Run trials until the oracle has no more.
+
+        Args:
+            x: inputs, as in `cross_validate`.
+            y: targets, as in `cross_validate`.
+            groups: one value a row; rows of a group train or validate together.
+            verbose: 0 for silence; "auto" or 1 for KerasTuner's tables.
+
+        Raises:
+            ConnectionError: where the chief, or the last worker, is lost.
+            RuntimeError: after as many failed trials in a row as the oracle allows.
+        """
+        settings = self.settings | {"groups": groups}
+        if not workers.is_worker():
+            self.oracle.verbose = verbose
+            self._claim_folder(x, y, settings)
+            self.save()
+        if workers.is_chief():
+            workers.serve(self.oracle, self.silence_seconds)
+            return
+        evaluate = functools.partial(cross_validate_together, x=x, y=y, cv=self.cv, **settings)
+        if not workers.is_worker():
+            self._drive(evaluate, check=lambda: None)
+            return
+        with workers.Connection(self.oracle, self.tuner_id, self.silence_seconds) as connection:
+            self._drive(evaluate, check=connection.check)
+
+    def _claim_folder(self, x, y, settings: dict) -> None:
+        """Refuse a folder that holds another search; check data and settings, once for all."""
+        hp = self.oracle.get_space()
+        fit_kwargs = self.hypermodel.fit_arguments(hp)
+        run, first = prepare(
+            lambda: self.hypermodel.build(hp), x, y, self.cv, fit_kwargs=fit_kwargs, **settings
+        )
+        oracle = [type(self.oracle).__name__, str(self.oracle.objective)]
+        parts = run.parts(first, settings["scoring"]) | self.hypermodel.parts()
+        Folder(Path(self.project_dir), parts | {"oracle": fingerprint(oracle)})
+
+    def _drive(self, evaluate, check) -> None:
+        """Ask for trials and run them until each slot is told to stop.
+
+        An oracle gives one tuner id one trial at a time, and a chief waits until every id has been
+        told to stop; so each trial at once has an id of its own.
+        """
+        self.on_search_begin()
+        slots = [f"{self.tuner_id}/{k}" for k in range(self.trials_at_once)]
+        while slots:
+            batch = []
+            for slot in list(slots):
+                self.pre_create_trial()
+                trial = self.oracle.create_trial(slot)
+                if trial.status == TrialStatus.STOPPED:
+                    slots.remove(slot)
+                elif trial.status == TrialStatus.RUNNING:
+                    batch.append(trial)
+            if batch:
+                self._run(batch, evaluate, check)
+            elif slots:
+                time.sleep(IDLE_SECONDS)
+        self.on_search_end()
+
+    def _run(self, batch: list, evaluate, check) -> None:
+        recipes = []
+        for trial in batch:
+            self.on_trial_begin(trial)
+            hp = trial.hyperparameters
+            build = functools.partial(self.hypermodel.build, hp)
+            recipes.append((build, self.hypermodel.fit_arguments(hp)))
+        outcomes = evaluate(recipes)
+        check()
+        for trial, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, errors.FatalError):
+                raise outcome
+            if isinstance(outcome, Exception):
+                failed = isinstance(outcome, errors.FailedTrialError)
+                trial.status = TrialStatus.FAILED if failed else TrialStatus.INVALID
+                trial.message = "".join(traceback.format_exception(outcome))
+            else:
+                self._report(trial, outcome)
+                trial.status = TrialStatus.COMPLETED
+            self.on_trial_end(trial)
+
+    def _report(self, trial, result: CrossValidation) -> None:
+        """Give the oracle the metrics of each fold; it takes their means and keeps them all."""
+        self.results[trial.trial_id] = result
+        objective = self.oracle.objective
+        for fold in range(len(result.folds)):
+            metrics = {name: curve[-1] for name, curve in result.histories[fold].items()}
+            metrics |= {name: float(scores[fold]) for name, scores in result.scores.items()}
+            if not objective.has_value(metrics):
+                raise errors.FatalValueError(
+                    "The objective must be a scorer, or a metric that `fit` records. Received: "
+                    f"{objective}. There are: {', '.join(metrics)}. Choose one of these, or "
+                    "name a scorer in `scoring`."
+                )
+            metrics[objective.name] = objective.get_value(metrics)
+            self.oracle.update_trial(trial.trial_id, metrics)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row a trial: status, mean score, lowest and highest fold, hyperparameters.
+
+        With workers the chief has it.
+        """
+        import pandas as pd
+
+        name, rows = self.oracle.objective.name, {}
+        for trial_id in self.oracle.start_order:
+            trial = self.oracle.get_trial(trial_id)
+            history = trial.metrics.get_history(name) if trial.metrics.exists(name) else []
+            folds = [value for observation in history for value in observation.value] or [np.nan]
+            rows[trial_id] = {
+                "status": trial.status,
+                "score": np.mean(folds),
+                "lowest_fold": min(folds),
+                "highest_fold": max(folds),
+                **trial.hyperparameters.values,
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trial")
+
+    def get_best_models(self, num_models: int = 1):
+        """Refuse: the models of the folds measured a recipe, and are gone."""
+        raise NotImplementedError(
+            "No fold's model is kept. Build one, `tuner.hypermodel.build("
+            "tuner.get_best_hyperparameters()[0])`, and fit it on all rows."
+        )
+
+
+def _check(hypermodel, oracle, fit_kwargs) -> None:
+    import keras
+
+    if isinstance(hypermodel, keras.Model | type) or not (
+        callable(hypermodel) or isinstance(hypermodel, keras_tuner.HyperModel)
+    ):
+        raise TypeError(
+            "`hypermodel` must be a function `build_model(hp)` that returns a compiled model, or "
+            f"a keras_tuner.HyperModel. Received: {hypermodel!r}"
+        )
+    own_fit = getattr(type(hypermodel), "fit", keras_tuner.HyperModel.fit)
+    if own_fit is not keras_tuner.HyperModel.fit:
+        raise ValueError(
+            "`hypermodel` must not have a `fit` of its own: the folds are trained together. "
+            f"Received: {type(hypermodel).__name__}.fit. Pass what it varies as "
+            '`fit_kwargs=lambda hp: {"batch_size": hp.Choice("batch_size", [16, 32])}`.'
+        )
+    if not isinstance(oracle, keras_tuner.Oracle):
+        raise TypeError(
+            "`oracle` must be one of KerasTuner's oracles, such as "
+            "keras_tuner.oracles.RandomSearchOracle(objective, max_trials=20). "
+            f"Received: {oracle!r}"
+        )
+    if oracle.objective.name == "default_objective":
+        raise ValueError(
+            "`oracle` must have an objective. Received: none. Name a scorer and its direction: "
+            'objective=keras_tuner.Objective("accuracy", "max").'
+        )
+    if not (fit_kwargs is None or isinstance(fit_kwargs, dict) or callable(fit_kwargs)):
+        raise TypeError(
+            "`fit_kwargs` must be a dict, or a function of hp that returns one. "
+            f"Received: {type(fit_kwargs).__name__}"
+        )

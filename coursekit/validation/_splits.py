@@ -1,0 +1,219 @@
+"""Which rows train and which validate: the splits, and the guards against leaks between them."""
+
+import contextlib
+import random
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from sklearn.model_selection import TimeSeriesSplit, check_cv
+
+from coursekit._checks import is_int
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+class WalkForward(TimeSeriesSplit):
+    """Train on the past, validate on what comes next, step forward, repeat.
+
+    scikit-learn's `TimeSeriesSplit` in the words of forecasting, with one rule more: a sliding
+    window has its full length in every fold (`TimeSeriesSplit` shortens the first ones silently,
+    and scores from windows of different lengths cannot be compared).
+
+    Args:
+        n_splits: number of folds, at least 2.
+        window: training rows of a fold, right before its validation rows: a sliding window. None:
+            an expanding window, all rows so far.
+        horizon: validation rows of a fold. None: rows // (n_splits + 1).
+        embargo: rows left out between training and validation, where rows share information: with
+            targets that look h rows ahead, or features that look h rows back, at least h.
+
+    Raises:
+        ValueError: for arguments out of range; in `split`, for too few rows.
+
+    Example:
+        >>> for train, validation in WalkForward(2, window=4, horizon=2, embargo=1).split(range(9)):
+        ...     print(train, validation)
+        [0 1 2 3] [5 6]
+        [2 3 4 5] [7 8]
+    """
+
+    def __init__(self, n_splits=5, *, window=None, horizon=None, embargo=0):
+        for name, value, least in (
+            ("n_splits", n_splits, 2),
+            ("window", window, 1),
+            ("horizon", horizon, 1),
+            ("embargo", embargo, 0),
+        ):
+            if not (is_int(value) and value >= least) and not (
+                value is None and name in ("window", "horizon")
+            ):
+                raise ValueError(
+                    f"`{name}` must be a whole number, at least {least}. Received: {name}={value!r}"
+                )
+        self.window, self.horizon, self.embargo = window, horizon, embargo
+        super().__init__(n_splits, max_train_size=window, test_size=horizon, gap=embargo)
+
+    def split(self, X, y=None, groups=None) -> Iterator[Split]:
+        """Yield (train, validation) row indices, in the order of time."""
+        rows = len(X)
+        horizon = self.horizon or rows // (self.n_splits + 1)
+        past = rows - self.n_splits * horizon - self.embargo
+        if horizon < 1 or past < (self.window or 1):
+            raise ValueError(
+                f"{self} needs {self.n_splits * (horizon or 1) + self.embargo} rows to validate "
+                f"and skip, and {self.window or 1} before them to train on. Received: {rows} rows. "
+                "Take fewer splits, a shorter horizon or a shorter window."
+            )
+        return super().split(X, y, groups)
+
+
+@contextlib.contextmanager
+def seeded(seed: int):
+    """Draw from Python's and NumPy's global generators as if seeded; leave them as they were.
+
+    Keras layers take their seeds from Python's generator, scikit-learn from NumPy's.
+    """
+    python, legacy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)
+
+
+def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -> list[Split]:
+    """Return the (train, validation) pairs of a splitter, checked.
+
+    Args:
+        cv: an int, a scikit-learn splitter, or (train, validation) pairs.
+        rows: number of rows.
+        x: what the splitter sees as X.
+        labels: what the splitter sees as y.
+        groups: one value a row, or None.
+        stratify: whether an int means `StratifiedKFold`, as in scikit-learn.
+        temporal: whether the rows are in the order of time.
+        seed: for splitters that shuffle without a `random_state`.
+    """
+    if groups is not None:
+        groups = np.asarray(groups)
+        if groups.shape != (rows,):
+            raise ValueError(
+                f"`groups` must have one value for each of the {rows} rows. "
+                f"Received: shape {groups.shape}"
+            )
+    if is_int(cv):
+        if not 2 <= cv <= rows:
+            raise ValueError(
+                f"`cv` must be from 2 to the number of rows, {rows}. Received: cv={cv}"
+            )
+        cv = check_cv(cv, y=labels, classifier=stratify)
+    elif isinstance(cv, type):
+        raise TypeError(
+            f"`cv` must be a splitter, not its class. Received: {cv.__name__}. "
+            f"Write {cv.__name__}(...), with brackets."
+        )
+    if hasattr(cv, "split") and not isinstance(cv, str):
+        with seeded(seed):
+            splits = list(cv.split(x, labels, groups))
+    elif isinstance(cv, Iterable) and not isinstance(cv, str | dict):
+        splits = list(cv)
+    else:
+        raise TypeError(
+            "`cv` must be a number of folds, a scikit-learn splitter, or a list of "
+            f"(train, validation) pairs of row indices. Received: cv={cv!r}"
+        )
+    if not splits:
+        raise ValueError("`cv` must give at least one split. Received: none.")
+    splits = [_checked(k, pair, rows) for k, pair in enumerate(splits)]
+    if temporal:
+        _refuse_the_future(splits, cv)
+    if groups is not None:
+        _refuse_divided_groups(splits, groups, cv)
+    return splits
+
+
+def _checked(fold: int, pair, rows: int) -> Split:
+    try:
+        train, validation = (np.asarray(side) for side in pair)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "Each split must be a pair of index arrays, (train, validation). "
+            f"Received: {pair!r} as split {fold}"
+        ) from None
+    for name, side in (("train", train), ("validation", validation)):
+        if side.ndim != 1 or not side.size or side.dtype.kind not in "iu":
+            raise ValueError(
+                f"The {name} side of a split must be a list of row numbers, not empty. Received: "
+                f"{side.dtype} of shape {side.shape} in split {fold}. "
+                "(Of a mask, take np.flatnonzero.)"
+            )
+        if side.min() < 0 or side.max() >= rows:
+            raise ValueError(
+                f"The {name} side of a split must hold row numbers from 0 to {rows - 1}. "
+                f"Received: {side.min()} to {side.max()} in split {fold}."
+            )
+    both = np.intersect1d(train, validation)
+    if both.size:
+        raise ValueError(
+            "A row must not train and validate in the same split: the score would measure memory. "
+            f"Received: {both.size} rows on both sides of split {fold}, the first is row {both[0]}."
+        )
+    return train, validation
+
+
+def _refuse_the_future(splits: list[Split], cv) -> None:
+    for fold, (train, validation) in enumerate(splits):
+        if train.max() > validation.min():
+            raise ValueError(
+                "With temporal=True each fold must train on rows before those it validates on, or "
+                f"the score is that of a model that has seen the future. Received: {_name(cv)}, "
+                f"whose fold {fold} trains on row {train.max()} and validates on row "
+                f"{validation.min()}. Use coursekit.validation.WalkForward or scikit-learn's "
+                "TimeSeriesSplit, on rows sorted by time."
+            )
+
+
+def _refuse_divided_groups(splits: list[Split], groups: np.ndarray, cv) -> None:
+    codes = np.unique(groups, return_inverse=True)[1]
+    for fold, (train, validation) in enumerate(splits):
+        divided = np.isin(codes[validation], codes[train])
+        if divided.any():
+            value = groups[validation[np.argmax(divided)]]
+            raise ValueError(
+                "With `groups` each group must train or validate, not both. Received: "
+                f"{_name(cv)}, which does not keep groups whole: in fold {fold}, group {value!s} "
+                "is on both sides. Use scikit-learn's GroupKFold, StratifiedGroupKFold or "
+                "LeaveOneGroupOut, or leave `groups` out."
+            )
+
+
+def _name(cv) -> str:
+    return f"cv={cv}" if hasattr(cv, "split") else "a list of splits"
+
+
+def hold_out(train: np.ndarray, share: float, labels, temporal: bool, seed: int) -> Split:
+    """Set a share of the training rows apart, to watch the training by.
+
+    The last rows if they are in the order of time; else rows drawn at random, class by class where
+    there are `labels`.
+    """
+    count = max(1, round(share * len(train)))
+    if count >= len(train):
+        raise ValueError(
+            f"`validation_split` must leave rows to train on. Received: {share} of {len(train)}"
+        )
+    if temporal:
+        return train[:-count], train[-count:]
+    order = np.random.default_rng(seed).permutation(len(train))
+    if labels is not None:
+        # Each row's rank within its class, as a share: the smallest ranks are apart, class by class
+        own = labels[train[order]]
+        rank = np.empty(len(own))
+        for label in np.unique(own):
+            here = own == label
+            rank[here] = (np.arange(here.sum()) + 0.5) / here.sum()
+        order = order[np.argsort(rank, kind="stable")]
+    apart = np.sort(order[:count])
+    return np.delete(train, apart), train[apart]
