@@ -26,6 +26,7 @@ import keras
 
 from coursekit._findings import refuse
 from coursekit.distribution._lint import lint
+from coursekit.losses._replicas import rows_of_all
 from coursekit.optimizers._loss_scale import bound_scale
 from coursekit.optimizers._parts import parts_of
 from coursekit.precision._lint import refuse_precision
@@ -199,8 +200,8 @@ class _LossesOfThread(threading.local):
         return list, ()
 
 
-def _all_have_rows(strategy, parts) -> bool:
-    return all(part.shape[0] for part in strategy.experimental_local_results(parts))
+def _static_rows(strategy, parts) -> list[int | None]:
+    return [part.shape[0] for part in strategy.experimental_local_results(parts)]
 
 
 class _Rows:
@@ -219,7 +220,10 @@ class _Rows:
         self.portion = tf.cast(self.any, "float32") / self.sum(tf.cast(self.any, "float32"))
         # With static shapes nothing has to be mended below, if all have rows. Asked of all, since
         # either all replicas must mend or none.
-        self.always_some = self.context.merge_call(_all_have_rows, args=(first,))
+        sizes = self.context.merge_call(_static_rows, args=(first,))
+        self.always_some = all(sizes)
+        self.static = first.shape[0]
+        self.static_total = None if None in sizes else sum(sizes)
 
     def sum(self, value):
         return self.context.all_reduce("SUM", value)
@@ -250,14 +254,10 @@ class _Rows:
         return tf.nest.map_structure(together, parts)
 
     def _gather(self, part):
-        """TensorFlow gathers few dtypes: not bool, bfloat16 or the small integers."""
-        import tensorflow as tf
-
-        part = tf.convert_to_tensor(part)
-        carrier = part.dtype
-        if carrier not in (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64):
-            carrier = tf.float32 if carrier.is_floating else tf.int64
-        return tf.cast(self.context.all_gather(tf.cast(part, carrier), axis=0), part.dtype)
+        rows = rows_of_all(self.context, part)
+        if self.static and part.shape.rank and part.shape[0] == self.static:
+            rows.set_shape([self.static_total, *part.shape[1:]])
+        return rows
 
     def one_device(self):
         """Return a context in which Keras, and a loss that gathers, see one device."""
