@@ -1,11 +1,13 @@
 """Augmentation that Keras lacks, or gets wrong: mixup, time series, sound, text.
 
-    from coursekit.augmentation import mixup
+```
+from coursekit.augmentation import mixup
 
-    x, y = mixup(images, labels, seed=0, num_classes=10)
+x, y = mixup(images, labels, seed=0, num_classes=10)
 
-    draws = keras.random.SeedGenerator(0)  # other draws in every batch
-    dataset = dataset.map(lambda x, y: mixup(x, y, draws, num_classes=10))
+draws = keras.random.SeedGenerator(0)  # other draws in every batch
+dataset = dataset.map(lambda x, y: mixup(x, y, draws, num_classes=10))
+```
 
 For images use Keras's own layers (`keras.layers.RandomTranslation`, `RandomRotation`, ...).
 

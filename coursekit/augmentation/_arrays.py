@@ -4,6 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from coursekit._checks import brief, is_int, require
+
+NUMBERS = "What is augmented must be real numbers."
+
 
 def to_tensor(x):
     """Return x as a tensor of floats."""
@@ -13,9 +17,15 @@ def to_tensor(x):
             f"Received: {type(x).__name__} on {keras.backend.backend()}. Augment NumPy arrays, "
             "before they go into a dataset."
         )
+    if not ops.is_tensor(x):
+        x = np.asarray(x)
+        require(x.dtype.kind in "fiub" or x.dtype.name == "bfloat16", NUMBERS, dtype=x.dtype.name)
     x = ops.convert_to_tensor(x)
-    is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
-    return x if is_float else ops.cast(x, keras.config.floatx())
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if keras.backend.is_float_dtype(dtype):
+        return x
+    require(keras.backend.is_int_dtype(dtype) or dtype == "bool", NUMBERS, dtype=dtype)
+    return ops.cast(x, keras.config.floatx())
 
 
 def like(result, x):
@@ -27,15 +37,9 @@ def draws(seed, count: int) -> list:
     """Return a seed for each of several independent draws."""
     if isinstance(seed, keras.random.SeedGenerator):
         return [seed] * count  # it moves on at each draw
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+    if not is_int(seed) or seed < 0:
         raise ValueError(
             "`seed` must be an integer of at least 0 or a keras.random.SeedGenerator. "
-            f"Received: seed={seed!r}"
+            f"Received: seed={brief(seed)}"
         )
     return [int(one) for one in np.random.SeedSequence(int(seed)).generate_state(count) >> 1]
-
-
-def at_least(name: str, value: float, least: float) -> None:
-    """Refuse a number that is too small, or none."""
-    if not value >= least:
-        raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")

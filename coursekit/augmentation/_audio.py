@@ -1,16 +1,19 @@
 """Sound: noise of a given strength, tempo without pitch, pitch without tempo."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
+from coursekit._checks import number, require
 from coursekit.augmentation._arrays import draws, like, to_tensor
 
 FRAME = 512  # samples in a frame of the spectrum; frames start every FRAME / 4 samples
 HOP = FRAME // 4
 
 
-def add_noise(x, seed, snr_db: float = 20.0):
+def add_noise(x: Any, seed: int | keras.random.SeedGenerator, snr_db: float = 20.0) -> Any:
     """Add white noise with a given ratio of signal to noise.
 
     ```
@@ -20,10 +23,14 @@ def add_noise(x, seed, snr_db: float = 20.0):
     Args:
         x: waveforms of shape (samples,) or (batch, samples).
         seed: an integer, or a `keras.random.SeedGenerator`.
-        snr_db: in decibels: 20 is audible, 0 is as strong as the signal. Defaults to 20.
+        snr_db: in decibels, from -300 to 300: 20 is audible, 0 is as strong as the signal. Defaults
+            to 20.
 
     Returns:
         Waveforms of the same shape. Silence stays silent.
+
+    Raises:
+        ValueError: for an `snr_db` out of range, and values that are no numbers.
 
     Example:
         >>> tone = np.sin(np.arange(8000) * 0.1)
@@ -31,7 +38,9 @@ def add_noise(x, seed, snr_db: float = 20.0):
         >>> round(10 * np.log10(np.mean(tone**2) / np.mean(noise**2)))
         10
     """
+    snr_db = number("snr_db", snr_db, least=-300, most=300)
     values = to_tensor(x)
+    require(len(values.shape) > 0, "`x` must hold waveforms.", shape=tuple(values.shape))
     (seed,) = draws(seed, 1)
     power = ops.mean(ops.square(values), axis=-1, keepdims=True)
     std = ops.sqrt(power * 10 ** (-snr_db / 10))
@@ -39,7 +48,7 @@ def add_noise(x, seed, snr_db: float = 20.0):
     return like(values + std * noise, x)
 
 
-def time_stretch(x, rate: float):
+def time_stretch(x: Any, rate: float) -> Any:
     """Play faster or slower at the same pitch (a phase vocoder).
 
     The spectra of short frames are read at `rate` times the speed: magnitudes interpolated, phases
@@ -47,16 +56,16 @@ def time_stretch(x, rate: float):
 
     Args:
         x: waveforms of shape (samples,) or (batch, samples), at least 512 samples long.
-        rate: above 0: 2 takes half the time, 0.5 twice the time.
+        rate: from 0.01 to 100: 2 takes half the time, 0.5 twice the time.
 
     Returns:
         Waveforms of `round(samples / rate)` samples.
 
     Raises:
-        ValueError: for a rate of 0 or less, and for waveforms that are too short.
+        ValueError: for a rate out of range, and for waveforms that are too short.
 
-    Numerics: sharp onsets are smeared, and behind several of them a sound gets quieter: phases of
-    neighbouring frequencies then no longer fit together.
+    Numerics: computed in float32 at least. Sharp onsets are smeared, and behind several of them a
+    sound gets quieter: phases of neighbouring frequencies then no longer fit together.
 
     Example:
         >>> time_stretch(np.sin(np.arange(8000) * 0.1), rate=2.0).shape
@@ -65,10 +74,12 @@ def time_stretch(x, rate: float):
     References:
         Flanagan and Golden, Phase vocoder, Bell System Technical Journal 45, 1966.
     """
-    if not rate > 0:
-        raise ValueError(f"`rate` must be above 0. Received: rate={rate}")
+    rate = number("rate", rate, least=0.01, most=100)
     values = to_tensor(x)
-    samples = values.shape[-1]
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    if dtype in ("float16", "bfloat16"):  # no Fourier transform takes them
+        return like(ops.cast(time_stretch(ops.cast(values, "float32"), rate), dtype), x)
+    samples = values.shape[-1] if len(values.shape) else 0
     if samples is None or samples < FRAME:
         raise ValueError(
             f"Waveforms must have a known length of at least {FRAME} samples. "
@@ -93,15 +104,18 @@ def time_stretch(x, rate: float):
     return like(ops.istft(spectrum, FRAME, HOP, FRAME, length=length), x)
 
 
-def pitch_shift(x, semitones: float):
+def pitch_shift(x: Any, semitones: float) -> Any:
     """Shift the pitch at the same length: stretch the time, then read it faster.
 
     Args:
         x: waveforms of shape (samples,) or (batch, samples), at least 512 samples long.
-        semitones: 12 is an octave up, twice every frequency; -12 an octave down.
+        semitones: from -72 to 72: 12 is an octave up, twice every frequency; -12 an octave down.
 
     Returns:
         Waveforms of the same shape.
+
+    Raises:
+        ValueError: for `semitones` out of range, and for waveforms that are too short.
 
     Numerics: the second step interpolates between samples along straight lines, which dulls the
     highest octave.
@@ -111,7 +125,7 @@ def pitch_shift(x, semitones: float):
         >>> int(np.abs(np.fft.rfft(pitch_shift(tone, 12))).argmax())
         880
     """
-    ratio = 2.0 ** (semitones / 12)
+    ratio = 2.0 ** (number("semitones", semitones, least=-72, most=72) / 12)
     values = to_tensor(x)
     stretched = time_stretch(values, 1 / ratio)
     places = np.minimum(np.arange(values.shape[-1]) * ratio, stretched.shape[-1] - 1)

@@ -1,13 +1,22 @@
 """Mixup: rows blended with other rows, their labels in the same shares."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from coursekit.augmentation._arrays import at_least, draws, like, to_tensor
+from coursekit._checks import count, number, require
+from coursekit.augmentation._arrays import draws, like, to_tensor
 
 
-def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
+def mixup(
+    x: Any,
+    y: Any,
+    seed: int | keras.random.SeedGenerator,
+    alpha: float = 0.2,
+    num_classes: int | None = None,
+) -> tuple[Any, Any]:
     """Blend each row with another row of the batch, and the labels with the same weight.
 
     ```
@@ -26,8 +35,8 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
             without a last axis of 1, need `num_classes`. Floats (one-hot labels, soft masks,
             targets of a regression) of any shape (batch, ...) are blended as they are.
         seed: an integer, or a `keras.random.SeedGenerator`.
-        alpha: at least 0.05. Small values blend few rows, 1 draws every share alike. Defaults to
-            0.2.
+        alpha: from 0.05 to a million. Small values blend few rows, 1 draws every share
+            alike. Defaults to 0.2.
         num_classes: number of classes of integer labels; None for floats.
 
     Returns:
@@ -36,7 +45,7 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
         `CategoricalCrossentropy`.
 
     Raises:
-        ValueError: for an `alpha` below 0.05, integer labels without `num_classes` or (in NumPy)
+        ValueError: for an `alpha` out of range, integer labels without `num_classes` or (in NumPy)
             outside of 0 to num_classes - 1, float labels with it, batches of different sizes.
 
     Numerics: for an alpha near 0 both gamma draws behind a share underflow in float32, and a row
@@ -50,8 +59,10 @@ def mixup(x, y, seed, alpha: float = 0.2, num_classes: int | None = None):
     References:
         Zhang et al., mixup: Beyond Empirical Risk Minimization, arXiv 1710.09412.
     """
-    at_least("alpha", alpha, 0.05)
+    alpha = number("alpha", alpha, least=0.05, most=1e6)
     inputs, labels = to_tensor(x), _soft_labels(y, num_classes)
+    shapes = {"x": tuple(inputs.shape), "y": tuple(labels.shape)}
+    require(all(shapes.values()), "`x` and `y` must have a batch axis.", **shapes)
     if None not in (sizes := (inputs.shape[0], labels.shape[0])) and sizes[0] != sizes[1]:
         raise ValueError(
             "`x` and `y` must have the same number of rows. "
@@ -73,6 +84,10 @@ def _soft_labels(y, num_classes):
     """Return floats: integer labels and masks as one-hot vectors along a last axis."""
     if not hasattr(y, "dtype"):
         y = np.asarray(y)
+    if num_classes is not None:
+        num_classes = count("num_classes", num_classes)
+    if isinstance(y, np.ndarray) and y.dtype.kind not in "iuf":
+        return to_tensor(y)  # refuses what is no number
     integers = keras.backend.is_int_dtype(keras.backend.standardize_dtype(y.dtype))
     if integers != (num_classes is not None):
         raise ValueError(

@@ -1,12 +1,15 @@
 """Time series: noise on every value, and a factor for every series."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from coursekit.augmentation._arrays import at_least, draws, like, to_tensor
+from coursekit._checks import number
+from coursekit.augmentation._arrays import draws, like, to_tensor
 
 
-def jitter(x, seed, std: float = 0.03):
+def jitter(x: Any, seed: int | keras.random.SeedGenerator, std: float = 0.03) -> Any:
     """Add independent noise to every value: `x + N(0, std)`.
 
     Args:
@@ -18,6 +21,9 @@ def jitter(x, seed, std: float = 0.03):
     Returns:
         Series of the same shape.
 
+    Raises:
+        ValueError: for an `std` that is no finite number of at least 0, and values that are none.
+
     Example:
         >>> import numpy as np
         >>> copies = jitter(np.ones((10_000, 3)), seed=0, std=0.5)
@@ -27,14 +33,14 @@ def jitter(x, seed, std: float = 0.03):
     References:
         Um et al., Data augmentation of wearable sensor data, arXiv 1706.00527.
     """
-    at_least("std", std, 0)
+    std = number("std", std, least=0)
     values = to_tensor(x)
     (seed,) = draws(seed, 1)
     noise = keras.random.normal(ops.shape(values), stddev=std, dtype=values.dtype, seed=seed)
     return like(values + noise, x)
 
 
-def scale(x, seed, std: float = 0.1):
+def scale(x: Any, seed: int | keras.random.SeedGenerator, std: float = 0.1) -> Any:
     """Multiply each series by one factor: `x * N(1, std)`. Zeros stay zeros.
 
     Args:
@@ -48,7 +54,8 @@ def scale(x, seed, std: float = 0.1):
         Series of the same shape.
 
     Raises:
-        ValueError: for an `std` below 0, and for a single series without a batch axis.
+        ValueError: for an `std` that is no finite number of at least 0, and for a single series
+            without a batch axis.
 
     Example:
         >>> import numpy as np
@@ -59,7 +66,7 @@ def scale(x, seed, std: float = 0.1):
     References:
         Um et al., Data augmentation of wearable sensor data, arXiv 1706.00527.
     """
-    at_least("std", std, 0)
+    std = number("std", std, least=0)
     values = to_tensor(x)
     if len(values.shape) < 2:
         raise ValueError(

@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 
+from coursekit._checks import brief, is_int, number
+
 # Groups of words that can stand for one another in most sentences.
 GROUPS = """
 amusing funny humorous
@@ -71,7 +73,7 @@ SYNONYMS = {
 }
 
 
-def replace_synonyms(text: str, seed, share: float = 0.1) -> str:
+def replace_synonyms(text: str, seed: int | np.random.Generator, share: float = 0.1) -> str:
     """Put a synonym in the place of some words.
 
     Args:
@@ -90,7 +92,7 @@ def replace_synonyms(text: str, seed, share: float = 0.1) -> str:
     References:
         Wei and Zou, EDA: Easy data augmentation techniques, arXiv 1901.11196.
     """
-    words, rng = text.split(" "), np.random.default_rng(seed)
+    words, rng = _words_and_draws(text, seed)
     known = [k for k, word in enumerate(words) if _core(word) in SYNONYMS]
     count = min(len(known), _count(share, words))
     for k in rng.permutation(known)[:count] if known else []:
@@ -98,7 +100,7 @@ def replace_synonyms(text: str, seed, share: float = 0.1) -> str:
     return " ".join(words)
 
 
-def insert_synonyms(text: str, seed, share: float = 0.1) -> str:
+def insert_synonyms(text: str, seed: int | np.random.Generator, share: float = 0.1) -> str:
     """Put synonyms of some words in at random places.
 
     Args:
@@ -114,15 +116,16 @@ def insert_synonyms(text: str, seed, share: float = 0.1) -> str:
         >>> insert_synonyms("a very good film", seed=0)
         'a very good movie film'
     """
-    words, rng = text.split(" "), np.random.default_rng(seed)
+    words, rng = _words_and_draws(text, seed)
     known = [_core(word) for word in words if _core(word) in SYNONYMS]
-    for _ in range(_count(share, words) if known else 0):
+    count = _count(share, words)
+    for _ in range(count if known else 0):
         synonym = _synonym(known[rng.integers(len(known))], rng)
         words.insert(int(rng.integers(len(words) + 1)), synonym)
     return " ".join(words)
 
 
-def delete_words(text: str, seed, share: float = 0.1) -> str:
+def delete_words(text: str, seed: int | np.random.Generator, share: float = 0.1) -> str:
     """Leave out some words, never the last one left.
 
     Args:
@@ -137,16 +140,26 @@ def delete_words(text: str, seed, share: float = 0.1) -> str:
         >>> delete_words("not a very good film", seed=0, share=0.4)
         'not a good'
     """
-    words, rng = text.split(" "), np.random.default_rng(seed)
+    words, rng = _words_and_draws(text, seed)
     count = min(len(words) - 1, _count(share, words))
     gone = set(rng.permutation(len(words))[:count].tolist())
     return " ".join(word for k, word in enumerate(words) if k not in gone)
 
 
+def _words_and_draws(text, seed):
+    """Return the words of a text and a generator of random numbers."""
+    if not isinstance(text, str):
+        raise TypeError(f"`text` must be one string. Received: text={brief(text)}")
+    if not isinstance(seed, np.random.Generator) and (not is_int(seed) or seed < 0):
+        raise ValueError(
+            "`seed` must be an integer of at least 0 or a numpy.random.Generator. "
+            f"Received: seed={brief(seed)}"
+        )
+    return text.split(" "), np.random.default_rng(seed)
+
+
 def _count(share, words) -> int:
-    if not 0 < share <= 1:
-        raise ValueError(f"`share` must be above 0, to 1. Received: share={share}")
-    return max(1, round(share * len(words)))
+    return max(1, round(number("share", share, above=0, most=1) * len(words)))
 
 
 def _core(word: str) -> str:

@@ -1,6 +1,8 @@
 """What Keras's callbacks lack, or get wrong.
 
+```
 from coursekit.callbacks import EarlyStopping, StochasticWeightAveraging, find_learning_rate
+```
 """
 
 from coursekit.callbacks._early_stopping import EarlyStopping

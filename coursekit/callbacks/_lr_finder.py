@@ -1,8 +1,10 @@
 """Find a learning rate by raising it until training breaks.
 
-    result = find_learning_rate(model, x, y)
-    print(result)    # the rate that it suggests, or why it suggests none
-    model.optimizer.learning_rate = result.suggestion
+```
+result = find_learning_rate(model, x, y)
+print(result)    # the rate that it suggests, or why it suggests none
+model.optimizer.learning_rate = result.suggestion
+```
 
 How the curve is read: `_lr_curve.py`. How the model is left as it was: `_untouched.py`.
 """

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from coursekit._checks import count, number, require
+
 MIN_SCALE, MAX_SCALE = 1.0, 2.0**24
 
 
@@ -57,7 +59,7 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
 
     def __init__(
         self,
-        inner_optimizer,
+        inner_optimizer: keras.optimizers.Optimizer,
         initial_scale: float = 2.0**15,
         dynamic_growth_steps: int = 2000,
         min_scale: float = MIN_SCALE,
@@ -70,24 +72,20 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
                 "`inner_optimizer` must be a Keras optimizer. Received: inner_optimizer="
                 f"{inner_optimizer!r}. For one by name: keras.optimizers.get('adam')."
             )
-        if hasattr(inner_optimizer, "inner_optimizer") or inner_optimizer.loss_scale_factor:
+        twice = isinstance(inner_optimizer, keras.optimizers.LossScaleOptimizer)
+        if twice or inner_optimizer.loss_scale_factor:
             raise ValueError(
                 "The loss is scaled once. Received: an inner_optimizer that scales it already, "
                 f"{type(inner_optimizer).__name__}"
                 f"(loss_scale_factor={inner_optimizer.loss_scale_factor}). Pass the plain one."
             )
-        if not 0 < min_scale <= initial_scale <= max_scale < float("inf"):
-            raise ValueError(
-                "Scales must be 0 < min_scale <= initial_scale <= max_scale, and finite. Received: "
-                f"min_scale={min_scale}, initial_scale={initial_scale}, max_scale={max_scale}"
-            )
-        if not isinstance(dynamic_growth_steps, int) or dynamic_growth_steps < 1:
-            raise ValueError(
-                "`dynamic_growth_steps` must be an integer of at least 1. "
-                f"Received: dynamic_growth_steps={dynamic_growth_steps}"
-            )
-        super().__init__(inner_optimizer, initial_scale, dynamic_growth_steps, name, **kwargs)
-        self.min_scale, self.max_scale = float(min_scale), float(max_scale)
+        scales = {"min_scale": min_scale, "initial_scale": initial_scale, "max_scale": max_scale}
+        low, first, high = (number(name, scale, above=0) for name, scale in scales.items())
+        rule = "Scales must be min_scale <= initial_scale <= max_scale."
+        require(low <= first <= high, rule, **scales)
+        steps = count("dynamic_growth_steps", dynamic_growth_steps)
+        super().__init__(inner_optimizer, first, steps, name, **kwargs)
+        self.min_scale, self.max_scale = low, high
 
     def apply(self, grads, trainable_variables=None):
         """Make a step with the gradients of the scaled loss, or skip it."""
@@ -118,7 +116,7 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         return super().get_config() | bounds
 
 
-def bound_scale(optimizer) -> None:
+def bound_scale(optimizer: keras.optimizers.LossScaleOptimizer) -> None:
     """Put the scale of a loss scaler, also Keras's own, back into its bounds."""
     optimizer.dynamic_scale.assign(_bounded(optimizer, optimizer.dynamic_scale))
 

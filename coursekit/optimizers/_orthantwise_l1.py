@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from coursekit._checks import count, number, require
+
 MOMENTUM = 0.99  # of the running mean of the gradient
 
 
@@ -53,7 +55,9 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
             variable matches `var_names`; under a strategy with several replicas, each of which
             sees a part of the gradient only.
 
-    Numerics: h is computed in the dtype of the weights. Do not give the same kernel an L1
+    Numerics: h is computed in the dtype of the weights. A gradient of NaN or infinity makes its
+    weights so, as in every Keras optimizer, and its running mean stays so: wrap
+    `SafeLossScaleOptimizer` around this one to skip such batches. Do not give the same kernel an L1
     regularizer as well: both would count.
 
     Example:
@@ -80,18 +84,20 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
         name: str = "orthantwise_l1",
     ):
         _check_inner(inner_optimizer)
-        if not l1 >= 0:
-            raise ValueError(f"`l1` must be at least 0. Received: l1={l1}")
-        if isinstance(var_names, str):
-            raise ValueError(
-                "`var_names` must be a list of endings of paths. "
-                f"Received: var_names={var_names!r}. Write [{var_names!r}]."
-            )
+        require(
+            isinstance(var_names, list | tuple) and all(isinstance(one, str) for one in var_names),
+            "`var_names` must be a list of endings of paths.",
+            f"Write [{var_names!r}]" if isinstance(var_names, str) else "",
+            var_names=var_names,
+        )
+        if gradient_accumulation_steps is not None:
+            name_of = "gradient_accumulation_steps"
+            gradient_accumulation_steps = count(name_of, gradient_accumulation_steps, 2)
         super().__init__(
             learning_rate=0.0, gradient_accumulation_steps=gradient_accumulation_steps, name=name
         )
         self.inner_optimizer = inner_optimizer
-        self.l1 = float(l1)
+        self.l1 = number("l1", l1, least=0)
         self.var_names = tuple(var_names)
 
     def build(self, variables):
@@ -147,8 +153,9 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
         self.inner_optimizer.apply(grads, trainable_variables)
         for k, side in sides.items():
             weights = ops.convert_to_tensor(trainable_variables[k])
-            kept = ops.equal(ops.sign(weights), side)
-            self.assign(trainable_variables[k], ops.where(kept, weights, ops.zeros_like(weights)))
+            # Of NaN, and of a step to infinity, no side is told: they stay to be seen.
+            crossed = ops.logical_and(ops.isfinite(weights), ops.sign(weights) * side <= 0)
+            self.assign(trainable_variables[k], ops.where(crossed, 0.0, weights))
 
     def _pseudo_gradient(self, gradient, variable, weights):
         gradient = ops.cast(ops.convert_to_tensor(gradient), weights.dtype)

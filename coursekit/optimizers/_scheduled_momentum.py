@@ -1,12 +1,17 @@
 """Gradient descent whose momentum moves during training."""
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from coursekit._checks import switch
+from coursekit.optimizers._moving import MovingOptimizer
+
 
 @keras.saving.register_keras_serializable(package="coursekit")
-class ScheduledMomentumSGD(keras.optimizers.Optimizer):
+class ScheduledMomentumSGD(MovingOptimizer):
     """Gradient descent with momentum that a schedule, or a callback, moves.
 
     ```
@@ -37,9 +42,9 @@ class ScheduledMomentumSGD(keras.optimizers.Optimizer):
             count batches, as Keras's do.
 
     Raises:
-        TypeError: for a momentum that is neither a number nor a schedule, and where `momentum` is
-            set although a schedule has it.
-        ValueError: for a momentum outside 0 to 1.
+        TypeError: for a function as momentum, and where `momentum` is set although a schedule has
+            it.
+        ValueError: for a momentum that is no number from 0 to 1, a `nesterov` that is no bool.
 
     Numerics: the step is computed in the dtype of the weights; skipped steps of
     `LossScaleOptimizer` move neither schedule.
@@ -60,6 +65,9 @@ class ScheduledMomentumSGD(keras.optimizers.Optimizer):
         Sutskever et al., On the importance of initialization and momentum, ICML 2013.
     """
 
+    _name_of_moving = "momentum"
+    _range_of_moving: ClassVar[dict[str, float]] = {"least": 0, "most": 1}
+
     def __init__(
         self,
         learning_rate: float | LearningRateSchedule = 0.01,
@@ -67,33 +75,17 @@ class ScheduledMomentumSGD(keras.optimizers.Optimizer):
         nesterov: bool = False,
         **kwargs,
     ):
-        momentum = _checked(momentum)
-        super().__init__(learning_rate, **kwargs)
-        self.nesterov = bool(nesterov)
-        self._momentum = momentum
-        if isinstance(momentum, float):
-            self._momentum = self.add_variable(
-                shape=(),
-                initializer=keras.initializers.Constant(momentum),
-                aggregation="only_first_replica",
-                name="momentum",
-            )
+        super().__init__(learning_rate, momentum, **kwargs)
+        self.nesterov = switch("nesterov", nesterov)
 
     @property
     def momentum(self):
         """The momentum of the next step; a number can be set, also while `fit` runs."""
-        if isinstance(self._momentum, LearningRateSchedule):
-            return self._momentum(self._iterations)
-        return self._momentum
+        return self._now()
 
     @momentum.setter
     def momentum(self, value: float):
-        if isinstance(self._momentum, LearningRateSchedule):
-            raise TypeError(
-                "The momentum of this optimizer follows a schedule and cannot be set. "
-                f"Received: momentum={value}. Build it with a number, momentum=0.9, to set it."
-            )
-        self._momentum.assign(_checked(value))
+        self._set(value)
 
     def build(self, variables):
         """Make a velocity for each variable."""
@@ -121,35 +113,4 @@ class ScheduledMomentumSGD(keras.optimizers.Optimizer):
 
     def get_config(self):
         """Return the arguments; a momentum that was set is saved as it is now."""
-        momentum = self._momentum
-        if isinstance(momentum, LearningRateSchedule):
-            momentum = keras.optimizers.schedules.serialize(momentum)
-        else:
-            momentum = float(ops.convert_to_numpy(momentum))
-        return super().get_config() | {"momentum": momentum, "nesterov": self.nesterov}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Build the optimizer from its arguments."""
-        config = dict(config)
-        if isinstance(config["momentum"], dict):
-            config["momentum"] = keras.optimizers.schedules.deserialize(
-                config["momentum"], custom_objects
-            )
-        return super().from_config(config, custom_objects)
-
-
-def _checked(momentum):
-    """Return a schedule, or a number from 0 to 1 as a float."""
-    if isinstance(momentum, LearningRateSchedule):
-        return momentum
-    try:
-        number = float(momentum)
-    except (TypeError, ValueError):
-        raise TypeError(
-            "`momentum` must be a number or a LearningRateSchedule. "
-            f"Received: momentum={momentum!r}. For one cycle: OneCycle(...).momentum()."
-        ) from None
-    if not 0 <= number <= 1:
-        raise ValueError(f"`momentum` must be from 0 to 1. Received: momentum={momentum}")
-    return number
+        return super().get_config() | {"nesterov": self.nesterov}

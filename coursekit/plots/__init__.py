@@ -1,9 +1,11 @@
 """The house style of the course's figures, each shown with its caption in words.
 
-    fig, ax = plots.figure(title="Validation loss turns up at epoch 6", x="epoch", y="loss")
-    plots.curve(ax, losses, plots.TRAIN)
-    plots.curve(ax, validation_losses, plots.VALIDATION)
-    plots.show(fig, alt="Training loss keeps falling; validation loss rises after epoch 6.")
+```
+fig, ax = plots.figure(title="Validation loss turns up at epoch 6", x="epoch", y="loss")
+plots.curve(ax, losses, plots.TRAIN)
+plots.curve(ax, validation_losses, plots.VALIDATION)
+plots.show(fig, alt="Training loss keeps falling; validation loss rises after epoch 6.")
+```
 
 Training is blue, solid, with dots; validation is orange, dashed, with squares: in every lesson.
 Styles differ in line and marker too, so that a figure reads in grey.

@@ -1,9 +1,11 @@
 """Learning rates as functions of the step: what Keras's schedules leave out.
 
-    from coursekit.schedules import OneCycle, epochs_to_steps
+```
+from coursekit.schedules import OneCycle, epochs_to_steps
 
-    steps = epochs_to_steps(5, rows=6_000, batch_size=64)
-    model.compile(keras.optimizers.SGD(OneCycle(0.5, total_steps=steps), momentum=0.9), loss)
+steps = epochs_to_steps(5, rows=6_000, batch_size=64)
+model.compile(keras.optimizers.SGD(OneCycle(0.5, total_steps=steps), momentum=0.9), loss)
+```
 
 Steps count from 0, the first update. A step is one batch of `fit`, also where an optimizer
 accumulates gradients over several of them: Keras calls a schedule with batches, not with updates.

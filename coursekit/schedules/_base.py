@@ -2,21 +2,30 @@
 
 import inspect
 import math
-import operator
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from coursekit._checks import brief, count, is_int, number
+
 registered = keras.saving.register_keras_serializable(package="coursekit")
+
+
+LAST = 2.0**31 - 128  # the last step that float32 can name and int32 hold
 
 
 class Schedule(LearningRateSchedule):
     """A schedule that sees its step as an integer of at least 0, and is saved by its arguments."""
 
     def __call__(self, step):
-        """Return the rate at a step, or at each of an array of steps."""
-        return self._rate(ops.maximum(ops.cast(ops.convert_to_tensor(step), "int"), 0))
+        """Return the rate at a step, or at each of an array of steps; NaN at one not finite."""
+        step = ops.convert_to_tensor(step)
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(step.dtype)):
+            return self._rate(ops.maximum(ops.cast(step, "int"), 0))
+        step = as_float(step)
+        whole = ops.cast(ops.where(ops.isfinite(step), ops.clip(step, 0, LAST), 0.0), "int")
+        return ops.where(ops.isfinite(step), self._rate(whole), math.nan)
 
     def get_config(self):
         """Return the arguments."""
@@ -68,46 +77,34 @@ def call(schedule, step):
     return as_float(schedule(step) if callable(schedule) else schedule)
 
 
-def checked_schedule(name, value):
+def steps(name: str, value, least: int) -> int:
+    """Return a number of steps."""
+    return count(name, value, least, "`epochs_to_steps` turns epochs into steps")
+
+
+def checked_schedule(name: str, value) -> LearningRateSchedule | float:
     """Return a schedule, or a number as a float."""
     if isinstance(value, LearningRateSchedule):
+        _refuse_integer_rate(name, value)
         return value
     if callable(value):
         raise TypeError(
             f"`{name}` must be a LearningRateSchedule or a number. Received: {value!r}. A plain "
             "function cannot be saved: write a subclass with `__call__` and `get_config`."
         )
-    return checked_positive(name, value)
+    return number(name, value, above=0)
 
 
-def checked_count(name, value, least):
-    """Return an integer of at least `least`."""
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"`{name}` must be an integer: steps are whole. Received: {name}={value!r}. "
-            "`epochs_to_steps` turns epochs into steps."
-        ) from None
-    if count < least:
-        raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
-    return count
-
-
-def checked_number(name, value):
-    """Return a finite number as a float."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}") from None
-    if not math.isfinite(number):
-        raise ValueError(f"`{name}` must be finite. Received: {name}={value}")
-    return number
-
-
-def checked_positive(name, value):
-    """Return a number above 0 as a float."""
-    number = checked_number(name, value)
-    if number <= 0:
-        raise ValueError(f"`{name}` must be above 0. Received: {name}={value}")
-    return number
+def _refuse_integer_rate(name, schedule):
+    """Refuse what Keras's schedules compute in integers, with a pi of 3 (Keras 3.13 to 3.15)."""
+    if not type(schedule).__module__.startswith("keras."):
+        return
+    values = getattr(schedule, "values", None)  # of PiecewiseConstantDecay
+    rates = values if isinstance(values, list | tuple) else []
+    rates = [getattr(schedule, "initial_learning_rate", 0.0), *rates[:1]]
+    for rate in filter(is_int, rates):
+        raise ValueError(
+            f"`{name}` must be a schedule of float rates: of an integer one Keras computes the "
+            f"decay in integers. Received: {type(schedule).__name__} with the rate {brief(rate)}. "
+            f"Write {float(rate)}."
+        )

@@ -1,16 +1,19 @@
 """Schedules made of schedules: warmup before one, or one after the other."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from coursekit._checks import number, require
 from coursekit.schedules._base import (
     Schedule,
     between,
     call,
-    checked_count,
-    checked_number,
     checked_schedule,
     registered,
+    steps,
 )
 
 
@@ -52,13 +55,8 @@ class Warmup(Schedule):
         initial_learning_rate: float = 0.0,
     ):
         self.schedule = checked_schedule("schedule", schedule)
-        self.warmup_steps = checked_count("warmup_steps", warmup_steps, 0)
-        self.initial_learning_rate = checked_number("initial_learning_rate", initial_learning_rate)
-        if self.initial_learning_rate < 0:
-            raise ValueError(
-                "`initial_learning_rate` must be at least 0. "
-                f"Received: initial_learning_rate={initial_learning_rate}"
-            )
+        self.warmup_steps = steps("warmup_steps", warmup_steps, 0)
+        self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, least=0)
 
     def _rate(self, step):
         rate = call(self.schedule, ops.maximum(step - self.warmup_steps, 0))
@@ -95,9 +93,14 @@ class Join(Schedule):
         [0.1, 0.01]
     """
 
-    def __init__(self, schedules: list[LearningRateSchedule | float], boundaries: list[int]):
+    def __init__(
+        self, schedules: Sequence[LearningRateSchedule | float], boundaries: Sequence[int]
+    ):
+        for name, value in (("schedules", schedules), ("boundaries", boundaries)):
+            ok = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+            require(ok, f"`{name}` must be a list.", **{name: value})
         self.schedules = [checked_schedule("schedules", one) for one in schedules]
-        self.boundaries = [checked_count("boundaries", one, 1) for one in boundaries]
+        self.boundaries = [steps("boundaries", one, 1) for one in boundaries]
         if len(self.schedules) < 2 or len(self.boundaries) != len(self.schedules) - 1:
             raise ValueError(
                 "`boundaries` must have one step less than there are `schedules`, at least two. "

@@ -2,12 +2,12 @@
 
 from keras import ops
 
+from coursekit._checks import number
 from coursekit.schedules._base import (
     Schedule,
     as_float,
-    checked_count,
-    checked_positive,
     registered,
+    steps,
 )
 
 
@@ -38,16 +38,15 @@ class StepDecay(Schedule):
     """
 
     def __init__(self, initial_learning_rate: float, step_size: int, decay_rate: float = 0.1):
-        self.initial_learning_rate = checked_positive(
-            "initial_learning_rate", initial_learning_rate
+        self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, above=0)
+        self.step_size = steps("step_size", step_size, 1)
+        self.decay_rate = number(
+            "decay_rate",
+            decay_rate,
+            above=0,
+            most=1,
+            way_out="To divide the rate by 10 write 0.1",
         )
-        self.step_size = checked_count("step_size", step_size, 1)
-        self.decay_rate = checked_positive("decay_rate", decay_rate)
-        if self.decay_rate > 1:
-            raise ValueError(
-                f"`decay_rate` must be at most 1. Received: decay_rate={decay_rate}. "
-                "To divide the rate by 10 write 0.1."
-            )
 
     def _rate(self, step):
         drops = as_float(ops.floor_divide(step, self.step_size))
@@ -83,8 +82,8 @@ class WarmupInverseSqrt(Schedule):
     """
 
     def __init__(self, peak_learning_rate: float, warmup_steps: int):
-        self.peak_learning_rate = checked_positive("peak_learning_rate", peak_learning_rate)
-        self.warmup_steps = checked_count("warmup_steps", warmup_steps, 1)
+        self.peak_learning_rate = number("peak_learning_rate", peak_learning_rate, above=0)
+        self.warmup_steps = steps("warmup_steps", warmup_steps, 1)
 
     def _rate(self, step):
         warmup = float(self.warmup_steps)

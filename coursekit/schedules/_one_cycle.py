@@ -2,13 +2,12 @@
 
 from keras import ops
 
+from coursekit._checks import number, one_of, require
 from coursekit.schedules._base import (
     Schedule,
     between,
-    checked_count,
-    checked_number,
-    checked_positive,
     registered,
+    steps,
 )
 
 
@@ -16,17 +15,17 @@ class _Cycle(Schedule):
     """From `start` to `peak` at `peak_step`, then to `end` at the last of `total_steps` steps."""
 
     def __init__(self, total_steps, pct_start, anneal):
-        self.total_steps = checked_count("total_steps", total_steps, 2)
-        self.pct_start = checked_number("pct_start", pct_start)
-        if not 0 < self.pct_start < 1:
-            raise ValueError(
-                "`pct_start` is the fraction of the steps before the peak, between 0 and 1. "
-                f"Received: pct_start={pct_start}. For 30 % write 0.3."
-            )
-        if anneal not in ("cos", "linear"):
-            raise ValueError(f"`anneal` must be 'cos' or 'linear'. Received: anneal={anneal!r}")
-        self.anneal = anneal
-        self.peak_step = min(max(round(self.pct_start * total_steps) - 1, 0), total_steps - 2)
+        self.total_steps = steps("total_steps", total_steps, 2)
+        self.pct_start = number(
+            "pct_start",
+            pct_start,
+            above=0,
+            below=1,
+            way_out="It is the fraction of the steps before the peak: for 30 % write 0.3",
+        )
+        self.anneal = one_of("anneal", anneal, ("cos", "linear"))
+        up = round(self.pct_start * self.total_steps)
+        self.peak_step = min(max(up - 1, 0), self.total_steps - 2)
 
     def _cycle(self, step, start, peak, end):
         last = self.total_steps - 1
@@ -82,16 +81,9 @@ class OneCycle(_Cycle):
         anneal: str = "cos",
     ):
         super().__init__(total_steps, pct_start, anneal)
-        self.peak_learning_rate = checked_positive("peak_learning_rate", peak_learning_rate)
-        self.div, self.final_div = (
-            checked_number("div", div),
-            checked_number("final_div", final_div),
-        )
-        if self.div < 1 or self.final_div < 1:
-            raise ValueError(
-                "`div` and `final_div` divide the rate: each must be at least 1. "
-                f"Received: div={div}, final_div={final_div}"
-            )
+        self.peak_learning_rate = number("peak_learning_rate", peak_learning_rate, above=0)
+        self.div = number("div", div, least=1)
+        self.final_div = number("final_div", final_div, least=1)
 
     def _rate(self, step):
         first = self.peak_learning_rate / self.div
@@ -99,6 +91,9 @@ class OneCycle(_Cycle):
 
     def momentum(self, high: float = 0.95, low: float = 0.85) -> "OneCycleMomentum":
         """Return the momentum that mirrors this rate: lowest where the rate is highest.
+
+        For `coursekit.optimizers.ScheduledMomentumSGD(momentum=...)`, and as
+        `ScheduledBetaAdam(beta_1=...)`.
 
         Example:
             >>> momentum = OneCycle(1.0, total_steps=100).momentum()
@@ -110,7 +105,7 @@ class OneCycle(_Cycle):
 
 @registered
 class OneCycleMomentum(_Cycle):
-    """The momentum of one cycle, for `coursekit.optimizers.ScheduledMomentumSGD`.
+    """The momentum of one cycle, for `ScheduledMomentumSGD`, or the beta_1 of `ScheduledBetaAdam`.
 
     ```
     momentum(0) = high      momentum(peak_step) = low      momentum(total_steps - 1) = high
@@ -143,11 +138,9 @@ class OneCycleMomentum(_Cycle):
         anneal: str = "cos",
     ):
         super().__init__(total_steps, pct_start, anneal)
-        self.high, self.low = checked_number("high", high), checked_number("low", low)
-        if not 0 <= self.low <= self.high < 1:
-            raise ValueError(
-                f"Momentum needs 0 <= low <= high < 1. Received: high={high}, low={low}"
-            )
+        self.low = number("low", low, least=0, below=1)
+        self.high = number("high", high, least=0, below=1)
+        require(self.low <= self.high, "`low` must be at most `high`.", low=low, high=high)
 
     def _rate(self, step):
         return self._cycle(step, self.high, self.low, self.high)

@@ -4,7 +4,8 @@ import warnings
 
 from keras.optimizers.schedules import LearningRateSchedule
 
-from coursekit.schedules._base import call, checked_count, checked_positive, checked_schedule
+from coursekit._checks import count, number
+from coursekit.schedules._base import call, checked_schedule, steps
 
 
 def epochs_to_steps(epochs: float, rows: int, batch_size: int) -> int:
@@ -32,8 +33,8 @@ def epochs_to_steps(epochs: float, rows: int, batch_size: int) -> int:
         >>> epochs_to_steps(5, rows=6_000, batch_size=64)
         470
     """
-    each = -(-checked_count("rows", rows, 1) // checked_count("batch_size", batch_size, 1))
-    return max(round(checked_positive("epochs", epochs) * each), 1)
+    each = -(-count("rows", rows) // count("batch_size", batch_size))
+    return max(round(number("epochs", epochs, above=0) * each), 1)
 
 
 def check_schedule(schedule: LearningRateSchedule, total_steps: int) -> None:
@@ -53,7 +54,7 @@ def check_schedule(schedule: LearningRateSchedule, total_steps: int) -> None:
         >>> from coursekit.schedules import OneCycle
         >>> check_schedule(OneCycle(0.1, total_steps=470), total_steps=470)
     """
-    last = checked_count("total_steps", total_steps, 2) - 1
+    last = steps("total_steps", total_steps, 2) - 1
     checked_schedule("schedule", schedule)
 
     def rate(step):

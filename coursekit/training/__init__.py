@@ -1,6 +1,8 @@
 """Training, written out: the loop behind `fit`.
 
+```
 from coursekit.training import train_until
+```
 """
 
 from coursekit.training import many

@@ -1,7 +1,9 @@
 """The training loop in the open: what `fit` does, in forty lines. TensorFlow backend.
 
-    run = train_until(model, batches, loss_fn, optimizer, max_epochs=50, tolerance=1e-3)
-    run.losses, run.reason      # [0.92, 0.41, ...], "converged"
+```
+run = train_until(model, batches, loss_fn, optimizer, max_epochs=50, tolerance=1e-3)
+run.losses, run.reason      # [0.92, 0.41, ...], "converged"
+```
 
 It gives the same weights as `model.fit(..., shuffle=False)` on the same batches. For real work use
 `fit`, which adds callbacks, metrics, devices and sample weights.

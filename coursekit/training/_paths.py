@@ -1,8 +1,10 @@
 """The path of an optimizer over a loss of two parameters, for pictures and for step-by-step proof.
 
-    ravine = lambda a, b: (a**2 + 100 * b**2) / 2
-    path = trace_path(keras.optimizers.SGD(0.019), ravine, start=(10, 1), steps=100)
-    path.points, path.losses        # arrays of shape (101, 2) and (101,)
+```
+ravine = lambda a, b: (a**2 + 100 * b**2) / 2
+path = trace_path(keras.optimizers.SGD(0.019), ravine, start=(10, 1), steps=100)
+path.points, path.losses        # arrays of shape (101, 2) and (101,)
+```
 
 Any Keras optimizer, with its schedule, clipping or weight decay. TensorFlow and JAX backends.
 """

@@ -145,7 +145,51 @@ def test_keras_mixup_fails_on_both():
     assert tuple(mixed["segmentation_masks"].shape) != tuple(masks.shape)
 
 
+@pytest.mark.any_backend
+@pytest.mark.parametrize("seed", range(5))
+def test_a_share_says_nothing_of_the_partner(seed):
+    """Two seeds of one integer: drawn from one, partner and share would move together."""
+    from coursekit.augmentation._arrays import draws
+
+    for_partner, for_share = draws(seed, 2)
+    assert for_partner != for_share
+    _, partners = zip(*shares(mixup(IMAGES, LABELS, seed, 5.0, 6)[0], IMAGES), strict=True)
+    alone = keras.random.shuffle(ops.arange(6), seed=for_partner)
+    assert list(partners) == ops.convert_to_numpy(alone).tolist()
+    mixed, _ = mixup(np.eye(400), np.eye(400), seed, alpha=1.0)
+    drawn = keras.random.beta((400,), 1.0, 1.0, seed=for_share)
+    off = np.arange(400)[np.diag(mixed) < 1]
+    np.testing.assert_allclose(np.diag(mixed)[off], ops.convert_to_numpy(drawn)[off], atol=1e-5)
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8", "bool"])
+def test_few_rows_of_every_kind(rows, dtype):
+    x, y = mixup(np.ones((rows, 2), dtype), np.zeros(rows, int), seed=0, num_classes=2)
+    assert x.shape == (rows, 2) and y.shape == (rows, 2)
+    np.testing.assert_allclose(x, 1.0, rtol=1e-3)
+
+
+@pytest.mark.any_backend
+def test_nan_stays_in_the_rows_that_have_a_part_of_it():
+    broken = IMAGES.copy()
+    broken[2] = np.nan
+    x, _ = mixup(broken, LABELS, seed=3, alpha=5.0, num_classes=6)
+    clean = shares(mixup(IMAGES, LABELS, seed=3, alpha=5.0, num_classes=6)[0], IMAGES)
+    touched = [k == 2 or partner == 2 for k, (_, partner) in enumerate(clean)]
+    np.testing.assert_array_equal(np.isnan(x).all((1, 2, 3)), touched)
+
+
 REFUSED = {
+    "infinite": ({"alpha": np.inf, "num_classes": 6}, LABELS, "alpha=inf"),
+    "nan": ({"alpha": np.nan, "num_classes": 6}, LABELS, "alpha=nan"),
+    "true": ({"alpha": True, "num_classes": 6}, LABELS, "alpha=True"),
+    "huge": ({"alpha": 1e30, "num_classes": 6}, LABELS, "alpha=1e\\+30"),
+    "half_a_class": ({"num_classes": 6.0}, LABELS, "num_classes=6.0"),
+    "text": ({"num_classes": 6}, LABELS.astype(str), "must be real numbers. Received: dtype='str"),
+    "true_seed": ({"num_classes": 6, "seed": True}, LABELS, "seed=True"),
+    "no_batch": ({}, np.float32(0.5), "must have a batch axis"),
     "alpha": ({"alpha": 0.04}, LABELS, "alpha=0.04"),
     "no_classes": ({}, LABELS, "Integer labels need `num_classes`"),
     "classes_of_floats": ({"num_classes": 6}, LABELS / 2, "float labels take none"),

@@ -124,7 +124,50 @@ def test_in_a_dataset():
     assert (batches[0] != batches[1]).any()
 
 
+@pytest.mark.any_backend
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("change", [lambda x: time_stretch(x, 1.3), lambda x: pitch_shift(x, 5)])
+def test_half_precision_is_computed_in_float32(change, dtype):
+    sound = tone(440).astype(dtype)
+    got = change(sound)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, change(sound.astype("float32")), atol=2e-3)
+
+
+BAD_NUMBERS = [np.nan, np.inf, -np.inf, True, "loud", None]
+NUMBERS = {
+    "jitter": (lambda v: jitter(WAVES, 0, std=v), "std"),
+    "scale": (lambda v: scale(WAVES, 0, std=v), "std"),
+    "add_noise": (lambda v: add_noise(WAVES, 0, snr_db=v), "snr_db"),
+    "time_stretch": (lambda v: time_stretch(tone(440), v), "rate"),
+    "pitch_shift": (lambda v: pitch_shift(tone(440), v), "semitones"),
+}
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("value", BAD_NUMBERS)
+@pytest.mark.parametrize("call, name", NUMBERS.values(), ids=NUMBERS)
+def test_what_is_no_number_is_refused(call, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}={value!r}"):
+        call(value)
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("x", [np.array(["a", "b"]), np.array([1j, 2.0]), [None, 1.0]])
+def test_only_real_numbers_are_augmented(x):
+    for change in (jitter, add_noise):
+        with pytest.raises(ValueError, match=r"must be real numbers\. Received: dtype="):
+            change(x, 0)
+
+
 REFUSED = {
+    "scalar_noise": (lambda: add_noise(1.0, 0), "must hold waveforms"),
+    "scalar_stretch": (lambda: time_stretch(1.0, 2.0), "at least 512 samples"),
+    "negative_seed": (lambda: add_noise(WAVES, -1), "seed=-1"),
+    "true_seed": (lambda: jitter(WAVES, True), "seed=True"),
+    "half_seed": (lambda: jitter(WAVES, 2.0), "seed=2.0"),
+    "loud": (lambda: add_noise(WAVES, 0, snr_db=-1e6), "snr_db=-1000000.0"),
+    "slow": (lambda: time_stretch(tone(440), 1e-300), "rate=1e-300"),
     "jitter": (lambda: jitter(WAVES, 0, std=-1.0), "std=-1.0"),
     "scale": (lambda: scale(WAVES, 0, std=-1.0), "std=-1.0"),
     "no_batch": (lambda: scale(WAVES[0], 0), "One series alone is x"),

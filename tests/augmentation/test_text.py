@@ -70,9 +70,15 @@ def test_seeds(change):
     assert len(outcomes) > 10 and change(TEXT, 3, 0.2) == change(TEXT, 3, 0.2)
     rng = np.random.default_rng(0)
     assert change(TEXT, rng, 0.2) != change(TEXT, rng, 0.2)
-    for share in (0, 1.5, float("nan")):
-        with pytest.raises(ValueError, match="`share` must be above 0"):
-            change(TEXT, 0, share)
+    for share in (0, 1.5, float("nan"), True, "all"):
+        for text in (TEXT, ""):
+            with pytest.raises(ValueError, match="`share` must be a number above 0 and at most 1"):
+                change(text, 0, share)
+    for seed in (True, -1, None, 1.0):
+        with pytest.raises(ValueError, match=f"`seed` must be .* seed={seed}"):
+            change(TEXT, seed)
+    with pytest.raises(TypeError, match=r"`text` must be one string\. Received: text=None"):
+        change(None, 0)
 
 
 @pytest.mark.parametrize("change", [replace_synonyms, insert_synonyms])

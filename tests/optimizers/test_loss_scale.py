@@ -144,13 +144,20 @@ def test_compile_does_not_wrap_it_again():
     assert model.optimizer is optimizer
 
 
+BOUNDS = [
+    (2.0**15, (1, 2.0**24)),
+    (0.5, (0.5, 2.0**24)),
+    (2.0**30, (1, 2.0**30)),
+]
+
+
 @on_tensorflow
-@pytest.mark.parametrize("first, bounds", [(2.0**15, (1, 2.0**24)), (0.5, (0.5, 2.0**24))])
+@pytest.mark.parametrize("first, bounds", BOUNDS)
 def test_the_scale_of_keras_own_can_be_bounded(first, bounds):
     """A first scale that the user chose is never out of bounds."""
     scaler = KerasScaler(sgd(), initial_scale=first)
     apply(scaler, [[1.0]], [keras.Variable(1.0)])
-    for value, wanted in ((1e-3, bounds[0]), (2.0**40, bounds[1])):
+    for value, wanted in ((1e-3, bounds[0]), (first, first), (2.0**40, bounds[1])):
         scaler.dynamic_scale.assign(value)
         bound_scale(scaler)
         assert float(scaler.dynamic_scale) == wanted
@@ -170,6 +177,9 @@ def test_the_scale_of_keras_own_can_be_bounded(first, bounds):
         (sgd(), {"max_scale": INF}, ValueError, "max_scale=inf"),
         (sgd(), {"initial_scale": NAN}, ValueError, "initial_scale=nan"),
         (sgd(), {"dynamic_growth_steps": 0}, ValueError, "dynamic_growth_steps=0"),
+        (sgd(), {"dynamic_growth_steps": True}, ValueError, "dynamic_growth_steps=True"),
+        (sgd(), {"initial_scale": "big"}, ValueError, "initial_scale='big'"),
+        (sgd(), {"min_scale": True}, ValueError, "min_scale=True"),
         (sgd(), {"dynamic_growth_steps": 2.5}, ValueError, "dynamic_growth_steps=2.5"),
         (sgd(), {"clipnorm": 1.0}, ValueError, "inner_optimizer"),
     ],

@@ -254,10 +254,95 @@ def test_the_learning_rate_is_the_inner_one():
     assert kept > {id(v) for v in optimizer.inner_optimizer.variables}
 
 
+BROKEN = {
+    "nan": [np.nan, np.nan, np.nan, 0.1, 0.1],
+    "inf": [np.inf, -np.inf, np.inf, 0.1, 0.1],
+    "mixed": [np.nan, np.inf, -np.inf, 0.0, -0.1],
+}
+INSIDE = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+    "adam": lambda: keras.optimizers.Adam(0.1),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.1),
+}
+
+
+def steps_with(optimizer, gradients, start, compiled):
+    """Return the weights after each of these gradients."""
+    weights = keras.Variable(np.array(start, "float32"), name="kernel")
+    optimizer.build([weights])
+    values, state, seen = [weights.value], [v.value for v in optimizer.variables], []
+    if ON_JAX:
+        import jax
+
+        step = optimizer.stateless_apply
+        step = jax.jit(step) if compiled else step
+        for gradient in gradients:
+            values, state = step(state, [np.array(gradient, "float32")], values)
+            seen.append(np.array(values[0]))
+        return seen
+    import tensorflow as tf
+
+    step = lambda g: optimizer.apply([g], [weights])
+    step = tf.function(step, jit_compile=True) if compiled else step
+    for gradient in gradients:
+        step(tf.constant(gradient, "float32"))
+        seen.append(weights.numpy())
+    return seen
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("make", INSIDE.values(), ids=INSIDE)
+@pytest.mark.parametrize("gradient", BROKEN.values(), ids=BROKEN)
+def test_what_is_not_finite_is_never_a_zero(gradient, make, compiled):
+    """It breaks the weights that it breaks in the inner optimizer alone, also those at zero."""
+    start, clean = [1.0, -2.0, 0.0, -3.0, 0.0], [0.1] * 5
+    ours, plain = (
+        steps_with(one, [gradient, clean, clean], start, compiled)
+        for one in (OrthantwiseL1(make(), 0.01), make())
+    )
+    assert not np.isfinite(plain[-1]).all()
+    for got, wanted in zip(ours, plain, strict=True):
+        np.testing.assert_array_equal(np.isfinite(got), np.isfinite(wanted))
+    assert (ours[-1][:3] != 0).all()
+
+
+@pytest.mark.any_backend
+def test_one_nan_in_the_data_is_seen_in_the_loss():
+    model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(OrthantwiseL1(keras.optimizers.Adam(0.05), 1e-4), "mse")
+    model.fit(X32, Y32, epochs=2, verbose=0)
+    broken = X32.copy()
+    broken[0, 0] = np.nan
+    model.train_on_batch(broken, Y32)
+    assert np.isnan(model.fit(X32, Y32, epochs=2, verbose=0).history["loss"]).all()
+    assert np.isnan(model.get_weights()[0]).any()
+
+
+@pytest.mark.any_backend
+@pytest.mark.skipif(ON_JAX, reason="eager, LossScaleOptimizer.apply fails on JAX")
+def test_a_loss_scaler_around_it_skips_the_broken_batch():
+    from coursekit.optimizers import SafeLossScaleOptimizer
+
+    scaler = SafeLossScaleOptimizer(OrthantwiseL1(keras.optimizers.SGD(0.1), 0.01), 1.0)
+    weights = steps_with(scaler, [[0.1, 0.1], [np.nan, 0.1], [0.1, 0.1]], [1.0, -1.0], False)
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert np.isfinite(weights[2]).all() and (weights[2] != weights[1]).all()
+
+
 SGD = keras.optimizers.SGD
 REFUSED = {
     "negative": (lambda: OrthantwiseL1(SGD(), -1.0), "l1=-1.0"),
     "nan": (lambda: OrthantwiseL1(SGD(), float("nan")), "l1=nan"),
+    "bool": (lambda: OrthantwiseL1(SGD(), True), "l1=True"),
+    "infinite": (lambda: OrthantwiseL1(SGD(), float("inf")), "l1=inf"),
+    "names": (lambda: OrthantwiseL1(SGD(), var_names=[3]), r"var_names=\[3\]"),
+    "no_names": (lambda: OrthantwiseL1(SGD(), var_names=None), "var_names=None"),
+    "one_batch": (
+        lambda: OrthantwiseL1(SGD(), gradient_accumulation_steps=1),
+        "gradient_accumulation_steps=1",
+    ),
     "text": (lambda: OrthantwiseL1(SGD(), var_names="kernel"), r"Write \['kernel'\]"),
     "scaled": (
         lambda: OrthantwiseL1(keras.optimizers.LossScaleOptimizer(SGD())),

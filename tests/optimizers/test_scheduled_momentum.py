@@ -288,12 +288,29 @@ def test_fit_many_trains_it_as_fit_does(capsys):
 
 
 BAD = [
-    (lambda: ScheduledMomentumSGD(momentum=1.5), ValueError, "from 0 to 1. Received: .*=1.5"),
-    (lambda: ScheduledMomentumSGD(momentum=-0.1), ValueError, "from 0 to 1. Received: .*=-0.1"),
+    (
+        lambda: ScheduledMomentumSGD(momentum=1.5),
+        ValueError,
+        "at least 0 and at most 1. Received: .*=1.5",
+    ),
+    (
+        lambda: ScheduledMomentumSGD(momentum=-0.1),
+        ValueError,
+        "at least 0 and at most 1. Received: .*=-0.1",
+    ),
     (lambda: ScheduledMomentumSGD(momentum=float("nan")), ValueError, "momentum=nan"),
     (lambda: ScheduledMomentumSGD(momentum=lambda step: 0.9), TypeError, "a LearningRateSchedule"),
-    (lambda: ScheduledMomentumSGD(momentum=None), TypeError, "momentum=None"),
+    (lambda: ScheduledMomentumSGD(momentum=None), ValueError, "momentum=None"),
+    (lambda: ScheduledMomentumSGD(momentum=True), ValueError, "momentum=True"),
+    (lambda: ScheduledMomentumSGD(momentum="high"), ValueError, "momentum='high'"),
+    (lambda: ScheduledMomentumSGD(nesterov="no"), ValueError, "nesterov='no'"),
+    (lambda: ScheduledMomentumSGD(nesterov=1), ValueError, "nesterov=1"),
     (lambda: setattr(ScheduledMomentumSGD(), "momentum", 2), ValueError, "momentum=2"),
+    (
+        lambda: setattr(ScheduledMomentumSGD(), "momentum", MOMENTUM),
+        TypeError,
+        "A schedule is given to `__init__`",
+    ),
     (
         lambda: setattr(ScheduledMomentumSGD(momentum=MOMENTUM), "momentum", 0.5),
         TypeError,

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from coursekit.optimizers import ScheduledMomentumSGD
+from coursekit.optimizers import ScheduledBetaAdam, ScheduledMomentumSGD
 from coursekit.schedules import OneCycle, Warmup
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
@@ -44,3 +44,21 @@ def test_one_device_is_two(case, strategy):
     two = train(strategy.scope(), **case)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, scaled])
+def test_one_device_is_two_for_adam(wrap, strategy):
+    def run(scope):
+        with scope:
+            keras.utils.set_random_seed(0)
+            layers = [keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)]
+            model = keras.Sequential(layers)
+            optimizer = ScheduledBetaAdam(RATE, RATE.momentum(0.9, 0.3))
+            model.compile(wrap(optimizer), "mse")
+            model.fit(X, Y, batch_size=10, epochs=5, shuffle=False, verbose=0)
+        return [*model.get_weights(), np.array(optimizer._product)]
+
+    one, two = run(contextlib.nullcontext()), run(strategy.scope())
+    assert one[-1] == pytest.approx(np.prod([float(RATE.momentum(0.9, 0.3)(t)) for t in range(20)]))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

@@ -260,3 +260,23 @@ def test_steps_that_float32_cannot_count(build, wanted):
 def test_ours_take_arrays_of_steps(name):
     build, reference = OURS[name]
     close(build()(np.array(STEPS)), [reference(step) for step in STEPS])
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("step", [math.nan, math.inf, -math.inf])
+def test_a_step_that_is_not_finite_has_no_rate(name, step):
+    """Not the first one, as an integer made of it would have."""
+    schedule = OURS[name][0]()
+    traced = compiled(lambda step: schedule(step))
+    for kind in (float, np.float32, np.float16):
+        assert math.isnan(float(schedule(kind(step))))
+    assert math.isnan(float(traced(keras.ops.convert_to_tensor(step, dtype="float32"))))
+    close(schedule(np.array([3.0, 5.0], "float32")), [OURS[name][1](3), OURS[name][1](5)])
+    rates = np.array(schedule(np.array([3.0, step], "float32")))
+    assert np.isfinite(rates[0]) and np.isnan(rates[1])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_step_beyond_the_integers_is_late_not_early(name):
+    schedule, reference = OURS[name]
+    close(schedule()(1e20), reference(2**31 - 128), rtol=1e-5)
