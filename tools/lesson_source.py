@@ -9,9 +9,15 @@ A source is a jupytext py:percent file, solved, with these markers in code cells
     check("quiz_1", "b")  # SOLUTION   becomes  check("quiz_1", ...)
 
 and these keys on cell lines:  topics="id id"  exercise="name"  needs="word"  tags=["setup"].
+
+The lesson's number stands in the file's name alone. `# # What does fit do?` becomes "2. What does
+fit do?"; `# ### Put it in order (difficulty 1, 4 minutes)`, an exercise's heading, "E2.1 Put it in
+order ..."; `[[losses]]` a link that says "lesson 04"; `[[next]]`, on a line of its own, "Next:" and
+a link to the lesson that follows.
 """
 
 import ast
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +46,10 @@ KEYS = {"topics", "exercise", "needs", "tags", "jupyter"}
 JUPYTEXT_KEYS = {"lines_to_next_cell", "cell_marker"}
 BACKENDS = {"tensorflow", "jax"}
 BOX = "You need only this"
+FENCE = re.compile(r"^```.*?^```", re.M | re.S)
+EXERCISE = re.compile(r"^(#{2,4}) (\S.*?)( \(difficulty [1-3], [^()]*\))$", re.M)
+REFERENCE = re.compile(r"\[\[([a-z]\w*)\]\]")
+NUMBER = re.compile(r"^#+ E?\d+[.·:].*|\blessons? \d+|\bE\d+\.\d+", re.M | re.I)
 
 
 class SourceError(Exception):
@@ -120,6 +130,11 @@ class Source:
         """The name of the lesson's module, as in training_loop."""
         return self.name.partition("_")[2]
 
+    @property
+    def number(self) -> str:
+        """The lesson's number, as in 02."""
+        return self.name.partition("_")[0]
+
     @cached_property
     def notebook(self) -> NotebookNode:
         """The source as jupytext reads it (the format is named, or commented %magics stay so)."""
@@ -128,10 +143,37 @@ class Source:
         except (ValueError, yaml.YAMLError) as error:
             raise SourceError(f"{self.path.name} cannot be read: {error}") from None
 
+    @cached_property
+    def numbered(self) -> NotebookNode:
+        """The same with its headings numbered: 2. for the lesson, E2.1 for its first exercise."""
+        nb, done = copy.deepcopy(self.notebook), 0
+
+        def with_number(match):
+            nonlocal done
+            done += 1
+            return f"{match[1]} E{int(self.number)}.{done} {match[2]}{match[3]}"
+
+        for cell in nb.cells:
+            if cell.cell_type == "markdown":
+                cell.source = _outside_fences(lambda t: EXERCISE.sub(with_number, t), cell.source)
+        nb.cells[0].source = f"# {int(self.number)}. {nb.cells[0].source.removeprefix('# ')}"
+        return nb
+
     @property
     def title(self) -> str:
         """The question in the lesson's first line."""
-        return re.sub(r"^#\s*(\d+[.·:]?\s*)?", "", self.notebook.cells[0].source.split("\n")[0])
+        return self.notebook.cells[0].source.split("\n")[0].removeprefix("# ").strip()
+
+    @property
+    def exercise_titles(self) -> list[str]:
+        """The titles of the exercises, without their numbers."""
+        texts = [c.source for c in self.notebook.cells if c.cell_type == "markdown"]
+        return [m[2] for text in texts for m in EXERCISE.finditer(FENCE.sub("", text))]
+
+    def references(self) -> set[str]:
+        """Return the slugs that its text refers to, and "next"."""
+        texts = [c.source for c in self.notebook.cells if c.cell_type == "markdown"]
+        return {m[1] for text in texts for m in REFERENCE.finditer(FENCE.sub("", text))}
 
     @property
     def minutes(self) -> int:
@@ -155,17 +197,17 @@ class Source:
             f"#     minutes: 40\nReceived: {header}"
         )
 
-    def _cells(self) -> Iterator[tuple[str, NotebookNode]]:
+    def _cells(self, numbered: bool = False) -> Iterator[tuple[str, NotebookNode]]:
         """Yield each cell with its place, for messages."""
-        for number, cell in enumerate(self.notebook.cells, start=1):
+        nb = self.numbered if numbered else self.notebook
+        for number, cell in enumerate(nb.cells, start=1):
             yield f"{self.path.name}, cell {number}", cell
 
     def topics(self) -> dict[str, str]:
         """Return the topics that the lesson carries, each with the heading it stands under."""
         found, heading = {}, self.title
-        for place, cell in self._cells():
-            text = cell.source if cell.cell_type == "markdown" else ""
-            text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+        for place, cell in self._cells(numbered=True):
+            text = FENCE.sub("", cell.source) if cell.cell_type == "markdown" else ""
             headings = re.findall(r"^#{1,4} (.+)$", text, re.M) or [heading]
             for topic in _words(place, cell, "topics"):
                 if topic in found:
@@ -203,6 +245,11 @@ class Source:
                 raise SourceError(f"{place}: the line '# %%' has something odd: {unknown}.")
             if cell.cell_type == "code":
                 _validate_code(place, cell.source)
+            elif written := NUMBER.search(FENCE.sub("", cell.source)):
+                raise SourceError(
+                    f"{place}: {written[0]!r} has a number, and numbers stand in the names of the "
+                    "sources alone. Write a heading without one, and [[slug]] for another lesson."
+                )
         setup = [c for c in cells if "setup" in c.metadata.get("tags", [])]
         if [c.cell_type for c in setup] != ["code"]:
             raise SourceError(f'{name}: exactly one cell, of code, must have tags=["setup"].')
@@ -212,6 +259,33 @@ class Source:
                 if need.casefold() not in boxes.casefold():
                     raise SourceError(f"{place} needs {need!r}, but no box says '{BOX}' about it.")
         _ = self._header, self.topics(), self.solutions()
+
+
+def _outside_fences(change, text: str) -> str:
+    """Change a Markdown text, but not its blocks of code."""
+    parts = re.split(r"(^```.*?^```)", text, flags=re.M | re.S)
+    return "".join(part if part.startswith("```") else change(part) for part in parts)
+
+
+def refer(text: str, names: dict[str, tuple[str, str]], following: tuple[str, str] | None) -> str:
+    """Turn `[[slug]]` into a link to that lesson, and `[[next]]` into one to the lesson after.
+
+    Args:
+        text: a cell's Markdown.
+        names: for each slug the name of its notebook, and its title, as "07_slug", "A question?".
+        following: the same of the next lesson; None in the last one.
+    """
+
+    def link(match):
+        if match[1] == "next":
+            if following is None:
+                return "This is the last lesson so far."
+            return f"Next: [{following[1]}]({following[0]}.ipynb)"
+        name, title = names[match[1]]
+        quoted = title.replace('"', "'")
+        return f'[lesson {name[:2]}]({name}.ipynb "{quoted}")'
+
+    return _outside_fences(lambda part: REFERENCE.sub(link, part), text)
 
 
 def _words(place: str, cell: NotebookNode, key: str) -> list[str]:

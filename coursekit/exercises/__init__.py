@@ -22,8 +22,9 @@ This package imports numpy only.
 """
 
 from coursekit.exercises import expect
+from coursekit.exercises._course import lesson
 from coursekit.exercises._judge import CheckFailed, Outcome, learner_code
 from coursekit.exercises._lesson import Lesson
 from coursekit.exercises._wrong import Wrong
 
-__all__ = ["CheckFailed", "Lesson", "Outcome", "Wrong", "expect", "learner_code"]
+__all__ = ["CheckFailed", "Lesson", "Outcome", "Wrong", "expect", "learner_code", "lesson"]

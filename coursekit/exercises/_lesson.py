@@ -12,6 +12,7 @@ from pathlib import Path
 from coursekit.exercises import _judge as judge
 from coursekit.exercises import expect
 from coursekit.exercises._cards import Card, Code, Fold, Text, show
+from coursekit.exercises._course import numbered
 from coursekit.exercises._judge import BROKEN, CORRECT, RAISED, TODO, WRONG, Outcome
 from coursekit.exercises._progress import Progress, decisions
 from coursekit.exercises._wrong import Wrong, brief, shorten
@@ -68,11 +69,16 @@ class Lesson:
     # What a lesson module calls.
 
     def exercise(self, **parts) -> Callable:
-        """Register the decorated check as an exercise. The parts: see `judge.Exercise`."""
+        """Register the decorated check as an exercise. The parts: see `judge.Exercise`.
+
+        The title is without a number: the lesson's, and the order here, give it one.
+        """
 
         def register(function: Callable) -> Callable:
             name = function.__name__
-            self.exercises[name] = judge.Exercise(name=name, check=function, **parts)
+            title = numbered(self.slug, len(self.exercises) + 1, parts["title"])
+            made = {**parts, "title": title}
+            self.exercises[name] = judge.Exercise(name=name, check=function, **made)
             return function
 
         return register

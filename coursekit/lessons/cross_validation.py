@@ -1,4 +1,4 @@
-"""Lesson 13, cross-validation: checks, hints, quiz and cards."""
+"""Cross-validation: checks, hints, quiz and cards."""
 
 import re
 
@@ -10,11 +10,11 @@ from coursekit.exercises._wrong import a
 check = Lesson("cross_validation", "Which score can you believe?")
 
 
-# E13.1 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E13.1 Five folds of 103 rows",
+    title="Five folds of 103 rows",
     messages={
         "count": "{got} has {count} sizes. K = 5 folds have five.",
         "fraction": "{got} has parts of rows. 103 / 5 is 20.6, but a fold holds whole rows.",
@@ -58,11 +58,11 @@ def fold_sizes(answer):  # noqa: D103
         raise Wrong("uneven", got=shown, more=int(np.ptp(sizes)))
 
 
-# E13.2 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E13.2 Scale inside the fold",
+    title="Scale inside the fold",
     messages={
         "one_number": "you return {got}, one number. Return a score for each of the {count} "
         "folds: the mean hides how far they lie apart.",
@@ -214,7 +214,7 @@ def _fold_scores(scale="inside", scaler="standard", reuse=False):
     return np.array(scores)
 
 
-# E13.3 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 WAYS = ("shuffled", "stratified", "by code", "by vendor", "by day", "walk-forward")
 ALSO = {
@@ -230,7 +230,7 @@ ALSO = {
 
 
 @check.exercise(
-    title="E13.3 Choose the splitter",
+    title="Choose the splitter",
     messages={
         "keys": "the answer needs the keys penguins, emoji, births and flights; yours has {got}.",
         "way": "for {data} you wrote {got}; choose one of {wanted}.",
@@ -293,11 +293,11 @@ def _way(data: str, given) -> str:
     raise Wrong("way", data=data, got=given, wanted=", ".join(WAYS))
 
 
-# E13.4 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E13.4 Walk forward",
+    title="Walk forward",
     messages={
         "pairs": "each fold should be a pair `(train, validation)` of row numbers; the first one "
         "is {got}.",
@@ -391,11 +391,11 @@ def _sides(pair, fold, rows):
     return sides
 
 
-# E13.5 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E13.5 Features of the past",
+    title="Features of the past",
     messages={
         "columns": "the result has shape {got}; expected {wanted}: the lag and the mean as two "
         "columns, a row for each day.",
@@ -503,11 +503,11 @@ def _columns(result, rows) -> np.ndarray:
     return result
 
 
-# E13.6 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E13.6 The number you report",
+    title="The number you report",
     messages={
         "best_validation": "you report {got}, the winner's validation score. It was the highest of "
         "{count}, and luck helped it to be that: on new rows the winner reaches {wanted}.",

@@ -1,4 +1,4 @@
-"""Lesson 05, custom losses: checks, hints, quiz and cards."""
+"""Custom losses: checks, hints, quiz and cards."""
 
 import re
 import unicodedata
@@ -6,17 +6,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect
+from coursekit.exercises import Lesson, Wrong, expect, lesson
 from coursekit.exercises._wrong import brief
 
 check = Lesson("custom_losses", "What if the standard losses miss the point?")
 
 
-# E5.1 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E5.1 Always no",
+    title="Always no",
     messages={
         "recall_as_accuracy": "recall asks about the 10 positive rows alone: how many of them did "
         "the model find? You gave {got}, which is the share of right answers among all rows.",
@@ -71,13 +71,13 @@ def _share(answer, what) -> float:
     return value / 100 if 1 < value <= 100 else value
 
 
-# E5.2 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 COUNTS = {0: 990, 1: 10}
 
 
 @check.exercise(
-    title="E5.2 Class weights for 990 to 10",
+    title="Class weights for 990 to 10",
     messages={
         "not_dict": "Keras takes class weights as a dict from class to weight, and it raises an "
         "error for {got}.",
@@ -144,16 +144,16 @@ def _two_weights(weights) -> tuple[float, float]:
     return pair[0], pair[1]
 
 
-# E5.3 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _shares(gamma) -> tuple[float, float]:
-    """Return what the negatives and the positives of E5.3 add to the focal loss."""
+    """Return what the negatives and the positives of `gamma` add to the focal loss."""
     return tuple(-n * (1 - p) ** gamma * np.log(p) for n, p in ((975, 0.9), (25, 0.1)))
 
 
 @check.exercise(
-    title="E5.3 How much focus?",
+    title="How much focus?",
     messages={
         "ce": "with gamma 0, which is plain cross-entropy, the 25 positives own {share} of the "
         "loss: the 975 easy rows own the rest.",
@@ -209,14 +209,14 @@ def focus(gamma, share):  # noqa: D103
     raise Wrong("share", got=share, wanted=round(wanted, 3), gamma=gamma)
 
 
-# E5.4 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 D = np.array([0.0, 0.4, 1.5, 0.0, 0.4, 1.5])
 SIMILAR = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
 
 
 @check.exercise(
-    title="E5.4 The contrastive loss",
+    title="The contrastive loss",
     messages={
         "swapped": "a similar pair (y = 1) at distance 0.4 costs {got}, with margin 1: that is "
         "what a *dissimilar* one should cost. The first paper counts y the other way round; here "
@@ -336,11 +336,11 @@ def _letters(answer, known: set) -> set:
     return set(letters)
 
 
-# E5.5 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E5.5 One triplet, and a stuck loss",
+    title="One triplet, and a stuck loss",
     messages={
         "already_closer": "0 would say that being nearer than the negative is enough. The loss "
         "asks for a lead of m = 0.2, and the lead is 0.6 - 0.5.",
@@ -391,14 +391,14 @@ def triplet(cost_of_b, useless, stuck):  # noqa: D103
         raise Wrong("stuck", got=stuck)
 
 
-# E5.6 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 TRUE = np.array([[3.0, 1.0], [2.0, -1.0], [0.0, 4.0], [5.0, 5.0], [-2.0, 0.5]], "float32")
 SAID = np.array([[1.0, 2.0], [2.5, -3.0], [1.0, 4.5], [2.0, 9.0], [-2.5, 0.0]], "float32")
 
 
 @check.exercise(
-    title="E5.6 Late costs three times as much",
+    title="Late costs three times as much",
     messages={
         "one_number": "you return one number, {got}, for five rows. Return one value per row: the "
         "mean over the last axis only (`axis=-1`). Keras takes the mean over the rows, and knows "
@@ -528,7 +528,7 @@ def _judge_covers(got):
     raise Wrong("covers", got=got)
 
 
-# E5.7 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 # In the order in which they are looked for in a name without its underscores and blanks.
@@ -615,7 +615,7 @@ def _says_yes_or_no(name, family) -> bool:
 
 
 @check.exercise(
-    title="E5.7 Which loss?",
+    title="Which loss?",
     messages={
         "not_dict": "`guide` should be a dict from task to loss, but it is {got}.",
         "missing": "`guide` has no entry for {task}.",
@@ -645,7 +645,7 @@ def _says_yes_or_no(name, family) -> bool:
         'Names will do, such as "huber", "binary_crossentropy", "triplet", "dice", '
         '"label smoothing", "hinge": each once.',
     ],
-    hints_for={"distorts": "The proper scoring rule of lesson 04 is wanted, unchanged."},
+    hints_for={"distorts": f"The proper scoring rule of {lesson('losses')} is wanted, unchanged."},
     why="fares: Huber or MAE cap the pull. claims: cross-entropy is proper; choose the threshold "
     "afterwards. faces: a distance needs no list of classes. lesions: Dice counts overlap. labels: "
     "smoothing puts a limit on certainty. margin: hinge is flat beyond it. The rest of the guide: "
@@ -747,7 +747,7 @@ check.question(
 )  # fmt: skip
 check.question(
     "quiz_4",
-    "From lesson 04: a net ends in raw scores. What must its cross-entropy be told?",
+    f"From {lesson('losses')}: a net ends in raw scores. What must its cross-entropy be told?",
     options={
         "a": ("`from_logits=True`", "Otherwise the scores are clipped to probabilities, and "
               "clipped scores have no gradient."),
@@ -758,7 +758,8 @@ check.question(
 )  # fmt: skip
 check.question(
     "quiz_5",
-    "From lesson 04: which probability should a forecaster say, to pay the least log loss?",
+    f"From {lesson('losses')}: which probability should a forecaster say, to pay the least log "
+    "loss?",
     options={
         "a": ("the most certain one", "A confident wrong answer is what costs most."),
         "b": ("0.5 when in doubt", "That costs ln 2 each time, more than the truth would."),

@@ -1,4 +1,4 @@
-"""Lesson 18, distribution: checks, hints, quiz and cards."""
+"""Distribution: checks, hints, quiz and cards."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from coursekit.exercises import Lesson, Wrong, expect, learner_code
 check = Lesson("distribution", "Is training on eight devices the same training?")
 
 
-# E18.1 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E18.1 One gradient from many",
+    title="One gradient from many",
     messages={
         "mean_of_means": "for the shards 2 (a mean over 3 rows) and 11 (of 1 row) you get {got}: "
         "the plain mean of the two. The single row then weighs as much as three.",
@@ -74,11 +74,11 @@ def _combined(answer, gradients, rows) -> np.ndarray:
         raise
 
 
-# E18.2 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E18.2 Which batch size?",
+    title="Which batch size?",
     messages={
         "per_replica": "`fit_batch` = 32 is what each replica should get. `fit` counts the rows of "
         "all replicas together: with 32 each gets 16.",
@@ -118,11 +118,11 @@ def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
         raise Wrong(named.get(got, "update_other"), got=got)
 
 
-# E18.3 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E18.3 Make it one training",
+    title="Make it one training",
     messages={
         "not_compiled": "return a compiled Keras model. We got {got}.",
         "scoped": "your function enters the scope of a strategy itself. `parity` calls it twice, "
@@ -250,11 +250,11 @@ def _trained(model, x, y):
     return model.get_weights()
 
 
-# E18.4 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E18.4 The same updates with a quarter of the memory",
+    title="The same updates with a quarter of the memory",
     messages={
         "pair": "return a pair: an optimizer, and the number of rows of a batch. We got {got}.",
         "memory": "a batch of {got} rows does not fit: the device holds 16.",
@@ -345,13 +345,13 @@ def _moves(optimizer, gradients) -> np.ndarray:
     return np.array(moves)
 
 
-# E18.5 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 PEAK, STEPS = 0.8, 640  # eight times the rate, an eighth of the steps
 
 
 @check.exercise(
-    title="E18.5 From one device to eight",
+    title="From one device to eight",
     messages={
         "per_replica": "`batch_size` = 256 is what one device gets. `fit` counts the rows of all "
         "eight.",
@@ -444,11 +444,11 @@ def _judge_decay(steps, rates):
         raise Wrong("early", step=int(cold[0]))
 
 
-# E18.6 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E18.6 How many micro-batches?",
+    title="How many micro-batches?",
     messages={
         "zero": "a bubble of 0 would need devices that never wait. The last stage waits for the "
         "first at the start, and the first for the last at the end.",
@@ -494,7 +494,7 @@ def pipeline_bubble(bubble, micro_batches):  # noqa: D103
         raise Wrong("too_many", got=got, fewer=27, bubble=0.1)
 
 
-# E18.7 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 WAYS = ("one device", "data", "zero", "tensor", "pipeline", "federated")
 RIGHT_WAYS = {
@@ -508,7 +508,7 @@ RIGHT_WAYS = {
 
 
 @check.exercise(
-    title="E18.7 Which way to split?",
+    title="Which way to split?",
     messages={
         "keys": "`ways` needs a word for each of {wanted}; it has {got}.",
         "small": '`digits`: "{got}" would spend its time on messages. Model and data fit into one '

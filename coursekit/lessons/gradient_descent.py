@@ -1,4 +1,4 @@
-"""Lesson 06, gradient descent: checks, hints, quiz and cards."""
+"""Gradient descent: checks, hints, quiz and cards."""
 
 import functools
 import re
@@ -12,13 +12,13 @@ from coursekit.exercises._wrong import a
 check = Lesson("gradient_descent", "How big a step, on how much data?")
 
 
-# E6.1 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 RATES = (-0.5, 0.0, 0.05, 0.3, 0.5, 0.6, 0.9, 1.0, 1.1, 1.7, 2.0, 3.0)
 
 
 @check.exercise(
-    title="E6.1 Which rates arrive?",
+    title="Which rates arrive?",
     messages={
         "not_bool": "`converges({rate})` gives {got}. Return `True` or `False`.",
         "curvature": "you say that a rate of {rate} converges. From w = 1 it goes {path}. The "
@@ -85,7 +85,7 @@ def _path(rate) -> str:
     return ", ".join(f"{value:.3g}" for value in w) + ", ..."
 
 
-# E6.2 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 EPOCHS, ROWS = 20, 640
 PATIENTS = {  # rate, batch size, first bias of the hidden units
@@ -153,7 +153,7 @@ ALIKE = {
 
 
 @check.exercise(
-    title="E6.2 Five patients",
+    title="Five patients",
     messages={
         "keys": "the answer needs the keys A, B, C, D and E; yours has {got}.",
         "pair": 'for {name} you wrote {got}; write a pair, as in `("low rate", "higher rate")`.',
@@ -251,11 +251,11 @@ def _pair(name: str, given) -> tuple[str, str]:
     return found[0], found[1]
 
 
-# E6.3 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E6.3 Four times the rows",
+    title="Four times the rows",
     messages={
         "variance": "{got} is the factor of the variance. The standard deviation is its root.",
         "unchanged": "you say that the noise stays. But 128 rows average out more than 32: the "
@@ -287,11 +287,11 @@ def noise(answer):  # noqa: D103
         raise Wrong("other", got=got)
 
 
-# E6.4 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E6.4 Small batches converge faster",
+    title='"Small batches converge faster"',
     messages={
         "keys": "the answer needs the keys epochs, updates and seconds; yours has {got}.",
         "winner": 'for {axis} you wrote {got}; write 8, 256 or `"depends"`.',
@@ -341,13 +341,13 @@ def _batch(axis: str, given) -> str:
     return plain
 
 
-# E6.5 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 NAMES = {"batch": 1, "stochastic": 1000, "mini-batch of 32": 32}
 
 
 @check.exercise(
-    title="E6.5 Three variants",
+    title="Three variants",
     messages={
         "keys": "`updates` needs the keys batch, stochastic and mini-batch of 32; yours has {got}.",
         "swapped": "you give batch gradient descent 1,000 updates and stochastic 1. It is the "

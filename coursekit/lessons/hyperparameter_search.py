@@ -1,4 +1,4 @@
-"""Lesson 14, hyperparameter search: checks, hints, quiz and cards; and its small trainings."""
+"""Hyperparameter search: checks, hints, quiz and cards; and its small trainings."""
 
 import numpy as np
 
@@ -72,11 +72,11 @@ def walk(table: np.ndarray, rate: int, batch: int) -> list[tuple[int, int]]:
             return places
 
 
-# E14.1 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E14.1 How large is a grid?",
+    title="How large is a grid?",
     messages={
         "sum": "{got} is 10 x 5, the number of values there are. A trial picks one value of each "
         "hyperparameter, and every combination is a trial.",
@@ -106,11 +106,11 @@ def grid_size(answer):  # noqa: D103
         raise Wrong("number", got=f"{got:.10g}")
 
 
-# E14.2 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E14.2 Sixty random trials",
+    title="Sixty random trials",
     messages={
         "expected": "{got} is 60 x 0.05: how many of the trials you expect in the best 5 %. A "
         "probability is at most 1.",
@@ -156,11 +156,11 @@ def sixty_random(answer):  # noqa: D103
     raise Wrong("number" if 0 <= got <= 1 else "outside", got=got)
 
 
-# E14.3 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E14.3 Draw learning rates",
+    title="Draw learning rates",
     messages={
         "count": "for `count=4000` the number of your rates is {got}.",
         "exponents": "your values lie from {low} to {high}: these look like exponents. Raise 10 "
@@ -219,7 +219,7 @@ def sample_rates(answer):  # noqa: D103
         raise Wrong("decades", got=", ".join(f"{share:.0%}" for share in thirds))
 
 
-# E14.4 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 KINDS = {
     "kernel": "parameter",
@@ -238,7 +238,7 @@ KINDS = {
 
 
 @check.exercise(
-    title="E14.4 Parameter, hyperparameter or state?",
+    title="Parameter, hyperparameter or state?",
     messages={
         "keys": "the answer needs the twelve keys of the stub; {got}.",
         "kind": 'for {name} you wrote {got}; choose "parameter", "hyperparameter" or "state".',
@@ -304,11 +304,11 @@ def _kind(name: str, value) -> str:
     raise Wrong("kind", name=name, got=repr(value))
 
 
-# E14.5 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E14.5 One at a time",
+    title="One at a time",
     messages={
         "pair": "return two numbers, the row of the rate and the column of the batch size; you "
         "return {got}.",
@@ -405,7 +405,7 @@ def _tables():
     yield stairs, 8, 1
 
 
-# E14.6 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 NAMES = ("learning_rate", "batch_size", "units", "dropout")
 LIMITS = {
@@ -417,7 +417,7 @@ LIMITS = {
 
 
 @check.exercise(
-    title="E14.6 Sixty trainings",
+    title="Sixty trainings",
     messages={
         "settings": "`plan` should be a list of dicts with the keys learning_rate, batch_size, "
         "units and dropout; entry {place} is {got}.",

@@ -1,4 +1,4 @@
-"""Lesson 04, losses: checks, hints, quiz and cards."""
+"""Losses: checks, hints, quiz and cards."""
 
 import re
 import warnings
@@ -17,11 +17,11 @@ def bins_of(confidence, right):
     return np.array([(confidence[r].mean(), right[r].mean(), r.mean()) for r in rows]).T
 
 
-# E4.1 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E4.1 The gradient of the mean squared error",
+    title="The gradient of the mean squared error",
     messages={
         "no_mean": "for the errors [1, -2, 0, 3] you get {got}: the gradient of the *sum* of the "
         "squares. The mean divides by the four errors, and so does its gradient.",
@@ -84,14 +84,14 @@ def _compare_gradient(key, got, y, errors):
         raise Wrong(key, errors=errors, got=got, wanted=np.round(wanted, 4))
 
 
-# E4.2 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 A_LOSS = round(float(-(0.95 * np.log(0.999) + 0.05 * np.log(0.001))), 3)
 B_LOSS = round(float(-(0.9 * np.log(0.9) + 0.1 * np.log(0.1))), 3)
 
 
 @check.exercise(
-    title="E4.2 Two forecasters",
+    title="Two forecasters",
     messages={
         "a": "A is right more often; its log loss is higher all the same: {a} against {b}. What "
         "does A pay in the 5 days of 100 on which it is wrong, having said .999?",
@@ -137,11 +137,11 @@ def _log_loss(said: float) -> float:
     return round(float(-(0.95 * np.log(said) + 0.05 * np.log1p(-said))), 4)
 
 
-# E4.3 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E4.3 Logits of a thousand",
+    title="Logits of a thousand",
     messages={
         "overflow": "for {z} you get {got}: some `exp` has overflowed. Above about 709, exp is "
         "infinite even in double precision.",
@@ -206,11 +206,11 @@ def _compare_log_sum(value, z):
     raise Wrong("wrong", z=list(z), got=got, wanted=wanted)
 
 
-# E4.4 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E4.4 Who pulls at the boundary?",
+    title="Who pulls at the boundary?",
     messages={
         "right_side": "0 would mean that being on the right side is enough. The hinge asks for a "
         "margin: y f must reach 1, and it is 0.3 here.",
@@ -273,7 +273,7 @@ def _point_letters(answer, known: set) -> set:
     return set(letters)
 
 
-# E4.5 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 UNITS = {"price": (1,), "garment": (10,), "loan": (1, 2), "loan_two": (2,), "tags": (5,)}
 CHANCES = np.linspace(0.02, 0.98, 49)
@@ -281,7 +281,7 @@ TRUE_CHANCE = 0.8
 
 
 @check.exercise(
-    title="E4.5 A head and its loss",
+    title="A head and its loss",
     messages={
         "dict": "`heads` should be a dict from task to head, but it is {got}.",
         "missing": "`heads` has no entry for {task}.",
@@ -504,13 +504,13 @@ def _probe(task, units):
     return scores, np.array([place] * 4 * len(others) + others)
 
 
-# E4.6 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 STEEPEST = 3.7  # thousand dollars for each 1,000 square feet
 
 
 @check.exercise(
-    title="E4.6 Choose delta",
+    title="Choose delta",
     messages={
         "too_small": "with delta {delta} the slope is {slope}, low enough. But only {inside} % of "
         "the houses lie within {delta} of the line: for the others the loss grows like the "

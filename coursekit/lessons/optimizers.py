@@ -1,4 +1,4 @@
-"""Lesson 08, optimizers: checks, hints, quiz and cards."""
+"""Optimizers: checks, hints, quiz and cards."""
 
 import re
 
@@ -80,7 +80,7 @@ def _explain(ours, theirs, slips: dict, default: str, later: str | None = None) 
     raise Wrong(later if later and step > 1 else default, **seen)
 
 
-# E8.1 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 MOMENTUM_SLIPS = {
     "forgot_v": lambda w, v, g, lr, mu: (w + mu * v - lr * g, v),
@@ -95,7 +95,7 @@ MOMENTUM_SLIPS = {
 
 
 @check.exercise(
-    title="E8.1 Write momentum",
+    title="Write momentum",
     messages={
         "parts": "return two arrays, `{names}`, each with two numbers. We got {got}.",
         "order": "the first array that you return is the move, the new `v`. The order is `w, v`.",
@@ -162,7 +162,7 @@ def momentum_step(answer):  # noqa: D103
         raise Wrong("hard_coded", lr=lr, mu=mu, step=step, got=got, wanted=wanted)
 
 
-# E8.2 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def settled(losses) -> int:
@@ -197,7 +197,7 @@ def _gentle_losses(mu: float) -> np.ndarray:
 
 
 @check.exercise(
-    title="E8.2 How much friction?",
+    title="How much friction?",
     messages={
         "range": "`mu` is the share of the speed that is kept, from 0 to below 1: {got} is not.",
         "plain": "`mu=0` keeps nothing of the last move: that is plain descent, {steps} steps. How "
@@ -244,7 +244,7 @@ def friction(mu, steps):  # noqa: D103
         raise Wrong("slow", mu=mu, steps=right, plain=plain, goal=goal)
 
 
-# E8.3 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _adam(corrects="mv", t_from=0, rooted=True, keeps_hats=False, means=(1, 1), keep=True, sign=1):
@@ -296,7 +296,7 @@ def _keras_adam(w, m, v, g, t, lr, beta_1, beta_2, epsilon):
 
 
 @check.exercise(
-    title="E8.3 Write Adam",
+    title="Write Adam",
     messages={
         "parts": "return three arrays, `{names}`, each with two numbers. We got {got}.",
         "order": "your function returns `w` in another place than first. The order is `w, m, v`.",
@@ -407,13 +407,13 @@ def _judge_epsilon(answer) -> None:
     raise Wrong("epsilon", got=got, paper=paper, keras=keras)
 
 
-# E8.4 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 FOUR = ("sgd", "momentum", "rmsprop", "adam")
 
 
 @check.exercise(
-    title="E8.4 The loss times 1,000",
+    title="The loss times 1,000",
     messages={
         "names": 'answer with a list of these names: "sgd", "momentum", "rmsprop", "adam". {got} '
         "is not one of them.",
@@ -465,7 +465,7 @@ def needs_new_rate(answer):  # noqa: D103
         raise Wrong("extra", names=extra[0])
 
 
-# E8.5 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 class _Direction:
@@ -516,7 +516,7 @@ ADAMW_SLIPS = {
 
 
 @check.exercise(
-    title="E8.5 Three updates to mend",
+    title="Three updates to mend",
     messages={
         "parts": "return two arrays, `{names}`, each with two numbers. We got {got}.",
         "adagrad_no_root": "AdaGrad: after step {step} your w is {got}, Keras's is {wanted}. You "
@@ -623,13 +623,13 @@ def _compare(name, step, slips, points, gradients, names, settings, start=0.0) -
         _explain(ours, points, wrong, name)
 
 
-# E8.6 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 UPDATES = 9000  # 90 epochs of 100 updates
 
 
 @check.exercise(
-    title="E8.6 An optimizer for a ResNet",
+    title="An optimizer for a ResNet",
     messages={
         "not_one": "give a Keras optimizer, as in `keras.optimizers.SGD(...)`; this is {got}.",
         "literal": "AdamW, constant, at {rate}: the first branch of the quoted tree, read to the "
@@ -715,7 +715,7 @@ check.prediction(
         "b": "Crossings have opposite signs and cancel in the velocity; the small downhill parts "
         "agree and grow. That outweighs the overshoot here, though not everywhere.",
         "c": "It does run past the bottom and has to come back. In this valley the gain is larger; "
-        "E8.2 has one where it is not.",
+        "the exercise on friction has one where it is not.",
     },
     answer="b",
 )

@@ -1,4 +1,4 @@
-"""Lesson 11, overfitting: checks, hints, quiz and cards."""
+"""Overfitting: checks, hints, quiz and cards."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def _parts(degree: int, rows: int, noise: float = NOISE) -> tuple[float, float, 
     return float(np.mean(bias**2)), float(noise**2 * np.mean((fit**2).sum(axis=1))), noise**2
 
 
-# E11.1 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 _RNG = np.random.default_rng(11)
 TABLES = [  # the first one is square, so that a wrong axis gives numbers and not an error
@@ -42,7 +42,7 @@ TABLES = [  # the first one is square, so that a wrong axis gives numbers and no
 
 
 @check.exercise(
-    title="E11.1 Bias squared and variance of a table",
+    title="Bias squared and variance of a table",
     messages={
         "pair": "your function should return two numbers, bias squared and variance; it returned "
         "{got}.",
@@ -142,14 +142,14 @@ def _explain(got, right, slips, part, along_rows, table, truth) -> None:
     raise Wrong(part, table=table, truth=truth, **seen)
 
 
-# E11.2 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 BEST = {12: 5, 1000: 14}  # the test computes them
 ROOM = 1.4  # 30 % are allowed; `measure` draws at random and may be off by some of the rest
 
 
 @check.exercise(
-    title="E11.2 A degree for 12 points, and one for 1,000",
+    title="A degree for 12 points, and one for 1,000",
     messages={
         "keys": "`degree` should be a dict with a degree for 12 and one for 1000; it is {got}.",
         "range": "{got} is no degree for {rows} points: choose a whole number from 0 to {most}.",
@@ -187,7 +187,7 @@ def degree(answer):  # noqa: D103
             raise Wrong(key, degree=int(number), rows=rows, **values)
 
 
-# E11.3 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 PATIENTS = {"A": (1, 300), "B": (12, 15), "C": (9, 1000)}  # degree, rows
 
@@ -202,7 +202,7 @@ def _treated(degree: int, rows: int) -> dict[str, float]:
 
 
 @check.exercise(
-    title="E11.3 Three patients",
+    title="Three patients",
     messages={
         "keys": "`remedy` should be a dict with one remedy for each of A, B and C; it is {got}.",
         "higher_degree": "a higher degree for {name} brings its error from {before} to {after}; "
@@ -240,7 +240,7 @@ def remedy(answer):  # noqa: D103
             raise Wrong(chosen.replace(" ", "_"), name=name, **values)
 
 
-# E11.4 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 CURVES = [
     ([0.9, 0.7, 0.6, 0.62, 0.61, 0.63, 0.5], 3),
@@ -286,7 +286,7 @@ def _stop(losses, patience, *, previous=False, keep=False, tie=False, first=Fals
 
 
 @check.exercise(
-    title="E11.4 Where it stops, and what is best",
+    title="Where it stops, and what is best",
     messages={
         "pair": "your function should return two whole numbers, the epochs run and the best epoch; "
         "for {losses} it returned {got}.",
@@ -410,7 +410,7 @@ def _slips(wanted) -> dict[str, list]:
     }
 
 
-# E11.5 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 RUNS = [(0.1, 10), (0.1, 100), (0.02, 100), (0.5, 40)]
 
@@ -421,7 +421,7 @@ def _way(rate, steps, curvature):
 
 
 @check.exercise(
-    title="E11.5 The L2 strength that stopping amounts to",
+    title="The L2 strength that stopping amounts to",
     messages={
         "negative": "for a rate of {rate} and {steps} steps you give {got}. A penalty has a "
         "positive strength; a negative one would reward large weights.",

@@ -1,4 +1,4 @@
-"""Lesson 17, precision: checks, hints, quiz and cards."""
+"""Precision: checks, hints, quiz and cards."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from coursekit.exercises import Lesson, Wrong, expect
 check = Lesson("precision", "What do sixteen bits lose?")
 
 
-# E17.1 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 SMALL, LARGE = 1e-9, 3.0  # the gradients of `scale`
 
 
 @check.exercise(
-    title="E17.1 The fate of 0.00000001",
+    title="The fate of 0.00000001",
     messages={
         "kept": "you say that float16 makes {got} of 1e-8. Its smallest number above 0 is about "
         "6e-8 (its smallest *normal* one, 6e-5, is another matter), and 1e-8 lies nearer to 0.",
@@ -63,7 +63,7 @@ def fate(plain, scaled, scale):  # noqa: D103
             raise Wrong("too_large", got=scale, scaled=LARGE * scale)
 
 
-# E17.2 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def loss_scale_step(scale, good, finite, growth_steps):
@@ -77,7 +77,7 @@ def loss_scale_step(scale, good, finite, growth_steps):
 
 
 @check.exercise(
-    title="E17.2 The scale, by hand",
+    title="The scale, by hand",
     messages={
         "triple": "return three things: the scale, the number of good steps, and whether the "
         "weights move. We got {got}.",
@@ -170,13 +170,13 @@ def _long_run(answer):
             raise Wrong("walk", step=step, got=ours[0], wanted=theirs[0])
 
 
-# E17.3 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 PARTS = ("weights", "gradients", "moments", "activations")
 
 
 @check.exercise(
-    title="E17.3 Bytes for each parameter",
+    title="Bytes for each parameter",
     messages={
         "weight_only": "{what} is 4: that is the weight alone. There are its gradient and AdamW's "
         "two moments too.",
@@ -219,7 +219,7 @@ def bytes_kept(float32, mixed, halved):  # noqa: D103
         raise Wrong("part", got=halved)
 
 
-# E17.4 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 SIXTEEN_BITS = 0.01  # what an answer computed in 16 bits, of either kind, may be off
@@ -233,7 +233,7 @@ def clipped(gradients, threshold) -> list[np.ndarray]:
 
 
 @check.exercise(
-    title="E17.4 Clip by the norm of all",
+    title="Clip by the norm of all",
     messages={
         "list": "return a list with one array for each gradient, in the gradient's shape. For "
         "gradients of the shapes {shapes} we got {got}.",
@@ -324,11 +324,11 @@ def _norm(gradients) -> float:
     return float(np.sqrt(sum(np.sum(np.square(g)) for g in gradients)))
 
 
-# E17.5 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E17.5 A threshold from a trace",
+    title="A threshold from a trace",
     messages={
         "trace": "`norms` should be the trace of that run, many numbers in one row. We got the "
         "shape {got}.",

@@ -1,20 +1,20 @@
-"""Lesson 12, regularization: checks, hints, quiz and cards."""
+"""Regularization: checks, hints, quiz and cards."""
 
 import re
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect, learner_code
+from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson
 from coursekit.exercises._wrong import a
 
 check = Lesson("regularization", "What does each remedy really buy?")
 
 
-# E12.1 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E12.1 Zeros under Keras's L1",
+    title="Zeros under Keras's L1",
     messages={
         "range": "{got} cannot be: there are 20 weights. Give a whole number from 0 to 20.",
         "zeros": "{got} is not what comes out. The exact solution does have zeros; the question is "
@@ -36,7 +36,7 @@ def keras_zeros(answer):  # noqa: D103
         raise Wrong("zeros", got=int(got))
 
 
-# E12.2 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _soft(values, threshold):
@@ -62,7 +62,7 @@ STEP_SLIPS = {
 
 
 @check.exercise(
-    title="E12.2 A step that lands on zero",
+    title="A step that lands on zero",
     messages={
         "subgradient": "from w = {w} you get {got}, expected {wanted}. Yours adds `l1 * sign(w)` "
         "to the gradient, as Keras does, and steps over zero.",
@@ -128,7 +128,7 @@ def l1_step(answer):  # noqa: D103
         raise Wrong(next(slips, "differs"), **seen, rate=rate, l1=l1, pull=round(rate * l1, 6))
 
 
-# E12.3 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 PORT = {"lr": 0.1, "momentum": 0.9, "decay": 0.01}
 
@@ -146,7 +146,7 @@ def _torch_path(lr, momentum, decay, decoupled=0.0, nesterov=False, steps=30):
 
 
 @check.exercise(
-    title="E12.3 Port a recipe from PyTorch",
+    title="Port a recipe from PyTorch",
     messages={
         "optimizer": "`optimizer` should be a Keras optimizer, ready to use, but it is {got}.",
         "regularizer": "`regularizer` should be a Keras regularizer such as "
@@ -236,11 +236,11 @@ def _keras_path(optimizer, regularizer):
     return np.array(path)
 
 
-# E12.4 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E12.4 Write dropout",
+    title="Write dropout",
     messages={
         "keep_prob": "with rate {rate} your function sets {share} of all units to zero. In Keras "
         "`rate` is the probability to be dropped, not to be kept.",
@@ -332,11 +332,11 @@ def _judge_dropout(answer, h, rate):
         raise Wrong("frozen")
 
 
-# E12.5 --------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E12.5 Which ones keep the label true?",
+    title="Which ones keep the label true?",
     messages={
         "turned": "(d) turns a 6 into a 9 and keeps the label 6: the network is taught a lie.",
         "mirrored": "(c) makes a 2, a 3 or a 7 into a sign that nobody writes. Their label is at "
@@ -456,8 +456,8 @@ check.question(
 )
 check.question(
     "quiz_4",
-    "From lesson 02: a hand-written step computes `loss_fn(y, y_pred)` alone. The model has L2 "
-    "regularizers. What happens?",
+    f"From {lesson('training_loop')}: a hand-written step computes `loss_fn(y, y_pred)` alone. The "
+    "model has L2 regularizers. What happens?",
     options={
         "a": ("they are added by the layers", "Layers collect them in `model.losses`, no more."),
         "b": (
@@ -470,8 +470,8 @@ check.question(
 )
 check.question(
     "quiz_5",
-    "From lesson 11: a network has error 0.00 on its training rows and 0.14 on new ones. What is "
-    "the trouble that a remedy has to lower?",
+    f"From {lesson('overfitting')}: a network has error 0.00 on its training rows and 0.14 on new "
+    "ones. What is the trouble that a remedy has to lower?",
     options={
         "a": ("bias", "With a large bias the training rows would be wrong too."),
         "b": (

@@ -1,4 +1,4 @@
-"""Lesson 09, schedules: checks, hints, quiz and cards."""
+"""Schedules: checks, hints, quiz and cards."""
 
 import numpy as np
 
@@ -24,11 +24,11 @@ def _near(got, wanted, tolerance=2e-3) -> bool:
     return bool(np.isclose(got, wanted, rtol=tolerance, atol=1e-9))
 
 
-# E9.1 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E9.1 A tenth every 30 epochs",
+    title="A tenth every 30 epochs",
     messages={
         "start": "at step 0 the rate is {got}; the recipe starts with 0.1.",
         "epochs": "at step 60 the rate is {got} already. With 10 steps an epoch that is epoch 6: "
@@ -79,11 +79,11 @@ def drops(answer):  # noqa: D103
             raise Wrong("other", step=step, epoch=step // 10, got=rate(step), wanted=wanted)
 
 
-# E9.2 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E9.2 From epochs to steps",
+    title="From epochs to steps",
     messages={
         "epochs": "{what} = 100 is the number of epochs. Keras counts steps: this schedule would "
         "be over after two epochs.",
@@ -125,11 +125,11 @@ def decay_steps(plain, accumulating):  # noqa: D103
         raise Wrong(key, what=f"`{what}`", got=got)
 
 
-# E9.3 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E9.3 Your budget is cut",
+    title="Your budget is cut",
     messages={
         "unchanged": "at step 599, now the last one, the rate is still {got}: that is the cosine "
         "of the planned 1,000 steps. You would stop a run that is still hot.",
@@ -187,11 +187,11 @@ def shortened(answer):  # noqa: D103
         raise Wrong("cliff", before=rates[where - 1], after=rates[where], step=500 + 3 * where)
 
 
-# E9.4 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E9.4 A thousand steps of warmup",
+    title="A thousand steps of warmup",
     messages={
         "at_peak": "you say {got} for step 500: that is the peak, which comes at step 1,000.",
         "at_zero": "you say 0 for step 500. A rate of 0 belongs to step 0; by step 500 half of the "
@@ -261,13 +261,13 @@ def _what_happens(schedule) -> str:
         return f"stops with {type(error).__name__}"
 
 
-# E9.5 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 PEAK, ROWS, BATCH, EPOCHS = 0.08, 38, 4, 6  # ten steps an epoch, the last batch is smaller
 
 
 @check.exercise(
-    title="E9.5 One cycle, both halves",
+    title="One cycle, both halves",
     messages={
         "pair": "return a pair: an optimizer and a list of callbacks (it may be empty). We got "
         "{got}.",

@@ -1,4 +1,4 @@
-"""Lesson 00, the first ten minutes: checks, hints, quiz and cards."""
+"""The first ten minutes: checks, hints, quiz and cards."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ check = Lesson("start_here", "Can you beat gradient descent?")
 TARGET = 0.2  # the loss that a careful look at the picture reaches in five guesses
 
 
-# E0.1 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E0.1 Five guesses",
+    title="Five guesses",
     messages={
         "empty": "there is no guess in the list yet. One looks like this: `(2, 3),` with the "
         "slope first.",
@@ -144,13 +144,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'es' * (number != 1)}"
 
 
-# E0.2 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 PATIENCE = 1000  # steps to try before saying "more than"
 
 
 @check.exercise(
-    title="E0.2 Five steps",
+    title="Five steps",
     messages={
         "too_small": "with a rate of {rate}, five steps bring the loss from {start} to {after}. "
         "Every one goes downhill, and is too short: it takes {steps} steps to get below 0.2.",
@@ -213,13 +213,13 @@ def _descend(rate, x, y, steps) -> list[float]:
     return losses
 
 
-# E0.3 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 SHIRTS, ITEMS = 180, 200
 
 
 @check.exercise(
-    title="E0.3 The lazy seller",
+    title="The lazy seller",
     messages={
         "tenth": "{got} is what guessing scores where ten classes are balanced. In this shop "
         "they are not: how many of the 200 items are called right?",

@@ -1,4 +1,4 @@
-"""Lesson 02, the training loop: checks, hints, quiz and cards."""
+"""The training loop: checks, hints, quiz and cards."""
 
 import re
 
@@ -9,7 +9,7 @@ from coursekit.exercises import Lesson, Wrong, expect, learner_code
 check = Lesson("training_loop", "What does fit do for you?")
 
 
-# E2.1 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 STEPS = {
     "a": "update",
@@ -21,7 +21,7 @@ STEPS = {
 
 
 @check.exercise(
-    title="E2.1 Put the loop in order",
+    title="Put the loop in order",
     messages={
         "letters": "use each of the letters a, b, c, d, e once: {got} has {problem}.",
         "no_order": "{got} is a set, and a set has no order. Write a text or a list.",
@@ -83,13 +83,13 @@ def _letters(answer) -> list[str]:
     return letters
 
 
-# E2.2 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 SETTINGS = {"learning_rate": 0.07, "momentum": 0.9}
 
 
 @check.exercise(
-    title="E2.2 Finish and mend the training step",
+    title="Finish and mend the training step",
     messages={
         "outside_tape": "every gradient is None. The tape follows what TensorFlow computes inside "
         "its `with` block; the predictions or the loss were computed outside it, or went through "
@@ -260,11 +260,11 @@ def _same(ours, theirs) -> bool:
     return all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
 
 
-# E2.3 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E2.3 One loss for the epoch",
+    title="One loss for the epoch",
     messages={
         "mean_of_means": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: the mean "
         "of the two batch losses. One row then weighs as much as 32. Which row should count more?",
@@ -304,11 +304,11 @@ def epoch_loss(answer):  # noqa: D103
         raise Wrong("three", losses=losses, sizes=sizes, got=got, wanted=wanted)
 
 
-# E2.4 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E2.4 Three steps without zeroing",
+    title="Three steps without zeroing",
     messages={
         "reset": "{got} is the gradient of one step. Nobody set the stored gradient to zero, so "
         "the earlier ones are still in it.",
@@ -337,11 +337,11 @@ def accumulated(answer):  # noqa: D103
         raise Wrong("other", got=got)
 
 
-# E2.5 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @check.exercise(
-    title="E2.5 Cut an epoch into batches",
+    title="Cut an epoch into batches",
     messages={
         "nothing": "your function gives None. It should yield batches, one after the other "
         "(`print` shows a value and hands nothing back).",
@@ -443,7 +443,7 @@ def _pairs(found: list, total: int) -> list:
     return [(expect.array(b[0], what="x_batch"), expect.array(b[1], what="y_batch")) for b in found]
 
 
-# E2.6 ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 # One run of `train_until`: Flatten, Dense(64, relu), Dense(10) from seed 0 on the first 2,000 rows
 # of Fashion-MNIST in batches of 32, SGD(0.15), 30 epochs; the loss on the validation rows.
@@ -458,7 +458,7 @@ recorded = {
 
 
 @check.exercise(
-    title="E2.6 How much patience?",
+    title="How much patience?",
     messages={
         "false_alarm": "with patience {patience} the run stops after epoch {stop}, with a best "
         "validation loss of {best}. It goes on to reach {later} in epoch {later_epoch}: you "

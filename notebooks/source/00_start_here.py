@@ -17,7 +17,7 @@
 # ---
 
 # %% [markdown]
-# # 0. Can you beat gradient descent?
+# # Can you beat gradient descent?
 #
 # You guess a line, watch gradient descent look for the same one, and train a network in seconds.
 # On the way you meet everything that the other lessons use. You need a little Python.
@@ -119,7 +119,7 @@ def draw_descent(path, losses, guesses):
 draw(guesses)
 
 # %% [markdown]
-# ### E0.1 Five guesses (difficulty 1, 3 minutes)
+# ### Five guesses (difficulty 1, 3 minutes)
 #
 # Find a line with a loss below 0.2. Put your first guess, `(slope, intercept)`, in place of the dots
 # and run the cell: a **check** answers. Then add a line for the next guess, and run it again.
@@ -192,7 +192,7 @@ check.reveal("predict_steps")
 #
 # </details>
 #
-# ### E0.2 Five steps (difficulty 1, 2 minutes)
+# ### Five steps (difficulty 1, 2 minutes)
 #
 # Now help your opponent. Choose a rate so that its loss falls below 0.2 within five steps from the
 # same start. A new cell with `draw_descent(*descend(0.2, steps=5), guesses)` draws its way for 0.2.
@@ -273,7 +273,7 @@ print(f"accuracy in a shop with 180 shirts and 20 trousers: {shop_accuracy:.2f}"
 # chance. This model comes back in every lesson. The last line is about a shop that sells little but
 # shirts.
 #
-# ### E0.3 The lazy seller (difficulty 1, 2 minutes)
+# ### The lazy seller (difficulty 1, 2 minutes)
 #
 # A seller in that shop calls everything a shirt, without looking. Which accuracy is that, from 0 to
 # 1? And does the model beat it: `True` or `False`?
@@ -296,7 +296,7 @@ check("baseline", always_shirt, model_wins, shop_accuracy)
 # Each lesson ends as this one does: a **quiz**, **cards** to come back to, and a summary of your
 # progress. That is kept on this computer and sent nowhere.
 #
-# Next: what a model is doing when it trains.
+# [[next]]
 
 # %%
 check.quiz()

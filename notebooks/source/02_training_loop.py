@@ -16,7 +16,7 @@
 # ---
 
 # %% [markdown]
-# # 2. What does fit do for you?
+# # What does fit do for you?
 #
 # Skip ahead if you can answer these: where may a loop zero its gradients? What does `fit` report as
 # the loss of an epoch whose last batch is smaller? What does a bare `model(x)` leave out?
@@ -124,7 +124,7 @@ plots.show(
 )
 
 # %% [markdown]
-# ### E2.1 Put the loop in order (difficulty 1, 4 minutes)
+# ### Put the loop in order (difficulty 1, 4 minutes)
 #
 # PyTorch *adds* each new gradient to a stored one, so its loop has one step more. Put one round in
 # order, as a text of five letters:
@@ -181,7 +181,7 @@ print("the first layer's weights lie on", model.weights[0].value.device.split("/
 # device is the CPU here and the first GPU where there is one. Under a distribution strategy it is
 # several; the code stays the same.
 #
-# ### E2.2 Finish and mend the training step (difficulty 2, 10 minutes)
+# ### Finish and mend the training step (difficulty 2, 10 minutes)
 #
 # This step was left unfinished. It also has four faults, and only one of them raises an error. Mend
 # it: one forward pass, one gradient, one update; return the loss that the update was made from. We
@@ -281,7 +281,7 @@ print(f"first epoch: fit reports {fit_losses[0]:.3f}")
 print(f"mean of the batch losses {np.mean(epochs[0]):.3f}, over all rows {hand_losses[0]:.3f}")
 
 # %% [markdown]
-# ### E2.3 One loss for the epoch (difficulty 1, 5 minutes)
+# ### One loss for the epoch (difficulty 1, 5 minutes)
 #
 # Two batches: loss 1.0 from 32 rows, loss 5.0 from one row. What is the loss of the epoch? Write it
 # for any batches: `losses` and `sizes` are lists of equal length. The tutorial's
@@ -364,7 +364,7 @@ print(f"highest loss of the last ten epochs: {settled:.2f} zeroed, {swinging:.2f
 # friction. Keras has no such line: each tape gives fresh gradients. To add up on purpose, give the
 # optimizer `gradient_accumulation_steps=4`: one update from the mean of four batches.
 #
-# ### E2.4 Three steps without zeroing (difficulty 1, 2 minutes)
+# ### Three steps without zeroing (difficulty 1, 2 minutes)
 #
 # The gradient of each step is 2. Nothing is ever zeroed. Which gradient does the third update use?
 
@@ -379,7 +379,7 @@ check("accumulated", accumulated)
 # An epoch of $N$ rows in batches of $B$ makes $\lceil N/B \rceil$ updates, where $\lceil \cdot \rceil$
 # rounds up: the last batch may be smaller. `fit` shuffles before each epoch, unless told not to.
 #
-# ### E2.5 Cut an epoch into batches (difficulty 2, 7 minutes)
+# ### Cut an epoch into batches (difficulty 2, 7 minutes)
 #
 # Write one epoch's batches: every pair `(x[i], y[i])` exactly once, in a random order drawn from
 # `rng`. We try 104 rows in batches of 32, over two epochs.
@@ -443,7 +443,7 @@ print(f"best validation loss: {recorded['val_loss'][best]:.2f}, in epoch {best +
 # Training loss (solid) falls to the end. Validation loss (dashed) has its best in epoch 11; no later
 # epoch does better on rows that the model has not seen.
 #
-# ### E2.6 How much patience? (difficulty 2, 5 minutes)
+# ### How much patience? (difficulty 2, 5 minutes)
 #
 # Choose `patience` for this run: it should get past the bumps to the best epoch, and stop before the
 # end. Read the dashed curve: how many epochs in a row bring no new lowest point?
@@ -559,7 +559,7 @@ check.decide(
 #
 # And the four lines that are easy to forget:
 #
-# 2. `training=True` at each call: a bare call is inference (lesson 12 shows layers that do not keep to it).
+# 2. `training=True` at each call: a bare call is inference ([[regularization]] shows layers that do not keep to it).
 # 3. Zeroing stored gradients after `step()` and before the next `backward()`; a tape stores none.
 # 4. Weighting each batch loss by its rows.
 # 5. Adding `model.losses`, the penalties, to the loss.
@@ -575,7 +575,7 @@ check.decide(
 #
 # </details>
 #
-# Next: how good the model can get on its data.
+# [[next]]
 
 # %%
 check.quiz()

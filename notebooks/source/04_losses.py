@@ -17,14 +17,14 @@
 # ---
 
 # %% [markdown]
-# # 4. How wrong is wrong?
+# # How wrong is wrong?
 #
 # Skip ahead if you can answer these: which outliers bend even a line of least absolute errors? What
 # does Keras do with raw scores if nobody says `from_logits=True`? Is a net right in 90 % of the
 # cases in which it says 90 %?
 #
 # You will choose a loss for a task, pair it with the right output, and see three silent failures. You
-# need lesson 02. (`fit_many` trains several nets at once, each as `fit` would.)
+# need [[training_loop]]. (`fit_many` trains several nets at once, each as `fit` would.)
 #
 # > **You need only this.** An *L2 penalty* adds the squared weights to the loss: small weights are
 # > cheaper. A later lesson says why.
@@ -100,7 +100,7 @@ assert abs((at - below) - (above - at)) < 1e-7  # value and slope join smoothly 
 # The right panel is the **gradient** of one error: how hard a row pulls. MAE's jumps at 0, so steps
 # of a fixed length never settle there. Huber's has no jump.
 #
-# ### E4.1 The gradient of the mean squared error (difficulty 1, 6 minutes)
+# ### The gradient of the mean squared error (difficulty 1, 6 minutes)
 #
 # Write the gradient of the *mean* squared error of $n$ predictions with respect to each prediction.
 # Then choose `rate`: one step `y_hat - rate * gradient` should bring the errors [1, -2, 0, 3] to 0.
@@ -263,7 +263,7 @@ for cut in (0.5, 0):
 # **The pitfall.** `metrics=["accuracy"]` cuts at 0.5, even where the outputs are logits: four right
 # answers score 0.50. `keras.metrics.BinaryAccuracy(threshold=0.0)` cuts at 0.
 #
-# ### E4.2 Two forecasters (difficulty 2, 6 minutes)
+# ### Two forecasters (difficulty 2, 6 minutes)
 #
 # A is right on 95 % of days and always says .999. B is right on 90 % and always says .9. Whose log
 # loss is lower, "A" or "B"? And which probability should A say?
@@ -302,7 +302,7 @@ print("in Keras:  ", np.array(keras.ops.softmax(np.array([[1000.0, 0.0]])))[0])
 # $e^{1000}$ overflows, and infinity over infinity is nan. Adding a constant to all logits changes no
 # probability, as the assert shows. So Keras subtracts the right one before `exp`.
 #
-# ### E4.3 Logits of a thousand (difficulty 2, 7 minutes)
+# ### Logits of a thousand (difficulty 2, 7 minutes)
 #
 # Cross-entropy from logits is $-z_y + \ln \sum_j e^{z_j}$. Write its second part, for logits of any
 # size. Which number do you subtract, and where do you add it back? [1000, 1000] should give
@@ -421,7 +421,7 @@ plots.show(
 )
 
 # %% [markdown]
-# ### E4.4 Who pulls at the boundary? (difficulty 2, 4 minutes)
+# ### Who pulls at the boundary? (difficulty 2, 4 minutes)
 #
 # What is the hinge loss of point B? And which of the four pull at the boundary? Give their letters
 # as a text, such as "AC".
@@ -485,7 +485,7 @@ check.reveal("predict_cce")
 #
 # </details>
 #
-# ### E4.5 A head and its loss (difficulty 3, 10 minutes)
+# ### A head and its loss (difficulty 3, 10 minutes)
 #
 # Give each task its `(units, activation, loss)`, with names or objects of Keras. The loss of a class
 # must be a cross-entropy: lowest at the true probability, with a strong pull on confident errors.
@@ -518,7 +518,7 @@ check("heads", heads)
 # "Medium against low" is open to debate: far out, BCE and hinge grow alike. A score of -200 cost 200
 # and 201. Only MSE's pull has no limit.
 #
-# ### E4.6 Choose delta (difficulty 2, 5 minutes)
+# ### Choose delta (difficulty 2, 5 minutes)
 #
 # Back to Northridge, in thousands of dollars. Choose `delta` such that at least half of the houses lie
 # within it of the line, and the slope stays below 3.7, mansions included.
@@ -616,7 +616,7 @@ check.decide(
 #
 # </details>
 #
-# Next: losses for what the standard ones miss.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,13 +16,13 @@
 # ---
 
 # %% [markdown]
-# # 5. What if the standard losses miss the point?
+# # What if the standard losses miss the point?
 #
 # Skip ahead if you can answer these: does focal loss make hard rows cost more? What do class weights
 # do to the probabilities? Why should a loss of your own return one value per row?
 #
 # You will choose, write and test losses for rare classes, distances, masks and a price of your own.
-# You need lesson 04.
+# You need [[losses]].
 #
 # > **You need only this.** *Ranking* quality does not depend on a threshold. *Average precision*
 # > (AP) measures it: 1 is perfect, and the share of positives is what a random order scores.
@@ -77,7 +77,7 @@ print(f'"never cancelled" is right in {1 - y_valid.mean():.1%} of the validation
 # | **recall** R | TP / (TP + FN) | how many positives are found? |
 # | **F1** | 2PR / (P + R) = 2TP / (2TP + FP + FN) | are both high? |
 #
-# ### E5.1 Always no (difficulty 1, 5 minutes)
+# ### Always no (difficulty 1, 5 minutes)
 #
 # Of 1,000 rows 10 are positive, and a model says no to all. Give its accuracy, recall and F1. Then
 # choose the one to `watch`, "accuracy", "recall" or "f1": it should be low for this model and also
@@ -111,7 +111,7 @@ print(f"sum / rows: {costs.sum() / 2:.3f}   sum / weights: {costs.sum() / row_we
 # rare rows more often, or the common ones less. Resample only training rows, after the split, or
 # copies of one row land on both sides.
 #
-# ### E5.2 Class weights for 990 to 10 (difficulty 2, 6 minutes)
+# ### Class weights for 990 to 10 (difficulty 2, 6 minutes)
 #
 # Choose `weights` such that the 990 rows of class 0 and the 10 of class 1 count alike in all. An
 # untrained net gives every row 0.5, a cost of ln 2 each. Which `first_loss` will Keras report with
@@ -167,7 +167,7 @@ check.reveal("predict_focal")
 #
 # </details>
 #
-# ### E5.3 How much focus? (difficulty 2, 6 minutes)
+# ### How much focus? (difficulty 2, 6 minutes)
 #
 # 975 negatives have $p = 0.9$, 25 positives have $p = 0.1$. Find the smallest integer `gamma` at
 # which the positives own most of the focal loss ($\alpha = 1$), and the `share` they own there.
@@ -319,7 +319,7 @@ assert abs(np.mean(smoothing[0.1][0]) - np.mean(smoothing[0.0][0])) < 0.03
 # and a margin $m$, the **contrastive loss** is $y\,d^2 + (1 - y)\max(0, m - d)^2$.
 
 # %% [markdown] topics="contrastive-loss"
-# ### E5.4 The contrastive loss (difficulty 2, 8 minutes)
+# ### The contrastive loss (difficulty 2, 8 minutes)
 #
 # Write it for arrays of pairs, one value per pair. Then say which of these pairs rest: with $m = 1$,
 # which have a gradient of 0? Give letters, such as "AB".
@@ -349,7 +349,7 @@ check("contrastive", contrastive, resting)
 # negative, by a margin: $\max(0,\, d^2(a, p) - d^2(a, n) + m)$. FaceNet took $m = 0.2$ and embeddings
 # of length 1, and negatives that are farther than the positive by less than $m$ (*semi-hard*).
 #
-# ### E5.5 One triplet, and a stuck loss (difficulty 2, 5 minutes)
+# ### One triplet, and a stuck loss (difficulty 2, 5 minutes)
 #
 # $d^2(a, p) = 0.5$, $m = 0.2$, and three negatives at $d^2(a, n)$ = 0.3 (A), 0.6 (B), 0.9 (C). What does
 # B cost? Which letter is `useless` for training? And at which loss does a net get `stuck` that puts
@@ -525,9 +525,9 @@ except ValueError as error:
 
 # %% [markdown]
 # `losses.per_example` refuses a loss that averages over the batch by itself. It would train well on
-# one device; lesson 18 shows what happens on two.
+# one device; [[distribution]] shows what happens on two.
 #
-# ### E5.6 Late costs three times as much (difficulty 3, 10 minutes)
+# ### Late costs three times as much (difficulty 3, 10 minutes)
 #
 # You announce how many minutes a delivery will take. A forecast that is too *low* by a minute costs 3,
 # one that is too high costs 1. Write `late` with `keras.ops`: the mean over the last axis, one value per
@@ -582,7 +582,7 @@ for kind in (Power, PowerKept):
 # %% [markdown] topics="loss-selection-guide"
 # Without `get_config` the loaded loss has the default again, and no warning tells.
 #
-# ### E5.7 Which loss? (difficulty 2, 8 minutes)
+# ### Which loss? (difficulty 2, 8 minutes)
 #
 # Give each task a loss, by name or as an object. Several answers can be right.
 #
@@ -647,7 +647,7 @@ check.decide(
 #
 # </details>
 #
-# Next: how big a step, on how much data.
+# [[next]]
 
 # %%
 check.quiz()

@@ -41,6 +41,19 @@ def test_each_lesson_has_its_source_its_module_and_its_test_file():
         assert check_of(slug).title == SOURCES[slug].title
 
 
+@pytest.mark.parametrize("slug", SLUGS)
+def test_numbers_come_from_the_name_of_the_source(slug):
+    """The k-th exercise has the title of the k-th heading; no module says a number itself."""
+    check, source = check_of(slug), SOURCES[slug]
+    titles = [e.title for e in check.exercises.values()]
+    wanted = [f"E{int(source.number)}.{k} {t}" for k, t in enumerate(source.exercise_titles, 1)]
+    assert titles == wanted
+    assert list(source.solutions()) == list(check.exercises)
+    for path in (f"coursekit/lessons/{slug}.py", f"tests/lessons/test_{slug}.py"):
+        path = ROOT / path
+        assert not re.findall(r"E\d+\.\d+|\b[Ll]essons? \d+", path.read_text()), path
+
+
 @pytest.mark.parametrize("slug, name", EXERCISES)
 def test_rows_of_an_exercise(slug, name):
     exercise = check_of(slug).exercises[name]

@@ -1,4 +1,4 @@
-"""Lesson 13: right answers of several kinds, and what each wrong one is told."""
+"""Right answers of several kinds, and what each wrong one is told."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from coursekit.validation import WalkForward
 FOLDS = [21, 21, 21, 20, 20]
 
 
-# E13.2
+# score_folds
 
 
 def scored(build, x, y, folds, scaler=StandardScaler):
@@ -127,14 +127,14 @@ def scaled_in_place(build, x, y, folds):
     return scored(build, x, y, folds)
 
 
-# E13.3
+# splitter
 
 
 def ways(penguins="stratified", emoji="by code", births="walk-forward", flights="by day"):
     return {"penguins": penguins, "emoji": emoji, "births": births, "flights": flights}
 
 
-# E13.4
+# walk_forward
 
 
 def walk(rows, folds, horizon, embargo):
@@ -231,7 +231,7 @@ def walk_validation_alone(*case):
     return [validation for _, validation in walk(*case)]
 
 
-# E13.6
+# final_number
 
 
 def final(scores, models, vault):
@@ -255,7 +255,7 @@ def cautious(scores, models, vault):
     return min(max(scores), final(scores, models, vault)) - 0.01
 
 
-# E13.5
+# past_features
 
 
 def past(series):

@@ -1,4 +1,4 @@
-"""Lesson 05: right answers of several kinds, and what each wrong one is told."""
+"""Right answers of several kinds, and what each wrong one is told."""
 
 import functools
 
@@ -16,7 +16,7 @@ L = keras.losses
 TRUTH, NEVER = np.r_[np.zeros(990), np.ones(10)], np.zeros(1000)
 
 
-# E5.4
+# contrastive
 
 
 def contrastive(d, y, m):
@@ -53,7 +53,7 @@ def push(d, m):
     return np.maximum(0, m - d) ** 2
 
 
-# E5.6
+# late
 
 
 def late(y, p):

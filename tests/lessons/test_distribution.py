@@ -1,4 +1,4 @@
-"""Lesson 18: right answers of several kinds, and what each wrong one is told.
+"""Right answers of several kinds, and what each wrong one is told.
 
 `mended` needs two devices, which only a process of its own can have: tests/replicas runs its rows.
 """

@@ -1,4 +1,4 @@
-"""Lesson 14: right answers of several kinds, and what each wrong one is told."""
+"""Right answers of several kinds, and what each wrong one is told."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from coursekit.lessons import hyperparameter_search as lesson
 KINDS = lesson.KINDS
 
 
-# E14.3
+# sample_rates
 
 
 def rates(rng, count):
@@ -45,7 +45,7 @@ def rates_grid(rng, count):
     return 10.0 ** rng.integers(-4, 0, count)
 
 
-# E14.5
+# in_turn
 
 
 def turns(loss, rate, batch):
@@ -132,7 +132,7 @@ def in_place(loss, rate, batch):
     return best
 
 
-# E14.6
+# sixty
 
 
 def plan(count=60, low=-4, high=-1, seed=0, units=(16, 64)):

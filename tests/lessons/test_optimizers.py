@@ -1,4 +1,4 @@
-"""Lesson 08: right answers of several kinds, and what each wrong one is told."""
+"""Right answers of several kinds, and what each wrong one is told."""
 
 import keras
 import numpy as np

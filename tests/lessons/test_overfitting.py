@@ -1,4 +1,4 @@
-"""Lesson 11: right answers of several kinds, and what each wrong one is told."""
+"""Right answers of several kinds, and what each wrong one is told."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""Lesson 17: right answers of several kinds, and what each wrong one is told."""
+"""Right answers of several kinds, and what each wrong one is told."""
 
 from decimal import Decimal
 from fractions import Fraction

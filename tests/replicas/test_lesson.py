@@ -1,4 +1,4 @@
-"""The exercise of lesson 18 that needs two devices: its rows, from tests/lessons."""
+"""The exercise of lessons.distribution that needs two devices: its rows, from tests/lessons."""
 
 import pytest
 import tensorflow as tf

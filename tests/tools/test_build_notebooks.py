@@ -39,7 +39,7 @@ LESSON = (
     HEADER
     + """\
 # %% [markdown]
-# # 1. What is two and two?
+# # What is two and two?
 #
 # > **You need only this.** *Counting* says one, two, three.
 
@@ -370,7 +370,10 @@ def make_source(folder, cell=None, name="01_sums.py", changes=()):
         (("backends:\n#     - tensorflow", "backends: tensorflow"), "#     - tensorflow"),
         (("- tensorflow", "{"), " cannot be read"),
         ((HEADER, ""), "Received: None"),
-        (("# # 1. What", "# 1. What"), "the first cell"),
+        (("# # What", "# What"), "the first cell"),
+        (("# # What", "# # 1. What"), "cell 1: '# 1. What is two and two.' has a number"),
+        (("## Two and", "## E1.1 Two and"), "cell 3: '## E1.1 Two.*has a number"),
+        (("Write the sum.", "As in lesson 07."), "cell 3: 'lesson 07' has a number"),
         ((LESSON, ""), "the first cell"),
         (('tags=["setup"]', ""), "exactly one cell"),
         (('# %% exercise="double"', '# %% exercise="double" tags=["setup"]'), "exactly one cell"),
@@ -437,7 +440,57 @@ def test_a_readme_without_the_lines_for_its_table_is_refused(course, capsys):
     assert "<!-- lessons: generated -->" in capsys.readouterr().err
 
 
+def test_a_reference_to_no_lesson_is_refused(course, capsys):
+    edit(lesson(course), ("Write the sum.", "As in [[differences]]."))
+    assert main([], course) == 2
+    assert capsys.readouterr().err == "01_sums.py: [[differences]]: no lesson has this slug.\n"
+
+
 # What is built.
+
+
+MORE = """\
+# [[sums]] and [[copies]], not
+#
+# ```
+# [[sums]]
+# ```
+#
+# ### Twice (difficulty 1, 2 minutes)
+#
+# ### Again (difficulty 2, 3 minutes)
+#
+# [[next]]"""
+
+
+def test_numbers_come_from_the_names_of_the_files(course, runs):
+    """A lesson's and an exercise's number, references and the way on; code stays as it is."""
+    source = lesson(course)
+    edit(
+        source,
+        ("# Write the sum.", MORE),
+        ("double = 2 + 2", "double = [[2]][0][0] + 2"),
+    )
+    copy = re.sub(r' topics="[\w ]+"', "", source.read_text()).replace("# What", '# "What"')
+    source.with_name("12_copies.py").write_text(copy)
+    assert main([], course) == 0
+    first, second = text_of(course, NAME), text_of(course, "notebooks/12_copies.ipynb")
+    assert first.startswith("# 1. What is two and two?\n")
+    assert second.startswith('# 12. "What" is two and two?\n')
+    for number, text in (("1", first), ("12", second)):
+        assert f"### E{number}.1 Twice (difficulty 1, 2 minutes)" in text
+        assert f"### E{number}.2 Again (difficulty 2, 3 minutes)" in text
+        assert '[lesson 01](01_sums.ipynb "What is two and two?") and [lesson 12](' in text
+        assert "12_copies.ipynb \"'What' is two and two?\")" in text
+        assert "```\n[[sums]]\n```" in text
+    assert 'Next: ["What" is two and two?](12_copies.ipynb)' in first
+    assert "This is the last lesson so far." in second
+    assert "[[2]][0][0]" in text_of(course, SOLVED)
+    numbers = json.loads((course / "coursekit/lessons/_numbers.json").read_text())
+    assert numbers["lessons"] == {"sums": "01", "copies": "12"}
+    source.rename(source.with_name("03_sums.py"))
+    assert main([], course) == 1  # the old notebooks are left to delete
+    assert "[lesson 03](03_sums.ipynb " in text_of(course, "notebooks/12_copies.ipynb")
 
 
 def test_the_learners_notebook(built):
@@ -536,7 +589,7 @@ def test_equal_cells_get_ids_of_their_own(course):
 
 def test_a_copied_source_is_a_lesson(course, runs):
     path = lesson(course).with_name("02_copies.py")
-    path.write_text(re.sub(r' topics="[\w ]+"', "", LESSON).replace("1. What", "2. Again: what"))
+    path.write_text(re.sub(r' topics="[\w ]+"', "", LESSON).replace("# What", "# Again: what"))
     before = contents(course)
     assert main([], course) == 0
     assert runs == ["02_copies"]
@@ -544,6 +597,7 @@ def test_a_copied_source_is_a_lesson(course, runs):
         "notebooks/02_copies.ipynb",
         "notebooks/solutions/02_copies.ipynb",
         "coursekit/lessons/_solutions/copies.json",
+        "coursekit/lessons/_numbers.json",
         "README.md",
     }
     assert "| 02 | Again: what is two and two? | 5 |" in (course / "README.md").read_text()
@@ -692,7 +746,7 @@ DAMAGES = {
         [STALE(SOLUTIONS), STALE(SOLVED)],
     ),
     "title": (
-        lambda c: edit(lesson(c), ("1. What is", "1. How much is")),
+        lambda c: edit(lesson(c), ("# What is", "# How much is")),
         [STALE("README.md"), STALE(NAME), STALE("notebooks/INDEX.md"), STALE(SOLVED)],
     ),
     "learner": (
@@ -945,7 +999,7 @@ def test_two_branches_that_edit_one_lesson(course, runs, monkeypatch):
     git("init", "--initial-branch=main")
     commit(("Write the sum.", "Write their sum."))
     git("switch", "--create", "other")
-    commit(("2 + 2", "1 + 3"), ("1. What is", "1. How much is"))
+    commit(("2 + 2", "1 + 3"), ("# What is", "# How much is"))
     git("switch", "main")
     commit(('print({"a", "b", "c", "d"})', "print(4)"), ("minutes: 5", "minutes: 6"))
     ours = contents(course)

@@ -16,13 +16,13 @@
 # ---
 
 # %% [markdown]
-# # 8. Which optimizer, and why does Adam not care?
+# # Which optimizer, and why does Adam not care?
 #
 # Skip ahead if you can answer these: how long is Adam's first step? What is left of an L2 penalty
 # inside Adam? Which optimizer would you give a ResNet, and why not AdamW at 3e-4?
 #
 # You will write momentum and Adam, mend three others, hold all against Keras, and choose by
-# measuring. You need lessons 02 and 06.
+# measuring. You need [[training_loop]] and [[gradient_descent]].
 #
 # > **You need only this.** A *CNN* slides small filters over an image; a ResNet is a deep one, with
 # > batch normalization. The *cosine* schedule `CosineDecay(rate, n)` lowers the rate from `rate` to
@@ -96,12 +96,12 @@ check.reveal("predict_momentum")
 #
 # </details>
 #
-# ### E8.1 Write momentum (difficulty 2, 8 minutes)
+# ### Write momentum (difficulty 2, 8 minutes)
 #
 # `momentum_step` returns the new `w` and the new `v`, arrays of shape (2,). We run it for 50 steps
 # beside Keras's SGD: they must stay equal.
 #
-# ### E8.2 How much friction? (difficulty 2, 5 minutes, second cell)
+# ### How much friction? (difficulty 2, 5 minutes, second cell)
 #
 # In a valley of ratio 20 the price exceeds the gain: the cell prints it. Choose a better `mu`, and
 # say how many steps it takes. About half of plain descent's will do.
@@ -202,7 +202,7 @@ check.reveal("predict_first")
 #
 # </details>
 #
-# ### E8.3 Write Adam (difficulty 3, 12 minutes)
+# ### Write Adam (difficulty 3, 12 minutes)
 #
 # Return the new `w`, `m` and `v`; `t` is 1 at the first step. We run it for 50 steps beside
 # Keras's. What do you hand back: the plain averages or the corrected ones?
@@ -298,7 +298,7 @@ check.reveal("predict_turned")
 #
 # </details>
 #
-# ### E8.4 The loss times 1,000 (difficulty 1, 3 minutes)
+# ### The loss times 1,000 (difficulty 1, 3 minutes)
 #
 # You measure in grams instead of kilograms: loss and gradients grow by 1,000. Which of "sgd",
 # "momentum", "rmsprop" and "adam" need a new rate? Answer with a list.
@@ -349,7 +349,7 @@ check.reveal("predict_decay")
 #
 # </details>
 #
-# ### E8.5 Three updates to mend (difficulty 2, 10 minutes)
+# ### Three updates to mend (difficulty 2, 10 minutes)
 #
 # Each update has one fault. Mend them; we hold each against Keras for 50 steps. `adam(grad)` gives
 # Adam's direction $\hat m / (\sqrt{\hat v} + \epsilon)$ and keeps its averages. `adamw_step`
@@ -429,7 +429,7 @@ for name, others in published.items():
 # The first line is wrong: nearly every CNN has batch normalization, and would stop there. Read
 # **layer normalization**, which transformers use.
 #
-# ### E8.6 An optimizer for a ResNet (difficulty 2, 5 minutes)
+# ### An optimizer for a ResNet (difficulty 2, 5 minutes)
 #
 # Make the Keras optimizer that you would try first on a ResNet: 90 epochs of 100 updates.
 
@@ -595,7 +595,7 @@ check.decide(
 #
 # </details>
 #
-# Next: when the rate should change.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,7 +16,7 @@
 # ---
 
 # %% [markdown]
-# # 9. When should the learning rate change?
+# # When should the learning rate change?
 #
 # Skip ahead if you can answer these: in which unit does a Keras schedule count? What does warmup buy,
 # and what does it cost? When does `ReduceLROnPlateau` clash with a schedule?
@@ -130,7 +130,7 @@ plots.show(
 #
 # "Cosine annealing" names both the third and the fourth row. Only the fourth is cyclical: say which.
 #
-# ### E9.1 A tenth every 30 epochs (difficulty 1, 5 minutes)
+# ### A tenth every 30 epochs (difficulty 1, 5 minutes)
 #
 # A PyTorch recipe says `StepLR(step_size=30, gamma=0.1)` from 0.1, for 90 epochs. Here an epoch has 10
 # steps. We tried `PiecewiseConstantDecay([300, 600], [0.1, 0.01, 0.001])`, and step 300 still had
@@ -166,7 +166,7 @@ print(f"after 8 batches: {int(optimizer.iterations)} updates, the schedule is at
 # %% [markdown]
 # Accumulation makes fewer updates, and the schedule still counts every batch.
 #
-# ### E9.2 From epochs to steps (difficulty 1, 4 minutes)
+# ### From epochs to steps (difficulty 1, 4 minutes)
 #
 # 3,180 rows in batches of 64, 100 epochs, a cosine that ends with the run. Which `decay_steps` does it
 # need, plainly and with `gradient_accumulation_steps=4`?
@@ -183,7 +183,7 @@ accumulating = plain
 check("decay_steps", plain, accumulating)
 
 # %% [markdown]
-# ### E9.3 Your budget is cut (difficulty 2, 7 minutes)
+# ### Your budget is cut (difficulty 2, 7 minutes)
 #
 # A run was planned for 100 epochs of 10 steps: `CosineDecay(0.1, 1000)`. After epoch 50, at step 500,
 # the rate is 0.05, and you learn that only 10 more epochs will be paid. Make the schedule for this
@@ -278,7 +278,7 @@ print("the best run of all has warmup:", warmed.min() < small.min())
 # "Essential" holds for large rates, Adam and post-LN; pre-LN transformers can often do without. For
 # the length, published numbers run from a few hundred steps to 4,000: take 1 to 10 % of the run.
 #
-# ### E9.4 A thousand steps of warmup (difficulty 2, 6 minutes)
+# ### A thousand steps of warmup (difficulty 2, 6 minutes)
 #
 # A recipe: 100,000 steps in all, the first 1,000 climb from 0 to 3e-4, then a cosine down to 0. Make
 # `recipe`, and say which rate step 500 has.
@@ -348,7 +348,7 @@ assert ends["SGD", "0 in epoch 2"] == ends["SGD", "0.9 throughout"]
 # Keras's SGD read its momentum once, when `fit` compiled the step. `ScheduledMomentumSGD` reads it at
 # every step, and takes a schedule for it.
 #
-# ### E9.5 One cycle, both halves (difficulty 2, 8 minutes)
+# ### One cycle, both halves (difficulty 2, 8 minutes)
 #
 # Return an optimizer and a list of callbacks (it may be empty) for a run of `epochs` epochs. The rate
 # climbs to `peak` over 30 % of the run and falls far below its start; momentum goes 0.95, 0.85, 0.95.
@@ -518,7 +518,7 @@ check.decide(
 #
 # </details>
 #
-# Next: where the weights should start.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,13 +16,13 @@
 # ---
 
 # %% [markdown]
-# # 12. What does each remedy really buy?
+# # What does each remedy really buy?
 #
 # Skip ahead if you can answer these: how many exact zeros does Keras's L1 give? Why is
 # `weight_decay` not L2 under momentum? When does augmentation lie?
 #
 # You will kill weights, port weight decay, write dropout, and spend one budget on seven remedies. You
-# need lesson 11: a **remedy** against overfitting is called *regularization*.
+# need [[overfitting]]: a **remedy** against overfitting is called *regularization*.
 
 # %% tags=["setup"]
 from coursekit import lessons
@@ -107,7 +107,7 @@ print(f"error on training digits {np.mean(on_train):.2f}, on new ones {errors['n
 # We fit a line to 20 columns. Columns 0 and 1 are nearly equal, 2 and 3 matter too, 16 are noise.
 # scikit-learn's Lasso, the exact minimum, has more than ten exact zeros.
 #
-# ### E12.1 Zeros under Keras's L1 (difficulty 1, 2 minutes)
+# ### Zeros under Keras's L1 (difficulty 1, 2 minutes)
 #
 # Keras minimizes the same loss by gradient steps, `L1(0.4)`, 2,000 of them. How many of the 20
 # weights will be exactly 0.0?
@@ -165,7 +165,7 @@ for _ in range(4):
 # Near zero the penalty still pushes with its full strength, so a weight jumps over zero and back.
 # Keras comes close to the minimum, and does not land on it.
 #
-# ### E12.2 A step that lands on zero (difficulty 2, 7 minutes)
+# ### A step that lands on zero (difficulty 2, 7 minutes)
 #
 # Write one step of **proximal** descent. First the plain step. Then every weight is pulled towards
 # zero by `rate * l1`, and stops at zero if it gets there. `w` and `grad` are arrays.
@@ -266,7 +266,7 @@ check.reveal("predict_decay")
 #
 # </details>
 #
-# ### E12.3 Port a recipe from PyTorch (difficulty 2, 5 minutes)
+# ### Port a recipe from PyTorch (difficulty 2, 5 minutes)
 #
 # A recipe says `torch.optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01)`. That adds
 # `0.01 * w` to the gradient. Give a Keras optimizer and a regularizer (or None) under which a weight
@@ -296,7 +296,7 @@ check("ported", optimizer, regularizer)
 #
 # Both give the next layer the same expected sum. Some texts mix them up and scale twice.
 #
-# ### E12.4 Write dropout (difficulty 2, 7 minutes)
+# ### Write dropout (difficulty 2, 7 minutes)
 #
 # Write the inverted kind. `h` is an array (batch, units), `rng` a NumPy generator.
 
@@ -450,7 +450,7 @@ print("mean of 4,000 jittered copies: the original; scaling: the same zero cross
 # %% [markdown]
 # The dictionaries stand for a translation model.
 #
-# ### E12.5 Which ones keep the label true? (difficulty 1, 3 minutes)
+# ### Which ones keep the label true? (difficulty 1, 3 minutes)
 #
 # For a network that reads handwritten digits, which of these are right?
 #
@@ -565,7 +565,7 @@ check.reveal("predict_best")
 #
 # ## The pitfall: a bare call augments
 #
-# In lesson 02 a bare `model(x)` was inference. Keras's augmentation layers see it otherwise.
+# In [[training_loop]] a bare `model(x)` was inference. Keras's augmentation layers see it otherwise.
 
 # %%
 keras.utils.set_random_seed(0)
@@ -633,7 +633,7 @@ check.decide(
 #
 # </details>
 #
-# Next: which score can you believe?
+# [[next]]
 
 # %%
 check.quiz()

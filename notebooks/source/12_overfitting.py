@@ -16,13 +16,13 @@
 # ---
 
 # %% [markdown]
-# # 11. Why did validation loss turn up?
+# # Why did validation loss turn up?
 #
 # Skip ahead if you can answer these: which part of an error do more rows lower? Can validation
 # accuracy rise while validation loss rises? Which weights does `EarlyStopping` leave you by default?
 #
 # You will split an error into bias, variance and noise, choose a capacity by them, and stop a
-# training where it should stop. You need lessons 02, 06 and 08.
+# training where it should stop. You need [[training_loop]], [[gradient_descent]] and [[optimizers]].
 #
 # > **You need only this.** An *L2* penalty adds $\frac{\lambda}{2} \sum w^2$ to the loss: it pulls
 # > every weight towards zero. The next lesson compares such penalties.
@@ -135,7 +135,7 @@ check.reveal("predict_rows")
 #
 # for squared errors, on average over training sets.
 #
-# ### E11.1 Bias squared and variance of a table (difficulty 2, 8 minutes)
+# ### Bias squared and variance of a table (difficulty 2, 8 minutes)
 #
 # `table` holds five refits (rows) at three places (columns). Write `decompose(predictions, truth)`,
 # which returns two numbers: bias squared and variance, each averaged over the places.
@@ -185,7 +185,7 @@ plots.show(
 # Bands are two standard errors. At each degree the three parts add up to the measured error, within
 # 5 %. The low of the error is the **sweet spot**: of this model, on this much data.
 #
-# ### E11.2 A degree for 12 points, and one for 1,000 (difficulty 2, 8 minutes)
+# ### A degree for 12 points, and one for 1,000 (difficulty 2, 8 minutes)
 #
 # Choose both. The sum of bias squared and variance may be 30 % above that of the best degree.
 # `measure(degree, rows)` is yours to use.
@@ -196,7 +196,7 @@ degree = {12: 5, 1000: 14}  # SOLUTION
 check("degree", degree)
 
 # %% [markdown]
-# ### E11.3 Three patients (difficulty 2, 6 minutes)
+# ### Three patients (difficulty 2, 6 minutes)
 #
 # For each, order the one remedy that lowers the error most: `"higher degree"` (by four), `"more
 # rows"` (ten times as many), or `"better instruments"` (noise of half the standard deviation).
@@ -460,7 +460,7 @@ print("in each of three seeds: loss up, accuracy not down, surer when wrong, los
 # **Early stopping** ends a training when the validation loss has had no new best for `patience`
 # epochs.
 #
-# ### E11.4 Where it stops, and what is best (difficulty 2, 10 minutes)
+# ### Where it stops, and what is best (difficulty 2, 10 minutes)
 #
 # Write `early_stop(losses, patience)`: from a list of losses, how many epochs are run, and which one
 # was best, both counted from 1. An equal loss is no improvement. Work out 0.9, 0.7, 0.6, 0.62, 0.61, 0.63, 0.5 with patience
@@ -601,7 +601,7 @@ assert max(moved["stopped early"]) < min(moved["80 epochs"]) and apart < 0.15
 # touch flat ones, where noise rules. (In least squares with tiny steps, stopping has at most 1.69
 # times the risk of its L2 twin: Ali and others 2019, arXiv:1810.10082.)
 #
-# ### E11.5 The L2 strength that stopping amounts to (difficulty 3, 8 minutes)
+# ### The L2 strength that stopping amounts to (difficulty 3, 8 minutes)
 #
 # Read the right picture: what do twice the steps change, and what a fifth of the rate? Write
 # `strength(rate, steps)`, the $\lambda$ that does about what stopping after so many steps does. Along
@@ -671,7 +671,7 @@ check.decide(
 #
 # </details>
 #
-# Next: what each remedy against overfitting really buys.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,7 +16,7 @@
 # ---
 
 # %% [markdown]
-# # 18. Is training on eight devices the same training?
+# # Is training on eight devices the same training?
 #
 # Skip ahead if you can answer these: which `batch_size` does `fit` want for 32 rows on each of two
 # GPUs? Why can the logged loss double when you add a GPU? Which part of its time does a pipeline of
@@ -75,7 +75,7 @@ for cut in (4, 7):
 # %% [markdown]
 # Equal shards give the gradient of one device; 7 rows and 1 do not.
 #
-# ### E18.1 One gradient from many (difficulty 2, 8 minutes)
+# ### One gradient from many (difficulty 2, 8 minutes)
 #
 # Each device sends the mean gradient of its rows: `gradients` has a line a device, `rows` their numbers
 # of rows. A last batch can leave a device without any; its gradient is a mean of nothing, NaN. Return
@@ -152,7 +152,7 @@ check.reveal("predict_same")
 # each process has a batch size of its own.) What an update sees is the **effective batch size**:
 # devices times rows on each times batches that are added up.
 #
-# ### E18.2 Which batch size? (difficulty 1, 3 minutes)
+# ### Which batch size? (difficulty 1, 3 minutes)
 #
 # Two replicas shall get 32 rows each: which `batch_size` goes into `fit`? And how many rows does an
 # update see with 8 devices, 32 rows on each, and 4 such batches added up before the weights move?
@@ -262,7 +262,7 @@ assert not result.equal
 # dropout mask as the other. One more fault shows only with float16: Keras looks for an overflow on the
 # first replica alone.
 #
-# ### E18.3 Make it one training (difficulty 2, 10 minutes)
+# ### Make it one training (difficulty 2, 10 minutes)
 #
 # This model clips, has a loss of one number, and normalizes. Make it train on two replicas as on one
 # device, on 11 rows in batches of 4. On one device it must stay what it is. We run `parity` on your
@@ -397,7 +397,7 @@ print(f"by hand, 1 with 2, 3 with 1, 2 with 3: weight {weight:.3f}")
 # %% [markdown]
 # And schedules count batches, not updates.
 #
-# ### E18.4 The same updates with a quarter of the memory (difficulty 2, 8 minutes)
+# ### The same updates with a quarter of the memory (difficulty 2, 8 minutes)
 #
 # A recipe has batches of 64 rows and `SGD(StepDecay(0.1, step_size=10))`: a tenth of the rate every ten
 # updates. Your device holds 16 rows. Return an optimizer and the rows of a batch, so that each update
@@ -490,7 +490,7 @@ assert np.min(same) > 0.7 > np.max(unstable)
 #
 # For Adam the root of $k$ is more common. At very large batches both rules break.
 #
-# ### E18.5 From one device to eight (difficulty 3, 10 minutes)
+# ### From one device to eight (difficulty 3, 10 minutes)
 #
 # A ResNet on one device: 65,536 rows, `batch_size=256`, 20 epochs, `SGD(CosineDecay(0.1, 5120))`. Now
 # eight devices get 256 rows each, for as many epochs. Give the `batch_size` for `fit` and a schedule:
@@ -565,7 +565,7 @@ plots.show(
 # (On the right a slot is a quarter as long.) With $p$ stages and $m$ micro-batches the bubble is
 # $(p - 1)/(m + p - 1)$ of all slots.
 #
-# ### E18.6 How many micro-batches? (difficulty 2, 6 minutes)
+# ### How many micro-batches? (difficulty 2, 6 minutes)
 #
 # Four stages. Which share of all slots is idle with 8 micro-batches? How many do you need at least, for
 # a bubble of at most a tenth?
@@ -601,7 +601,7 @@ for name, (parameters, n, unit, word) in sizes.items():
 # %% [markdown]
 # `tf.distribute` shards nothing of this. Keras's `ModelParallel` does, on JAX.
 #
-# ### E18.7 Which way to split? (difficulty 2, 7 minutes)
+# ### Which way to split? (difficulty 2, 7 minutes)
 #
 # Devices of 16 GB, Adam, mixed precision, activations left aside. Choose "one device", "data", "zero",
 # "tensor", "pipeline" or "federated" (weights travel, rows stay):
@@ -803,7 +803,7 @@ check.decide(
 #
 # </details>
 #
-# Next: what a model remembers when it moves to another task.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,14 +16,14 @@
 # ---
 
 # %% [markdown]
-# # 6. How big a step, on how much data?
+# # How big a step, on how much data?
 #
 # Skip ahead if you can answer these: for which learning rates does gradient descent on $w^2$
 # converge? What, besides a low rate, makes a loss curve flat? What happens to the noise of a gradient
 # when the batch grows fourfold?
 #
 # You will find the rate that works, diagnose curves by ordering a run, and choose a batch size. You
-# need the training loop of lesson 02.
+# need the training loop of [[training_loop]].
 #
 # > **You need only this.** A *dead ReLU* is a unit that gives 0 for every row: no gradient passes
 # > through it. *Momentum* and *Adam* are optimizers of a later lesson; here every step is plain.
@@ -105,7 +105,7 @@ for place, arrow in zip(places, downhill, strict=True):
           f"{valley(*(place + 1e-3 * arrow)) - valley(*place):.3f} along")  # fmt: skip
 
 # %% [markdown]
-# ### E6.1 Which rates arrive? (difficulty 2, 6 minutes)
+# ### Which rates arrive? (difficulty 2, 6 minutes)
 #
 # $f(w) = w^2$, started anywhere but at 0. Write `converges(rate)`: `True` if gradient descent gets
 # ever closer to 0, otherwise `False`. Do three steps by hand first, from $w = 1$ with a rate of 0.25.
@@ -221,7 +221,7 @@ print("rate 3: in no run do a tenth of the units give anything but 0")
 # dead units, a bad start, unscaled inputs, wrong labels or a rate far too high. Wild also means tiny
 # batches or unshuffled data. A picture alone does not tell: change one thing and run again.
 #
-# ### E6.2 Five patients (difficulty 3, 12 minutes)
+# ### Five patients (difficulty 3, 12 minutes)
 #
 # Each curve has one cause: `"low rate"`, `"high rate"`, `"dead units"` or `"batch of one"`. For each
 # patient order one run that tells its cause from every other that fits the picture. You can order
@@ -361,7 +361,7 @@ check.reveal("predict_minima")
 # rule; `fit(batch_size=...)` decides, and takes 32 if you say nothing. Tutorials call 256 rows a small
 # batch or a large one: name the number.
 #
-# ### E6.3 Four times the rows (difficulty 1, 3 minutes)
+# ### Four times the rows (difficulty 1, 3 minutes)
 #
 # The gradient of a random batch scatters around that of all rows. From $B = 32$ to 128, by which
 # factor does its standard deviation change?
@@ -429,7 +429,7 @@ plots.show(fig, alt="The training loss of three batch sizes over epochs, over up
            "seconds, in bands over three seeds.")  # fmt: skip
 
 # %% [markdown]
-# ### E6.4 "Small batches converge faster" (difficulty 2, 5 minutes)
+# ### "Small batches converge faster" (difficulty 2, 5 minutes)
 #
 # An article says so. Name for each axis which batch is clearly ahead: 8, 256 or `"depends"` (neither
 # in general). For seconds, speak of any machine, not only of yours.
@@ -470,7 +470,7 @@ for noise_size in (0, 1.5, 4):
     print(f"noise {noise_size}: {out:.0%} leave the poor minimum, {back:.0%} leave the good one")
 
 # %% [markdown] topics="flashcard-gd-variants"
-# ### E6.5 Three variants (difficulty 1, 4 minutes)
+# ### Three variants (difficulty 1, 4 minutes)
 #
 # 1,000 rows. How many updates has one epoch of each variant, and which variant (one of these three
 # names) is `fit` with `keras.optimizers.SGD(0.1)` and no further argument?
@@ -537,7 +537,7 @@ check.decide(
 #
 # </details>
 #
-# Next: which weight is to blame for the loss.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,13 +16,13 @@
 # ---
 
 # %% [markdown]
-# # 17. What do sixteen bits lose?
+# # What do sixteen bits lose?
 #
 # Skip ahead if you can answer these: why does float16 need a loss scale, and bfloat16 none? What
 # does mixed precision halve, and what not? Does clipping come before or after unscaling?
 #
 # You will see a training die in float16 and bring it back, walk a loss scale by hand, clip
-# gradients, and run a whole modern recipe. You need lessons 06, 08 and 09.
+# gradients, and run a whole modern recipe. You need [[gradient_descent]], [[optimizers]] and [[schedules]].
 #
 # > **You need only this.** A *recurrent network* reads a sequence step by step, with the same weights
 # > at each step. So its gradient multiplies the same matrix many times, and can grow very large.
@@ -82,7 +82,7 @@ check.reveal("predict_fp16")
 #
 # So float16 fails by range, bfloat16 by digits: not "slightly" fewer, eight times coarser.
 #
-# ### E17.1 The fate of 0.00000001 (difficulty 1, 5 minutes)
+# ### The fate of 0.00000001 (difficulty 1, 5 minutes)
 #
 # What does float16 make of 1e-8 (`plain`), and of 1e-8 * 1024 (`scaled`)? Then choose a factor
 # `scale` for gradients that run from 1e-9 to 3, so that none becomes 0 or infinite in float16.
@@ -257,7 +257,7 @@ for gradient in (1.0, 1.0, INF, 1.0, 1.0, 1.0, 1.0):
 # %% [markdown]
 # A bad step is skipped, and `iterations` stays: so does a learning rate schedule.
 #
-# ### E17.2 The scale, by hand (difficulty 2, 8 minutes)
+# ### The scale, by hand (difficulty 2, 8 minutes)
 #
 # Write these rules. `good` counts the finite steps in a row. Return the new scale, the new count,
 # and whether the weights move. Then say where a scale of 32,768 stands `after` two bad steps and
@@ -350,7 +350,7 @@ for kind in (keras.optimizers.LossScaleOptimizer, SafeLossScaleOptimizer):
 #
 # ## What it saves, and what not
 #
-# ### E17.3 Bytes for each parameter (difficulty 1, 4 minutes)
+# ### Bytes for each parameter (difficulty 1, 4 minutes)
 #
 # You train with AdamW. How many bytes does Keras keep for each parameter, its weight, its gradient
 # and the optimizer's two moments, under `float32` and under `mixed_float16`? And which of "weights",
@@ -455,7 +455,7 @@ assert tiny[:, -20:].mean(1).min() > 1 and last[:, -20:].mean(1).max() < 0.1
 # long steps alone, and ends below 0.1. **Norm clipping** shortens the gradient $g$ of *all* weights:
 # $g \leftarrow g \cdot \min(1, c / \lVert g \rVert)$.
 #
-# ### E17.4 Clip by the norm of all (difficulty 2, 8 minutes)
+# ### Clip by the norm of all (difficulty 2, 8 minutes)
 #
 # `clip` takes a list of arrays and a threshold, and returns the clipped list. Gradients may be all 0.
 # Then name the Keras `argument` that does this: "clipnorm", "global_clipnorm" or "clipvalue".
@@ -502,7 +502,7 @@ except ValueError as error:
 # | large batches | when the norm shows spikes |
 # | a loss that diverges | to prevent NaN, and only until you know the cause |
 #
-# ### E17.5 A threshold from a trace (difficulty 2, 5 minutes)
+# ### A threshold from a trace (difficulty 2, 5 minutes)
 #
 # A line in five dimensions is fitted without clipping. In every 25th batch one target has lost its
 # decimal point: it is 100 times too large. From the norms, choose a `threshold` that cuts the spikes
@@ -665,11 +665,11 @@ check.decide(
 # <details><summary>What happens</summary>
 #
 # At 1e-4 float16 trains without scaling: most gradients lose digits, far fewer become 0. At 1e-9 nobody
-# learns, in float32 neither: the gradients fall below Adam's epsilon, 1e-7, which lesson 08 warned of.
+# learns, in float32 neither: the gradients fall below Adam's epsilon, 1e-7, which [[optimizers]] warned of.
 #
 # </details>
 #
-# Next: the same training on many devices.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,7 +16,7 @@
 # ---
 
 # %% [markdown]
-# # 14. Where should the next trial go?
+# # Where should the next trial go?
 #
 # Skip ahead if you can answer these: how many learning rates does a 3 by 3 grid try? What is wrong
 # with a rate drawn uniformly between 0.0001 and 0.1? When does tuning one setting at a time stop short?
@@ -104,7 +104,7 @@ check.reveal("predict_nine")
 # A grid also grows. Three learning rates and three batch sizes make nine trainings. V values of each
 # of D hyperparameters make $V^D$.
 #
-# ### E14.1 How large is a grid? (difficulty 1, 2 minutes)
+# ### How large is a grid? (difficulty 1, 2 minutes)
 #
 # Ten hyperparameters, five values each. How many trainings?
 
@@ -114,7 +114,7 @@ grid_size = 5**10  # SOLUTION
 check("grid_size", grid_size)
 
 # %% [markdown]
-# ### E14.2 Sixty random trials (difficulty 2, 4 minutes)
+# ### Sixty random trials (difficulty 2, 4 minutes)
 #
 # Call a setting good if it is among the best 5 % of the space. With what probability is at least one
 # of sixty random trials good? It does not depend on D.
@@ -136,7 +136,7 @@ for low, share in zip(("0.0001", "0.001", "0.01"), shares, strict=True):
     print(f"from {low:6} to ten times that: {share:.0%}")
 
 # %% [markdown]
-# ### E14.3 Draw learning rates (difficulty 2, 5 minutes)
+# ### Draw learning rates (difficulty 2, 5 minutes)
 #
 # Write `sample_rates(rng, count)`: random rates from 0.0001 to 0.1, a third of them in each decade. `rng`
 # is a NumPy generator.
@@ -170,7 +170,7 @@ check("sample_rates", sample_rates)
 # | regularisation | lambda of a penalty, dropout rate |
 # | optimizer | which one, its momentum or betas |
 #
-# ### E14.4 Parameter, hyperparameter or state? (difficulty 2, 5 minutes)
+# ### Parameter, hyperparameter or state? (difficulty 2, 5 minutes)
 #
 # Sort twelve quantities. `gamma` and `moving_mean` are batch norm's, `adam_moment` is the mean of
 # squared gradients, and `rate_at_step_500` is what a cosine schedule gives then.
@@ -349,7 +349,7 @@ check.reveal("predict_turn")
 #
 # </details>
 #
-# ### E14.5 One at a time (difficulty 2, 8 minutes)
+# ### One at a time (difficulty 2, 8 minutes)
 #
 # Write the walk. `loss[rate, batch]` is a table; start at the given indices, take the best rate for that
 # batch size, then the best batch size for that rate, and repeat until nothing changes. Return the pair of
@@ -530,7 +530,7 @@ assert np.diff(tuned) < np.diff(low) / 2
 # %% [markdown]
 # At low rates 64 units seem far better. With its own best rate for each, little of that gap is left.
 #
-# ### E14.6 Sixty trainings (difficulty 3, 12 minutes)
+# ### Sixty trainings (difficulty 3, 12 minutes)
 #
 # Spend at most sixty trainings of three epochs on four hyperparameters: `learning_rate` (0.0001 to 0.1),
 # `batch_size` (32 or 128), `units` (8 to 64) and `dropout` (0 to 0.5). `train(plan)` returns accuracies of shape
@@ -652,7 +652,7 @@ check.decide(
 #
 # </details>
 #
-# Next: how to see from the curves what goes wrong in a training.
+# [[next]]
 
 # %%
 check.quiz()

@@ -16,13 +16,13 @@
 # ---
 
 # %% [markdown]
-# # 13. Which score can you believe?
+# # Which score can you believe?
 #
 # Skip ahead if you can answer these: which rows does `validation_split=0.2` hold out? Which fold's
 # model do you ship? Which number do you report after choosing among twenty models?
 #
 # You will cross-validate without leaks, measure three leaks on real data, and report a number that
-# holds. You need the training loop of lesson 02 and a little pandas.
+# holds. You need the training loop of [[training_loop]] and a little pandas.
 #
 # > **You need only this.** *Nearest neighbours* predicts what the most similar training rows say.
 # > *Logistic regression* is a network of one layer. *Average precision* scores a ranking: 1 is
@@ -106,7 +106,7 @@ print("classes trained on:", np.unique(first), " classes validated:", np.unique(
 # model trained on the other K - 1; the K scores are averaged. All rows serve both jobs, and the mean
 # varies less than the score of one split.
 #
-# ### E13.1 Five folds of 103 rows (difficulty 1, 3 minutes)
+# ### Five folds of 103 rows (difficulty 1, 3 minutes)
 #
 # How many rows has each fold? Give the five sizes as a list.
 
@@ -210,7 +210,7 @@ print(f"one fit and a formula: {np.mean(by_formula**2):.2f} kg^2")
 # trainings (for a straight line a formula saves them). Its variance is called high; that is
 # contested, for with stable learners it can be low.
 #
-# ### E13.2 Scale inside the fold (difficulty 2, 10 minutes)
+# ### Scale inside the fold (difficulty 2, 10 minutes)
 #
 # Write the loop of cross-validation. `folds` is a list of pairs (train, validation) of row numbers.
 # `build()` returns a new model with `fit(x, y)`, `predict(x)` and `score(x, y)`. Scale the columns
@@ -316,7 +316,7 @@ assert near_random.mean() > line_random.mean() and near_day.max() < line_day.min
 # remember a day; its difference lies within the spread of splits. So a leak does worse than flatter:
 # it picks the wrong winner. At random the neighbours win on flights, by day they lose.
 #
-# ### E13.3 Choose the splitter (difficulty 2, 5 minutes)
+# ### Choose the splitter (difficulty 2, 5 minutes)
 #
 # Name for each use how to split: "shuffled", "stratified", "by code", "by vendor", "by day" or
 # "walk-forward".
@@ -387,7 +387,7 @@ check.reveal("predict_time")
 #
 # </details>
 #
-# ### E13.4 Walk forward (difficulty 2, 10 minutes)
+# ### Walk forward (difficulty 2, 10 minutes)
 #
 # Write the splitter. The validation blocks hold `horizon` rows each, follow one another, and the
 # last one ends with the last row. Training rows are an unbroken stretch of the past that ends
@@ -410,7 +410,7 @@ def walk_forward(rows, folds, horizon, embargo):
 check("walk_forward", walk_forward)
 
 # %% [markdown]
-# ### E13.5 Features of the past (difficulty 2, 7 minutes)
+# ### Features of the past (difficulty 2, 7 minutes)
 #
 # To forecast a day, make two columns from a pandas series of daily values. First the value of the day
 # before, then the mean of the three days before. Keep all rows, with NaN where the past is too short.
@@ -481,7 +481,7 @@ for reason in ("the number for the report", "and once more, with a better seed")
         print(f"{reason}: {type(error).__name__}: {str(error).split('.')[0]}.")
 
 # %% [markdown]
-# ### E13.6 The number you report (difficulty 2, 6 minutes)
+# ### The number you report (difficulty 2, 6 minutes)
 #
 # Twenty models are trained. `scores[k]` is the validation score of `models[k]`, and higher is
 # better. `vault.evaluate(model, reason="...")` returns a model's test score. Return the number that
@@ -624,7 +624,7 @@ check.decide(
 #
 # </details>
 #
-# Next: where the next trial should go, when there are many settings to choose.
+# [[next]]
 
 # %%
 check.quiz()
