@@ -1,26 +1,42 @@
-# make course   open the course in JupyterLab          make test    run everything that CI runs
-# make build    rebuild the notebooks from sources     make wheel   a wheel, for Colab
+# make course   open the course in JupyterLab    make lesson NAME=slug   build and test one lesson
+# make build    rebuild what changed             make test               what a change must pass
+# make wheel    a wheel, for Colab               make test-all           everything that CI runs
 PYTHON ?= python3
 BIN := .venv/bin
 LAB_ARGS ?=
 OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
 
-.PHONY: course test lint build wheel test-oldest tpu-check clean
+# What `make test` leaves to `make test-rest`: what installs, or needs a browser.
+LATER := tests/test_packaging.py tests/tools/test_run_in_lab.py
+PYTEST := $(BIN)/python -m pytest -q -n 2
+
+.PHONY: course test test-rest test-all lesson lint build wheel test-oldest tpu-check clean
 
 course: .venv/course
 	$(BIN)/python tools/open_course.py $(LAB_ARGS)
 
-# The lanes: everything on TensorFlow; two replicas in a process of their own; JAX.
-test: .venv/dev lint
+# What a change must pass: style and types, unit tests, `--check`, every solved notebook.
+test: lint
 	$(BIN)/python tools/build_notebooks.py --check
-	$(BIN)/python -m pytest -q -n 2 tests/replicas
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q -n 2 -m any_backend tests
+	$(PYTEST) $(LATER:%=--ignore=%) tests coursekit notebooks/solutions
+
+# The rest: the wheel and the browser, untouched notebooks, two replicas, JAX.
+test-rest: .venv/dev
+	$(PYTEST) $(LATER) notebooks --ignore=notebooks/solutions
+	$(PYTEST) tests/replicas
+	KERAS_BACKEND=jax $(PYTEST) -m any_backend tests
 	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py
-	$(BIN)/python -m pytest -q -n 2
+
+test-all: test test-rest tpu-check
+
+# One lesson, built and tested alone.
+lesson: .venv/dev
+	$(BIN)/python tools/try_lesson.py $(NAME)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
 build: .venv/dev
 	$(BIN)/python tools/build_notebooks.py

@@ -15,6 +15,19 @@ os.environ.setdefault("MPLBACKEND", "agg")
 HOMES = Path(tempfile.mkdtemp(prefix="coursekit-tests-"))
 
 
+def pytest_addoption(parser):
+    """Add a switch that leaves, of the tests over all lessons, those over one."""
+    parser.addoption("--lesson", metavar="SLUG", help="of the tests over all lessons, this one's")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the other lessons' tests."""
+    if slug := config.getoption("--lesson"):
+        params = (getattr(item, "callspec", None) for item in items)
+        of = [p.params.get("slug", slug) if p else slug for p in params]
+        items[:] = [item for item, its in zip(items, of, strict=True) if its == slug]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Give each notebook, whose kernel starts after this, a progress folder of its own."""

@@ -81,7 +81,7 @@ class _Brief:
     """A `repr` with the shape of each field instead of its rows."""
 
     def __repr__(self) -> str:
-        shown = [f"{item.name}={_brief(getattr(self, item.name))}" for item in fields(self)]
+        shown = [f"{item.name}={_brief(getattr(self, item.name))}" for item in fields(self)]  # type: ignore[arg-type]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -105,9 +105,9 @@ class Part(_Brief):
 class Dataset(_Brief):
     """A set with a fixed split: each part a `Part`, or a `str` where the set is a text."""
 
-    train: Part | str
-    validation: Part | str
-    test: Part | str
+    train: Any
+    validation: Any
+    test: Any
     class_names: tuple[str, ...] = ()
 
 
@@ -201,7 +201,8 @@ def _hold_out(rows: int, train, test, class_names: Iterable[str]) -> Dataset:
     """Makes the last `rows` of `train` the validation part; `train` and `test` are (x, y)."""
     x, y = train
     pairs = (x[:-rows], y[:-rows]), (x[-rows:], y[-rows:]), test
-    return Dataset(*(Part(x, y.astype("int64")) for x, y in pairs), tuple(class_names))
+    parts = [Part(x, y.astype("int64")) for x, y in pairs]
+    return Dataset(parts[0], parts[1], parts[2], tuple(class_names))
 
 
 def _split(part: np.ndarray, x, y, class_names: Iterable[str], **groups) -> Dataset:
@@ -210,7 +211,8 @@ def _split(part: np.ndarray, x, y, class_names: Iterable[str], **groups) -> Data
     def rows(here):
         return Part(x[here], y[here].astype("int64"), {k: v[here] for k, v in groups.items()})
 
-    return Dataset(*(rows(part == name) for name in PARTS), tuple(class_names))
+    first, second, third = (rows(part == name) for name in PARTS)
+    return Dataset(first, second, third, tuple(class_names))
 
 
 def _split_table(part: np.ndarray, table: pd.DataFrame, target: str) -> SplitTable:
@@ -239,7 +241,8 @@ def load_fashion_mnist() -> Dataset:
         >>> load_fashion_mnist().train
         Part(x=uint8 (8000, 28, 28), y=int64 (8000,), groups={})
     """
-    return _hold_out(2000, *_pairs("fashion_mnist.npz"), GARMENTS.split(", "))
+    train, test = _pairs("fashion_mnist.npz")
+    return _hold_out(2000, train, test, GARMENTS.split(", "))
 
 
 def load_mnist() -> Dataset:
@@ -256,7 +259,8 @@ def load_mnist() -> Dataset:
         >>> load_mnist().test
         Part(x=uint8 (1000, 28, 28), y=int64 (1000,), groups={})
     """
-    return _hold_out(1000, *_pairs("mnist.npz"), DIGITS)
+    train, test = _pairs("mnist.npz")
+    return _hold_out(1000, train, test, DIGITS)
 
 
 def load_digits() -> Dataset:

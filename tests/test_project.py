@@ -70,7 +70,8 @@ def dotted(path: Path) -> str:
     return name.removesuffix(".__init__")
 
 
-MODULES = {dotted(path) for _, path in parts()}
+PATHS = [path for _, path in parts()]
+MODULES = {dotted(path) for path in PATHS}
 
 
 def imports(tree: ast.AST, top: bool | None = None) -> set[str]:
@@ -113,6 +114,45 @@ def test_who_imports_whom(part, path):
             if base not in sys.stdlib_module_names and base != "coursekit":
                 where = "at the top" if top else "inside a function"
                 assert base in allowed, f"{part} may not import {name} {where}"
+
+
+@pytest.mark.parametrize("part, path", parts(), ids=lambda v: dotted(v) if v in PATHS else "")
+def test_no_private_name_is_imported_across_packages(part, path):
+    """A package's own rooms may share a `_name`; what another package needs has a public name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("coursekit."):
+            private = [a.name for a in node.names if re.match(r"_[^_]", a.name)]
+            same = node.module.split(".")[1] == part
+            assert same or not private, f"{dotted(path)}: {node.module}.{private}"
+
+
+def is_code(line: str) -> bool:
+    try:
+        statements = ast.parse(line).body
+    except SyntaxError:
+        return False
+    match statements:
+        case [ast.Import() | ast.ImportFrom() | ast.Assign() | ast.Expr(ast.Call())]:
+            return not line.startswith(" ")
+    return False
+
+
+# Modules whose example still is without indent. It may only get shorter.
+BARE = {
+    "coursekit.losses._classification",
+    "coursekit.validation._compare",
+    "coursekit.validation._nested",
+}
+
+
+@pytest.mark.parametrize("path", [p for p in PATHS if dotted(p) not in BARE], ids=dotted)
+def test_an_example_in_a_docstring_keeps_its_indent(path):
+    """`ruff format` takes the indent from an example after which no text follows: write a fence."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            text = re.sub(r"```.*?```", "", ast.get_docstring(node) or "", flags=re.S)
+            bare = [line for line in text.splitlines() if is_code(line)]
+            assert not bare, f"{dotted(path)}: code without indent or fence: {bare[0]}"
 
 
 def test_no_circle():

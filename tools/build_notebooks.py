@@ -5,6 +5,7 @@
     python tools/build_notebooks.py --force          run every lesson again (after a change in
                                                      coursekit or in a version)
     python tools/build_notebooks.py --check          change nothing; fail if a file is out of date
+    python tools/build_notebooks.py --topics         list the topics that no lesson carries yet
     python tools/build_notebooks.py --repository owner/name
                                                      set the public address: badges, setup cells
 
@@ -26,37 +27,46 @@ import tomllib
 from pathlib import Path
 
 import nbformat
+from lesson_module import misfits
 from lesson_source import Source, SourceError, refer, solved, stub
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
+from coursekit._files import write_whole
+
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = "tools/build_notebooks.py"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb"
-FROM_REPOSITORY = """\
+FIRST = """\
 try:
-    import coursekit
-except ModuleNotFoundError:  # on Colab, the first time
-    %pip install -q "git+https://github.com/{repository}"
-"""
-FROM_WHEEL = """\
-try:
-    import coursekit
-except ModuleNotFoundError:  # on Colab, the first time
-    import glob
-
-    wheel = sorted(glob.glob("keras_coursekit-*.whl"))[-1:]
-    way = "Upload the wheel that `make wheel` builds (Files, on the left); run this cell again."
-    if not wheel:
+    import coursekit.lessons
+except ModuleNotFoundError as error:  # on Colab, the first time
+    if error.name == "coursekit.lessons":
+        way = "Another package is called coursekit: `%pip uninstall -y coursekit`, then restart."
         raise ModuleNotFoundError(way) from None
-    %pip install -q {wheel[0]}
+"""
+FROM_REPOSITORY = f"""\
+{FIRST}\
+    %pip install -q "git+https://github.com/{{repository}}"
+"""
+FROM_WHEEL = f"""\
+{FIRST}\
+    import glob
+    import re
+
+    wheels = glob.glob("keras_coursekit-*.whl")
+    wheels.sort(key=lambda name: [int(n) for n in re.findall(r"\\d+", name)])
+    way = "Upload the wheel that `make wheel` builds (Files, on the left); run this cell again."
+    if not wheels:
+        raise ModuleNotFoundError(way) from None
+    %pip install -q {{wheels[-1]}}
 """
 BOOTSTRAP = re.compile(r"\Atry:\n(?:[ \t].*\n|except .*\n|\n)*")
 ADDRESS = re.compile(r"(?!.*\.git$)[A-Za-z0-9-]+/[A-Za-z0-9._-]*[A-Za-z0-9_-]|")
 SETTING = re.compile(r'^(\[tool\.coursekit\]\n(?:(?!\[).*\n)*?repository = )".*"$', re.M)
-TABLE = re.compile(r"(<!-- lessons: generated -->\n).*?(<!-- end of lessons -->)", re.S)
+TABLE = re.compile(r"(<!-- lessons: generated[^>]*-->\n).*?(<!-- end of lessons -->)", re.S)
 
 
 class Course:
@@ -74,23 +84,28 @@ class Course:
         self.topics = {row["id"]: row for row in reader}
 
     def validate(self) -> None:
-        """Raise SourceError if a source cannot be built, or a topic is unknown or has two homes."""
-        homes, taken = {}, {}
+        """Raise SourceError, with all that cannot be built or is another lesson's, a line each."""
+        found, homes, taken = [], {}, {}
+        slugs = {s.slug for s in self.sources}
         for source in self.sources:
-            source.validate()
+            try:
+                source.validate()
+            except SourceError as error:
+                found.append(str(error))
+                continue
             for part in (source.number, source.slug):
-                if part in taken:
-                    raise SourceError(f"{part!r} is taken by {taken[part]} and {source.name}.")
-                taken[part] = source.name
+                if taken.setdefault(part, source.name) != source.name:
+                    found.append(f"{part!r} is taken by {taken[part]} and {source.name}.")
             for topic in source.topics():
                 if topic not in self.topics:
-                    raise SourceError(f"{source.path.name}: no topic is called {topic!r}.")
-                if topic in homes:
-                    raise SourceError(f"topic {topic!r}: in {homes[topic]} and {source.name}.")
-                homes[topic] = source.name
-        for source in self.sources:
-            for slug in sorted(source.references() - {s.slug for s in self.sources} - {"next"}):
-                raise SourceError(f"{source.path.name}: [[{slug}]]: no lesson has this slug.")
+                    found.append(f"{source.path.name}: no topic is called {topic!r}.")
+                elif homes.setdefault(topic, source.name) != source.name:
+                    found.append(f"topic {topic!r}: in {homes[topic]} and {source.name}.")
+            for slug in sorted(source.references() - slugs - {"next"}):
+                found.append(f"{source.path.name}: [[{slug}]]: no lesson has this slug.")
+            found += misfits(source, self.lessons / f"{source.slug}.py")
+        if found:
+            raise SourceError("\n".join(found))
 
     def homeless(self) -> list[str]:
         """Return the topics that no lesson carries yet."""
@@ -137,6 +152,8 @@ class Course:
             cell.metadata = NotebookNode({k: v for k, v in kept.items() if v})
             digest = hashlib.sha1(cell.source.encode()).hexdigest()[:8]
             seen[digest] = seen.get(digest, 0) + 1  # an inserted cell changes no other cell's id
+            if cell is nb.cells[0]:  # seen by who opens the file as text, not by a learner
+                cell.metadata["generated"] = f"{source.place}: edit that, then run {GENERATOR}"
             cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
         return nb
 
@@ -151,7 +168,8 @@ class Course:
         texts = {self.notebooks / "INDEX.md": self._index(), self.numbers: self.numbers_text()}
         for source in self.sources:
             texts[self.notebooks / f"{source.name}.ipynb"] = dumps(self.learner_notebook(source))
-            solutions = json.dumps(source.solutions(), indent=1, ensure_ascii=False)
+            kept = {"generated from": source.place, **source.solutions()}
+            solutions = json.dumps(kept, indent=1, ensure_ascii=False)
             texts[self.solutions / f"{source.slug}.json"] = solutions + "\n"
         readme, table = self.root / "README.md", self._lesson_table()
         text = readme.read_text(encoding="utf-8")
@@ -186,6 +204,8 @@ class Course:
 
     def _index(self) -> str:
         lines = [
+            f"<!-- Generated by {GENERATOR} from notebooks/source and topics.tsv. -->",
+            "",
             "# Where each topic is taught",
             "",
             "| topic | lesson | section |",
@@ -296,10 +316,12 @@ def holds(path: Path, text: str) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
 
 
-def problems(course: Course) -> list[str]:
-    """Return what is out of date, a line each."""
+def problems(course: Course, only: str | None = None) -> list[str]:
+    """Return what is out of date, a line each; of one lesson, or of all."""
     texts, found = course.plain_products(), []
     for source in course.sources:
+        if only not in (None, source.slug, source.name):
+            continue
         path, nb = course.solved_path(source), course.solved_notebook(source)
         if take_outputs(read(path), nb):
             found += [f"{path.relative_to(course.root)}: {fault}" for fault in faults(nb)]
@@ -314,7 +336,7 @@ def problems(course: Course) -> list[str]:
 
 def build(course: Course, only: str | None = None, force: bool = False) -> None:
     """Write what is out of date; run the lessons whose code changed."""
-    write(course.numbers, course.numbers_text())  # the lessons' titles read it
+    write(course.numbers, course.numbers_text(), course.root)  # the lessons' titles read it
     for source in course.sources:
         if only not in (None, source.slug, source.name):
             continue
@@ -322,20 +344,18 @@ def build(course: Course, only: str | None = None, force: bool = False) -> None:
         if force or not take_outputs(read(path), nb) or faults(nb):
             print(f"running {source.name} ...", flush=True)
             execute(nb, source.name)
-        write(path, dumps(nb))
+        write(path, dumps(nb), course.root)
     for path, text in course.plain_products().items():
-        write(path, text)
+        write(path, text, course.root)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, root: Path) -> None:
     """Write a file whole or not at all, and only if it changes."""
     if holds(path, text):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
-    print(f"wrote {path.name}")
+    write_whole(path, text)
+    print(f"wrote {path.relative_to(root).as_posix()}")
 
 
 def checked_address(repository: str) -> str:
@@ -349,7 +369,7 @@ def set_repository(root: Path, repository: str) -> None:
     """Write the public address into pyproject.toml."""
     path = root / "pyproject.toml"
     address, text = checked_address(repository), path.read_text(encoding="utf-8")
-    write(path, SETTING.sub(lambda m: f'{m[1]}"{address}"', text))
+    write(path, SETTING.sub(lambda m: f'{m[1]}"{address}"', text), root)
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
@@ -359,6 +379,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     parser.add_argument("--force", action="store_true", help="run unchanged lessons too")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--check", action="store_true", help="only tell what is out of date")
+    group.add_argument("--topics", action="store_true", help="list topics without a lesson")
     group.add_argument("--repository", metavar="OWNER/NAME", help="set the public address")
     args = parser.parse_args(argv)
     try:
@@ -369,6 +390,10 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         if args.lesson and args.lesson not in {n for s in course.sources for n in (s.slug, s.name)}:
             names = ", ".join(s.slug for s in course.sources)
             raise SourceError(f"no lesson is called {args.lesson!r}. There are: {names}.")
+        if args.topics:
+            for topic in course.homeless():
+                print(topic, course.topics[topic]["topic"], sep="\t")
+            return 0
         if not args.check:
             build(course, args.lesson, args.force)
         found = problems(course)

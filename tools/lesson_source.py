@@ -135,6 +135,11 @@ class Source:
         """The lesson's number, as in 02."""
         return self.name.partition("_")[0]
 
+    @property
+    def place(self) -> str:
+        """Where the source stands, as generated files say it."""
+        return f"notebooks/source/{self.path.name}"
+
     @cached_property
     def notebook(self) -> NotebookNode:
         """The source as jupytext reads it (the format is named, or commented %magics stay so)."""

@@ -66,7 +66,7 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
         self.refresh_data = refresh_data
         self.batch_size = batch_size
         self.averaged_epochs = 0
-        self._means = None
+        self._means: list | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Start anew, and refuse what could not be finished."""

@@ -1,7 +1,4 @@
-"""The numbers of the lessons. They stand in the names of the sources alone; the builder lists them.
-
-lesson("losses")  # "lesson 04", for a text that sends a learner there
-"""
+"""The lessons' numbers: they stand in the sources' names alone, and the builder lists them."""
 
 import json
 from functools import cache

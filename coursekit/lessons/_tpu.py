@@ -1,13 +1,13 @@
-"""What the TPU's compiler says: asked where libtpu is installed, read from the report elsewhere."""
+"""What the TPU's compiler says: asked where libtpu is installed, else as it was stored."""
 
+import json
 import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1]
-REPORTS = (PACKAGE / "tpu_compile.md", PACKAGE.parent / "docs" / "tpu_compile.md")
+ANSWERS = Path(__file__).with_name("_tpu_answers.json")
 PROGRAMS = (
     "running model",
     "transformer, mixed_bfloat16",
@@ -32,10 +32,8 @@ def ask_the_tpu_compiler(code: str) -> None:
         )
         print(ran.stdout or ran.stderr)
         return
-    report = next(path for path in REPORTS if path.exists()).read_text(encoding="utf-8")
-    date = report.split("wrote this file on ")[1].split(",")[0]
-    print(f"No libtpu here. What the compiler said on {date}:")
-    rows = (line.strip("| ").split(" | ") for line in report.splitlines() if line.startswith("|"))
-    told = {cells[0]: ": ".join((cells[0], cells[-1])) for cells in rows}
+    stored = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    print(f"No libtpu here. What the compiler said on {stored['versions']['date']}:")
+    told = {row["name"]: row["said"] or row["verdict"] for row in stored["rows"]}
     for program in PROGRAMS:
-        print(f"- {told[program]}")
+        print(f"- {program}: {told[program]}")

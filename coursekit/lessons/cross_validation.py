@@ -36,7 +36,7 @@ check = Lesson("cross_validation", "Which score can you believe?")
     alternative="`[len(v) for _, v in KFold(5).split(np.zeros(103))]` asks scikit-learn; the order "
     "of the sizes does not matter.",
 )
-def fold_sizes(answer):  # noqa: D103
+def fold_sizes(answer):
     if isinstance(answer, dict):
         answer = list(answer.values())
     if not hasattr(answer, "__array__"):
@@ -106,7 +106,7 @@ def fold_sizes(answer):  # noqa: D103
     alternative="`cross_val_score(make_pipeline(StandardScaler(), build()), x, y, cv=folds)` does "
     "it all: a pipeline is cloned and fitted in each fold.",
 )
-def score_folds(answer):  # noqa: D103
+def score_folds(answer):
     expect.function(answer, "`score_folds`")
     x, y, folds = _scaling_data()
     with learner_code():
@@ -260,7 +260,7 @@ ALSO = {
     alternative='"walk-forward" is right for the flights too, if you forecast: it never validates '
     "the first months, though.",
 )
-def splitter(answer):  # noqa: D103
+def splitter(answer):
     if not isinstance(answer, dict):
         raise Wrong("type", what="`splitter`", wanted="a dict", got=a(answer))
     names = ("penguins", "emoji", "births", "flights")
@@ -332,7 +332,7 @@ def _way(data: str, given) -> str:
     alternative="a sliding window, which drops the oldest rows, is as right: old data may mislead. "
     "`WalkForward(folds, horizon=horizon, embargo=embargo).split(range(rows))` does it too.",
 )
-def walk_forward(answer):  # noqa: D103
+def walk_forward(answer):
     expect.function(answer, "`walk_forward`")
     for case in ((20, 4, 3, 2), (103, 5, 10, 0), (31, 3, 5, 1)):
         _judge_walk(answer, *case)
@@ -430,7 +430,7 @@ def _sides(pair, fold, rows):
     alternative="`series.rolling(3).mean().shift(1)` gives the same; so does a loop over slices "
     "`series[t-3:t]`.",
 )
-def past_features(answer):  # noqa: D103
+def past_features(answer):
     import pandas as pd
 
     expect.function(answer, "`past_features`")
@@ -535,7 +535,7 @@ def _columns(result, rows) -> np.ndarray:
     alternative="`max(zip(scores, models), key=lambda pair: pair[0])[1]` finds the winner without "
     "NumPy; any `reason` in words will do.",
 )
-def final_number(answer):  # noqa: D103
+def final_number(answer):
     expect.function(answer, "`final_number`")
     for seed in (0, 1):
         rng = np.random.default_rng(seed)

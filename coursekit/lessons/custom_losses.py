@@ -45,7 +45,7 @@ check = Lesson("custom_losses", "What if the standard losses miss the point?")
     alternative="`sklearn.metrics.f1_score(y, said)` and `keras.metrics.F1Score(threshold=0.5)` "
     "count the same; scikit-learn says 0 for the 0/0 and warns.",
 )
-def always_no(accuracy, recall, f1, watch):  # noqa: D103
+def always_no(accuracy, recall, f1, watch):
     found = _share(recall, "`recall`")
     if np.isclose(found, 0.99, atol=2e-3):
         raise Wrong("recall_as_accuracy", got=recall)
@@ -112,7 +112,7 @@ COUNTS = {0: 990, 1: 10}
     alternative="`{1: 99}` has the same ratio: Keras gives a label without an entry the weight 1. "
     "Its loss starts at 1.372, nearly twice as high, and so do its gradients.",
 )
-def class_weights(weights, first_loss):  # noqa: D103
+def class_weights(weights, first_loss):
     zero, one = _two_weights(weights)
     totals = {"zero": 990 * zero, "one": 10 * one}
     ratio = one / zero
@@ -184,7 +184,7 @@ def _shares(gamma) -> tuple[float, float]:
     alternative="Solve 975 * .1^g * .1054 = 25 * .9^g * 2.303 for g: the tie lies at 0.26, so 1 is "
     "the first integer above it.",
 )
-def focus(gamma, share):  # noqa: D103
+def focus(gamma, share):
     gamma = expect.number(gamma, "`gamma`")
     if gamma < 0 or gamma != round(gamma):
         raise Wrong("integer", gamma=gamma)
@@ -263,7 +263,7 @@ SIMILAR = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
     alternative="`np.where(y == 1, d**2, np.clip(m - d, 0, None) ** 2)`, or "
     "`losses.pair_contrastive(y, d, margin=m)`.",
 )
-def contrastive(answer, resting):  # noqa: D103
+def contrastive(answer, resting):
     expect.function(answer, "`contrastive`")
     _judge_contrastive(answer, 1.0)
     _judge_contrastive(answer, 0.8)
@@ -372,7 +372,7 @@ def _letters(answer, known: set) -> set:
     alternative="`losses.triplet_loss` finds these triplets in a batch: `negatives='semi_hard'` "
     "takes B.",
 )
-def triplet(cost_of_b, useless, stuck):  # noqa: D103
+def triplet(cost_of_b, useless, stuck):
     got = expect.number(cost_of_b, "`cost_of_b`")
     slips = {"already_closer": 0.0, "swapped": 0.3, "no_margin": -0.1,
              "rooted": np.sqrt(0.5) - np.sqrt(0.6) + 0.2}  # fmt: skip
@@ -449,7 +449,7 @@ SAID = np.array([[1.0, 2.0], [2.5, -3.0], [1.0, 4.5], [2.0, 9.0], [-2.5, 0.0]], 
     alternative="`ops.where(e > 0, 3 * e, -e)`, or `ops.abs(e) + 2 * ops.relu(e)`.",
     seconds=20.0,
 )
-def late(answer, covers):  # noqa: D103
+def late(answer, covers):
     import keras
 
     if isinstance(answer, type):
@@ -655,7 +655,7 @@ def _says_yes_or_no(name, family) -> bool:
     "or binary cross-entropy of pairs for faces, CE + Dice or Tversky or focal for lesions, "
     "generalized cross-entropy for labels.",
 )
-def guide(answer):  # noqa: D103
+def guide(answer):
     if not isinstance(answer, dict):
         raise Wrong("not_dict", got=answer)
     for task, (accepted, slips) in FITS.items():

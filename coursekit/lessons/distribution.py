@@ -43,7 +43,7 @@ check = Lesson("distribution", "Is training on eight devices the same training?"
     "they were spread. A device without rows adds nothing, if its NaN is kept out.",
     alternative="`np.average(gradients[rows > 0], axis=0, weights=rows[rows > 0])`.",
 )
-def combine(answer):  # noqa: D103
+def combine(answer):
     expect.function(answer, "`combine`")
     got = _combined(answer, [[2.0], [11.0]], [3, 1])  # the slips give different numbers
     slips = {6.5: "mean_of_means", 13.0: "sum", 17.0: "not_divided", 8.5: "by_devices"}
@@ -105,7 +105,7 @@ def _combined(answer, gradients, rows) -> np.ndarray:
     "rows, the *effective* batch size, which learning rates have to suit.",
     alternative="`coursekit.distribution.global_batch_size(32, replicas=2)` gives the first.",
 )
-def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
+def batch_sizes(fit_batch, rows_per_update):
     got = expect.number(fit_batch, "`fit_batch`")
     if not np.isclose(got, 64):
         if got % 2:
@@ -166,7 +166,7 @@ def batch_sizes(fit_batch, rows_per_update):  # noqa: D103
     "and leaves the clipping and the last batch.",
     seconds=120,
 )
-def mended(answer):  # noqa: D103
+def mended(answer):
     import tensorflow as tf
 
     from coursekit.distribution import parity
@@ -289,7 +289,7 @@ def _trained(model, x, y):
     "four gradients, divide by four, apply once.",
     seconds=30,
 )
-def small_memory(answer):  # noqa: D103
+def small_memory(answer):
     expect.function(answer, "`small_memory`")
     made = answer()
     if not isinstance(made, tuple | list) or len(made) != 2 or not hasattr(made[0], "apply"):
@@ -398,7 +398,7 @@ PEAK, STEPS = 0.8, 640  # eight times the rate, an eighth of the steps
     alternative="`CosineDecay(0.0, 480, warmup_target=0.8, warmup_steps=160)`; with Adam it would "
     "be the root of 8.",
 )
-def eight_devices(batch_size, schedule):  # noqa: D103
+def eight_devices(batch_size, schedule):
     got = expect.number(batch_size, "`batch_size`")
     if not np.isclose(got, 2048):
         named = {256: "per_replica", 32: "shrunk"}
@@ -476,7 +476,7 @@ def _judge_decay(steps, rates):
     "tenth asks for 3 / (m + 3) <= 0.1, which is m >= 27.",
     alternative="`next(m for m in range(1, 100) if 3 / (m + 3) <= 0.1)`; mind the rounding at 27.",
 )
-def pipeline_bubble(bubble, micro_batches):  # noqa: D103
+def pipeline_bubble(bubble, micro_batches):
     got = expect.number(bubble, "`bubble`")
     if not 0 <= got <= 100:
         raise Wrong("percent", got=got)
@@ -539,7 +539,7 @@ RIGHT_WAYS = {
     alternative="real runs combine them: tensor inside a machine, pipeline between machines, data "
     "over all. For `chat` a pipeline would fit too, at the price of splitting the model by hand.",
 )
-def split_ways(answer):  # noqa: D103
+def split_ways(answer):
     if not isinstance(answer, dict):
         raise Wrong("type", what="`ways`", wanted="a dict", got=answer)
     if set(answer) != set(RIGHT_WAYS):

@@ -47,7 +47,7 @@ RATES = (-0.5, 0.0, 0.05, 0.3, 0.5, 0.6, 0.9, 1.0, 1.1, 1.7, 2.0, 3.0)
     "-1 and 1, so for 0 < rate < 1. In general the edge is 2 / L; here the curvature L is 2.",
     alternative="`abs(1 - 2 * rate) < 1` says the same; so does taking 2,000 steps and looking.",
 )
-def converges(answer):  # noqa: D103
+def converges(answer):
     expect.function(answer, "`converges`")
     says = {rate: _truth(answer(rate), rate) for rate in RATES}
     told = {rate: {"rate": rate, "path": _path(rate)} for rate in RATES}
@@ -205,7 +205,7 @@ ALIKE = {
     "flat. For the others there is one run.",
     seconds=120,
 )
-def diagnosis(answer):  # noqa: D103
+def diagnosis(answer):
     if not isinstance(answer, dict):
         raise Wrong("type", what="`diagnosis`", wanted="a dict", got=a(answer))
     given = {str(key).strip().upper(): value for key, value in answer.items()}
@@ -277,7 +277,7 @@ def _pair(name: str, given) -> tuple[str, str]:
     "1/sqrt(B): a quarter of the variance, half the noise.",
     alternative="`(128 / 32) ** -0.5`, or a measured one.",
 )
-def noise(answer):  # noqa: D103
+def noise(answer):
     got = expect.number(answer, "`noise`")
     keys = {0.25: "variance", 1: "unchanged", 2: "inverse", 4: "inverse", -0.5: "exponent"}
     for value, key in keys.items():
@@ -315,7 +315,7 @@ def noise(answer):  # noqa: D103
     "noisier, and not better. What an update costs in seconds is a matter of hardware.",
     alternative="256 for updates is accepted: its updates are never noisier.",
 )
-def faster(answer):  # noqa: D103
+def faster(answer):
     if not isinstance(answer, dict):
         raise Wrong("type", what="`faster`", wanted="a dict", got=a(answer))
     given = {str(key).strip().lower(): value for key, value in answer.items()}
@@ -376,7 +376,7 @@ NAMES = {"batch": 1, "stochastic": 1000, "mini-batch of 32": 32}
     "update rule; the batch size of `fit` is 32 by default.",
     alternative="`-(-1000 // size)` for the sizes 1000, 1 and 32.",
 )
-def variants(updates, by_default):  # noqa: D103
+def variants(updates, by_default):
     if not isinstance(updates, dict):
         raise Wrong("type", what="`updates`", wanted="a dict", got=a(updates))
     if set(updates) != set(NAMES):

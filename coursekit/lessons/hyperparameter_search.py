@@ -97,7 +97,7 @@ def walk(table: np.ndarray, rate: int, batch: int) -> list[tuple[int, int]]:
     alternative="`len(list(itertools.product(range(5), repeat=10)))` counts them, slowly; "
     "`np.prod([5] * 10)` multiplies.",
 )
-def grid_size(answer):  # noqa: D103
+def grid_size(answer):
     got = expect.number(answer, "`grid_size`")
     for value, key in ((50, "sum"), (10**5, "swapped"), (5**9, "one_short"), (15, "xor")):
         if got == value:
@@ -138,7 +138,7 @@ def grid_size(answer):  # noqa: D103
     alternative="`scipy.stats.binom.sf(0, 60, 0.05)`, or a simulation: "
     "`np.mean(rng.random((100_000, 60)).min(1) < 0.05)`.",
 )
-def sixty_random(answer):  # noqa: D103
+def sixty_random(answer):
     got = expect.number(answer, "`sixty_random`")
     if abs(got - 0.95) < 1e-6:
         raise Wrong("one_misses", got=got)
@@ -188,7 +188,7 @@ def sixty_random(answer):  # noqa: D103
     alternative="`np.exp(rng.uniform(np.log(1e-4), np.log(1e-1), count))`; in KerasTuner "
     '`hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")`.',
 )
-def sample_rates(answer):  # noqa: D103
+def sample_rates(answer):
     expect.function(answer, "`sample_rates`")
     draws = []
     for seed in (1, 2):
@@ -266,7 +266,7 @@ KINDS = {
     alternative="Of the rate at step 500 one can say that the schedule, a hyperparameter, fixes "
     'it: "hyperparameter" is accepted.',
 )
-def kinds(answer):  # noqa: D103
+def kinds(answer):
     if not isinstance(answer, dict):
         raise Wrong("type", what="`kinds`", wanted="a dict", got=a(answer))
     given = {str(k).strip(): v for k, v in answer.items()}
@@ -342,7 +342,7 @@ def _kind(name: str, value) -> str:
     alternative="`np.argmin(loss[:, batch])` in a fixed number of rounds, such as 20: more rounds "
     "than needed change nothing.",
 )
-def in_turn(answer):  # noqa: D103
+def in_turn(answer):
     expect.function(answer, "`in_turn`")
     for table, rate, batch in _tables():
         given = table.copy()
@@ -453,7 +453,7 @@ LIMITS = {
     alternative="Thirty random ones, then thirty more around the best; or a Latin hypercube, or "
     "`scipy.stats.qmc`.",
 )
-def sixty(plan, scores, choice, reported):  # noqa: D103
+def sixty(plan, scores, choice, reported):
     plan = _settings(plan)
     rates = np.array([float(s["learning_rate"]) for s in plan])
     if len(plan) > 60:

@@ -54,7 +54,7 @@ def bins_of(confidence, right):
     alternative="`np.mean` has the gradient 1 / n, the square 2 times the error: the chain rule "
     "gives the product. A tape or finite differences give the same numbers.",
 )
-def mse_gradient(answer, rate):  # noqa: D103
+def mse_gradient(answer, rate):
     expect.function(answer, "`mse_gradient`")
     errors = np.array([1.0, -2.0, 0.0, 3.0])
     y = np.array([3.0, 5.0, 2.0, 7.0])
@@ -116,7 +116,7 @@ B_LOSS = round(float(-(0.9 * np.log(0.9) + 0.1 * np.log(0.1))), 3)
     "scoring rule.",
     alternative="set the derivative of -(.95 ln p + .05 ln(1 - p)) to 0: .95 / p = .05 / (1 - p).",
 )
-def forecaster(lower, advice):  # noqa: D103
+def forecaster(lower, advice):
     if expect.choice(lower, ["A", "B"], "the first answer") == "A":
         raise Wrong("a", a=A_LOSS, b=B_LOSS)
     advice = expect.number(advice, "the second answer")
@@ -172,7 +172,7 @@ def _log_loss(said: float) -> float:
     alternative="`np.logaddexp.reduce(z)`, `scipy.special.logsumexp(z)` and "
     "`keras.ops.logsumexp(z)` do the same.",
 )
-def log_sum_exp(answer):  # noqa: D103
+def log_sum_exp(answer):
     expect.function(answer, "`log_sum_exp`")
     cases = ([2.0, 1.0, 0.5], [1000.0, 1000.0], [1000.0, 0.0], [-1000.0, -1000.0], [900.0, -900.0])
     for case in (*cases, [20_000.0, 20_000.0]):  # the last is too large for long doubles too
@@ -240,7 +240,7 @@ def _compare_log_sum(value, z):
     alternative="`keras.losses.Hinge()` gives 0.7 too; it takes 0/1 labels as well and turns them "
     "into -1/+1.",
 )
-def hinge(loss, pulling):  # noqa: D103
+def hinge(loss, pulling):
     got = expect.number(loss, "the first answer")
     slips = {"right_side": 0.0, "sign": 1.3, "squared": 0.49, "log_loss": np.log1p(np.exp(-0.3))}
     for key, slip in slips.items():
@@ -344,7 +344,7 @@ TRUE_CHANCE = 0.8
     "computed with log-sum-exp. For the price, MAE and Huber are as right as MSE.",
     seconds=30,
 )
-def heads(answer):  # noqa: D103
+def heads(answer):
     if not isinstance(answer, dict):
         raise Wrong("dict", got=answer)
     with warnings.catch_warnings():
@@ -536,7 +536,7 @@ STEEPEST = 3.7  # thousand dollars for each 1,000 square feet
     alternative="anything from about 38 to 56. A common rule takes delta near the median absolute "
     "error times 2.",
 )
-def delta(answer):  # noqa: D103
+def delta(answer):
     value = expect.number(answer, "`delta`")
     if value <= 0:
         raise Wrong("not_positive", delta=value)

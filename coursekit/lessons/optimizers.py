@@ -142,7 +142,7 @@ MOMENTUM_SLIPS = {
     "weights are the same; after a change of rate they are not.",
     seconds=60,
 )
-def momentum_step(answer):  # noqa: D103
+def momentum_step(answer):
     import keras
 
     expect.function(answer, "`momentum_step`")
@@ -223,7 +223,7 @@ def _gentle_losses(mu: float) -> np.ndarray:
     alternative="every mu from about 0.45 to 0.65 needs less than half the steps of plain descent. "
     "At the best rate for it, theory gives mu = ((sqrt(k) - 1) / (sqrt(k) + 1))^2, or 0.40.",
 )
-def friction(mu, steps):  # noqa: D103
+def friction(mu, steps):
     mu, got = expect.number(mu, "`mu`"), expect.number(steps, "`steps`")
     if not 0 <= mu < 1:
         raise Wrong("range", got=mu)
@@ -363,7 +363,7 @@ def _keras_adam(w, m, v, g, t, lr, beta_1, beta_2, epsilon):
     "1e-6 above, would the place of epsilon tell.",
     seconds=60,
 )
-def adam_step(answer):  # noqa: D103
+def adam_step(answer):
     import keras
 
     expect.function(answer, "`adam_step`")
@@ -439,7 +439,7 @@ FOUR = ("sgd", "momentum", "rmsprop", "adam")
     "RMSprop and Adam divide by the size of the gradients, so the factor cancels (up to epsilon).",
     alternative="AdaGrad and AdamW divide too. AdamW's decay does not even see the gradient.",
 )
-def needs_new_rate(answer):  # noqa: D103
+def needs_new_rate(answer):
     if isinstance(answer, str):
         answer = [word for word in re.findall(r"\w+", answer) if word.lower() != "and"]
     if isinstance(answer, dict):
@@ -579,7 +579,7 @@ ADAMW_SLIPS = {
     "first: `w * (1 - lr * decay) - lr * adam(grad)`.",
     seconds=60,
 )
-def mended(adagrad_step, rmsprop_step, adamw_step):  # noqa: D103
+def mended(adagrad_step, rmsprop_step, adamw_step):
     import keras
 
     for step, name in ((adagrad_step, "adagrad_step"), (rmsprop_step, "rmsprop_step"),
@@ -659,7 +659,7 @@ UPDATES = 9000  # 90 epochs of 100 updates
     "recipe that most published results come from.",
     alternative="AdamW with weight decay, a tuned rate near 0.001 and a cosine is competitive.",
 )
-def resnet(optimizer):  # noqa: D103
+def resnet(optimizer):
     import keras
 
     from coursekit.optimizers import ScheduledMomentumSGD

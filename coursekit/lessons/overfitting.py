@@ -81,7 +81,7 @@ TABLES = [  # the first one is square, so that a wrong axis gives numbers and no
     alternative="`predictions.var(axis=0, ddof=1).mean()` is the unbiased variance; take a fifth "
     "of it off the bias squared of five refits, and that is unbiased too.",
 )
-def decompose(answer):  # noqa: D103
+def decompose(answer):
     expect.function(answer, "`decompose`")
     for p, truth in TABLES:
         returned = answer(p.copy(), truth.copy())
@@ -171,7 +171,7 @@ ROOM = 1.4  # 30 % are allowed; `measure` draws at random and may be off by some
     "less, so smaller biases become worth removing. The sweet spot belongs to model and data.",
     alternative="4, 5 or 6 for 12 points; every degree from 11 to 24 for 1,000.",
 )
-def degree(answer):  # noqa: D103
+def degree(answer):
     if not isinstance(answer, dict) or not set(BEST) <= set(answer):
         raise Wrong("keys", got=answer)
     for rows, best_degree in BEST.items():
@@ -225,7 +225,7 @@ def _treated(degree: int, rows: int) -> dict[str, float]:
     "all variance. With 1,000 rows only the noise is left, and no model predicts that.",
     alternative="B could take a lower degree instead: less variance for a little bias.",
 )
-def remedy(answer):  # noqa: D103
+def remedy(answer):
     if not isinstance(answer, dict) or not set(PATIENTS) <= set(answer):
         raise Wrong("keys", got=answer)
     for name, recipe in PATIENTS.items():
@@ -340,7 +340,7 @@ def _stop(losses, patience, *, previous=False, keep=False, tie=False, first=Fals
     alternative="`np.minimum.accumulate(losses)` gives the best so far; the run stops at the first "
     "epoch that is `patience` after the last drop of it.",
 )
-def early_stop(answer):  # noqa: D103
+def early_stop(answer):
     expect.function(answer, "`early_stop`")
     found = []
     for losses, patience in CURVES:
@@ -449,7 +449,7 @@ def _way(rate, steps, curvature):
     alternative="a solver that makes the two agree at half of the way gives about "
     "0.7 / (rate * steps), which is as good.",
 )
-def strength(answer):  # noqa: D103
+def strength(answer):
     expect.function(answer, "`strength`")
     found = {run: expect.number(answer(*run), "the returned strength") for run in RUNS}
     for (rate, steps), got in found.items():

@@ -42,7 +42,7 @@ SMALL, LARGE = 1e-9, 3.0  # the gradients of `scale`
     "inside. A scale of 30 to 21,800 loses neither end.",
     alternative="powers of two are the usual scales, since they change no digit: 64 to 16,384.",
 )
-def fate(plain, scaled, scale):  # noqa: D103
+def fate(plain, scaled, scale):
     plain = expect.number(plain, "`plain`")
     if plain != 0:
         raise Wrong("up" if plain > 2e-8 else "kept", got=plain)
@@ -114,7 +114,7 @@ def loss_scale_step(scale, good, finite, growth_steps):
     "32,768 goes to 16,384, to 8,192, and back to 16,384.",
     alternative="one expression a value: `scale * (2 if full else 1) if finite else scale / 2`.",
 )
-def next_scale(answer, after):  # noqa: D103
+def next_scale(answer, after):
     expect.function(answer, "`next_scale`")
     for before in (5, 0):
         scale, good, moves = _step(answer, 1024.0, before, False, 10)
@@ -205,7 +205,7 @@ PARTS = ("weights", "gradients", "moments", "activations")
     alternative="PyTorch's accounting gives 16 too: master weight 4, 16-bit weight 2, 16-bit "
     "gradient 2, moments 8.",
 )
-def bytes_kept(float32, mixed, halved):  # noqa: D103
+def bytes_kept(float32, mixed, halved):
     float32 = expect.number(float32, "`float32`")
     if float32 != 16:
         named = {4.0: "weight_only", 12.0: "three"}
@@ -266,7 +266,7 @@ def clipped(gradients, threshold) -> list[np.ndarray]:
     "`global_clipnorm`, in PyTorch `clip_grad_norm_`. `clipnorm` treats each variable alone.",
     alternative="`tf.clip_by_global_norm(gradients, threshold)[0]` does it too.",
 )
-def clip(answer, argument):  # noqa: D103
+def clip(answer, argument):
     expect.function(answer, "`clip`")
     steep = [np.array([3.0, 4.0]), np.array([0.3, 0.4])]
     got = _clipped_by(answer, steep, 1.0)
@@ -352,7 +352,7 @@ def _norm(gradients) -> float:
     "the norms, or a few times their median, does that.",
     alternative="percentiles from 87 to 97 are all defensible; so is 4 to 8 times the median.",
 )
-def threshold(answer, norms):  # noqa: D103
+def threshold(answer, norms):
     norms = expect.array(norms, what="`norms`")
     if norms.ndim != 1 or len(norms) < 20:
         raise Wrong("trace", got=norms.shape)

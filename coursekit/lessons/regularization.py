@@ -28,7 +28,7 @@ check = Lesson("regularization", "What does each remedy really buy?")
     why="A step of fixed size jumps over zero, to and fro. No rounding brings it to 0.0 exactly.",
     alternative="run the cell below first: it counts.",
 )
-def keras_zeros(answer):  # noqa: D103
+def keras_zeros(answer):
     got = expect.number(answer, "`keras_zeros`")
     if got != int(got) or not 0 <= got <= 20:
         raise Wrong("range", got=got)
@@ -108,7 +108,7 @@ STEP_SLIPS = {
     "the maximum. It is called soft thresholding, or a proximal step.",
     alternative="`u - np.clip(u, -rate * l1, rate * l1)` is the same in one line.",
 )
-def l1_step(answer):  # noqa: D103
+def l1_step(answer):
     expect.function(answer, "`l1_step`")
     w = np.array([2.0, -2.0, 0.02, -0.02, 0.0, 0.0, 0.3])
     grad = np.array([0.5, 0.5, 0.1, -0.1, 0.4, -3.0, 5.0])
@@ -183,7 +183,7 @@ def _torch_path(lr, momentum, decay, decoupled=0.0, nesterov=False, steps=30):
     alternative="`keras.regularizers.L1L2(l2=0.005)`, or `lambda w: 0.005 * ops.sum(w ** 2)`.",
     seconds=60,
 )
-def ported(optimizer, regularizer):  # noqa: D103
+def ported(optimizer, regularizer):
     import keras
 
     if not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -282,7 +282,7 @@ def _keras_path(optimizer, regularizer):
     "value. Then nothing has to be done at test time.",
     alternative="`np.where(rng.random(h.shape) < rate, 0, h / (1 - rate))`.",
 )
-def dropout(answer):  # noqa: D103
+def dropout(answer):
     expect.function(answer, "`dropout`")
     h = np.random.default_rng(0).uniform(0.5, 2.0, (400, 60))
     for rate in (0.25, 0.6):
@@ -356,7 +356,7 @@ def _judge_dropout(answer, h, rate):
     "labels, mirrors make signs that do not exist, and validation rows stay as they are.",
     alternative='`{"a", "b", "e"}`, `["a", "b", "e"]` or `"a b e"`.',
 )
-def label_safe(answer):  # noqa: D103
+def label_safe(answer):
     if isinstance(answer, dict):  # {"a": True, "d": False}
         answer = [letter for letter, is_safe in answer.items() if is_safe]
     if isinstance(answer, str):

@@ -57,7 +57,7 @@ def _near(got, wanted, tolerance=2e-3) -> bool:
     alternative="`PiecewiseConstantDecay([299, 599], [0.1, 0.01, 0.001])` or "
     "`StepDecay(0.1, step_size=300)`.",
 )
-def drops(answer):  # noqa: D103
+def drops(answer):
     rate = _reader(answer, "`drops`")
     if not _near(rate(0), 0.1):
         raise Wrong("start", got=rate(0))
@@ -112,7 +112,7 @@ def drops(answer):  # noqa: D103
     "weights move every fourth batch, and the schedule still counts each batch.",
     alternative="`epochs_to_steps(100, rows=3180, batch_size=64)` computes it.",
 )
-def decay_steps(plain, accumulating):  # noqa: D103
+def decay_steps(plain, accumulating):
     for what, answer in (("plain", plain), ("accumulating", accumulating)):
         got = expect.number(answer, f"`{what}`")
         if got in (4999, 5000):  # 4999: the very last step is at 0 then
@@ -161,7 +161,7 @@ def decay_steps(plain, accumulating):  # noqa: D103
     "the rate that the first one has reached, and 100 steps later it is cold.",
     alternative="a straight line, `PolynomialDecay(0.05, 100, 0.0)`, as second part is right too.",
 )
-def shortened(answer):  # noqa: D103
+def shortened(answer):
     rate = _reader(answer, "`shortened`")
     rates = np.array([rate(step) for step in range(500, 600, 3)])
     first, last = rates[0], rates[-1]
@@ -221,7 +221,7 @@ def shortened(answer):  # noqa: D103
     "rate at step 0 must be a float.",
     alternative="`Warmup(CosineDecay(3e-4, 99_000), warmup_steps=1000)` is the same schedule.",
 )
-def recipe(answer, at_500):  # noqa: D103
+def recipe(answer, at_500):
     number = expect.number(at_500, "`at_500`")
     if not _near(number, 1.5e-4):
         named = {3e-4: "at_peak", 0.0: "at_zero"}
@@ -311,7 +311,7 @@ PEAK, ROWS, BATCH, EPOCHS = 0.08, 38, 4, 6  # ten steps an epoch, the last batch
     "`optimizer.momentum` before each batch, does it too.",
     seconds=60,
 )
-def one_cycle(answer):  # noqa: D103
+def one_cycle(answer):
     expect.function(answer, "`one_cycle`")
     made = answer(PEAK, ROWS, BATCH, EPOCHS)
     if not isinstance(made, tuple | list) or len(made) != 2 or not hasattr(made[0], "apply"):

@@ -50,7 +50,7 @@ TARGET = 0.2  # the loss that a careful look at the picture reaches in five gues
     alternative="`np.polyfit(x, y, 1)` computes the line with the lowest loss of all. For a line "
     "there is such a formula; for the networks of this course there is none.",
 )
-def guess(answer, x, y):  # noqa: D103
+def guess(answer, x, y):
     lines = _read(answer)
     x, y = expect.array(x, what="`x`"), expect.array(y, what="`y`")
     losses = [_loss(w, b, x, y) for w, b in lines]
@@ -178,7 +178,7 @@ PATIENCE = 1000  # steps to try before saying "more than"
     alternative="Every rate from about 0.24 to 0.37 does it here. On other data the range is "
     "another one, so a rate is always tried out.",
 )
-def rate(answer, x, y):  # noqa: D103
+def rate(answer, x, y):
     x, y = expect.array(x, what="`x`"), expect.array(y, what="`y`")
     number = expect.number(answer, "`rate`")
     losses = _descend(number, x, y, PATIENCE)
@@ -246,7 +246,7 @@ SHIRTS, ITEMS = 180, 200
     "on all garments; in this shop it works hard, and does worse than no work at all.",
     alternative="`max(np.bincount(y)) / len(y)` gives this baseline for any labels `y`.",
 )
-def baseline(always_shirt, model_wins, shop_accuracy):  # noqa: D103
+def baseline(always_shirt, model_wins, shop_accuracy):
     model = expect.number(shop_accuracy, "`shop_accuracy`")
     seller = SHIRTS / ITEMS
     got = expect.number(always_shirt, "`always_shirt`")

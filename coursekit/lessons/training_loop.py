@@ -50,7 +50,7 @@ STEPS = {
     "give the update. Zeroing may stand anywhere but between backward and update.",
     alternative='"dceba", "cdeba" and "cebad" train exactly alike.',
 )
-def loop_order(answer):  # noqa: D103
+def loop_order(answer):
     letters = _letters(answer)
     place = {STEPS[letter]: letters.index(letter) for letter in letters}
     if place["loss"] < place["forward"]:
@@ -141,7 +141,7 @@ SETTINGS = {"learning_rate": 0.07, "momentum": 0.9}
     "same. Adding `sum(model.losses)` is right too: it is 0 for this network.",
     seconds=60,
 )
-def train_step(answer):  # noqa: D103
+def train_step(answer):
     import keras
 
     loss_fn = keras.losses.CategoricalCrossentropy(from_logits=True)
@@ -289,7 +289,7 @@ def _same(ours, theirs) -> bool:
     "mean over all rows, however the rows were cut into batches. `fit` reports this number.",
     alternative="`np.average(losses, weights=sizes)` does it in one call.",
 )
-def epoch_loss(answer):  # noqa: D103
+def epoch_loss(answer):
     expect.function(answer, "`epoch_loss`")
     got = expect.number(answer([1.0, 5.0], [32, 1]), "the epoch's loss")
     slips = {3.0: "mean_of_means", 6.0: "sum", 37.0: "not_divided", 18.5: "divided_by_batches"}
@@ -328,7 +328,7 @@ def epoch_loss(answer):  # noqa: D103
     "sum of three gradients: three times the step that you meant.",
     alternative="with a constant gradient g, step n uses n times g.",
 )
-def accumulated(answer):  # noqa: D103
+def accumulated(answer):
     got = expect.number(answer)
     for value, key in {2: "reset", 4: "one_short", 8: "product"}.items():
         if np.isclose(got, value):
@@ -383,7 +383,7 @@ def accumulated(answer):  # noqa: D103
     alternative="`np.split(order, range(size, len(x), size))` gives the pieces in one call, and a "
     "list of pairs is as good as `yield`.",
 )
-def batches(answer):  # noqa: D103
+def batches(answer):
     expect.function(answer, "`batches`")
     rows = _epoch(answer, 104, 32, np.random.default_rng(0))
     _epoch(answer, 23, 10, np.random.default_rng(0))
@@ -480,7 +480,7 @@ recorded = {
     "differ, so leave some room.",
     alternative="every number from 4 to 18 reaches epoch 11 and stops before the end.",
 )
-def patience(answer):  # noqa: D103
+def patience(answer):
     curve = np.array(recorded["val_loss"])
     number = expect.number(answer, "`patience`")
     if number < 1 or number != int(number):

@@ -1,6 +1,7 @@
 """What several devices hold and do."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,7 +29,12 @@ def timeline(
         raise ValueError(f"`lanes` must hold work. Received: lanes={lanes!r}")
     end = max(end, *ends)
     for place, work in enumerate(lanes.values()):
-        idle = {"facecolor": "0.95", "edgecolor": "0.7", "hatch": "////", "linewidth": 0}
+        idle: dict[str, Any] = {
+            "facecolor": "0.95",
+            "edgecolor": "0.7",
+            "hatch": "////",
+            "linewidth": 0,
+        }
         label = None if place else "idle"
         ax.broken_barh([(0, end)], (place - 0.4, 0.8), label=label, **idle)
         for start, length, text, style in work:

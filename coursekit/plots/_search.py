@@ -1,5 +1,7 @@
 """What a search has tried, and what it believes of the rest."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -17,7 +19,7 @@ def trials(ax: Axes, points: np.ndarray) -> None:
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"`points` must have shape (trials, 2). Received: shape={points.shape}")
     edge = np.full(len(points), 1.06)
-    look = {"ls": "", "ms": 14, "mew": 2, "color": VALIDATION.color}
+    look: dict[str, Any] = {"ls": "", "ms": 14, "mew": 2, "color": VALIDATION.color}
     ax.plot(*points.T, TRAIN.marker, color=TRAIN.color)
     ax.plot(points[:, 0], edge, marker="|", **look)
     ax.plot(edge, points[:, 1], marker="_", **look)
@@ -36,8 +38,8 @@ def surrogate(ax: Axes, x, mean, sd, tried, scores, ahead: float) -> None:
         scores: their scores.
         ahead: the place of the next trial.
     """
-    x, mean, sd = (np.ravel(part) for part in (x, mean, sd))
-    look = {"color": COMPARE[0].color, "alpha": 0.2, "lw": 0}
+    x, mean, sd = np.ravel(x), np.ravel(mean), np.ravel(sd)
+    look: dict[str, Any] = {"color": COMPARE[0].color, "alpha": 0.2, "lw": 0}
     ax.fill_between(x, mean - 2 * sd, mean + 2 * sd, label="mean and 2 sd", **look)
     curve(ax, mean, COMPARE[0], x, marker="")
     ax.plot(tried, scores, "ko", label="tried")

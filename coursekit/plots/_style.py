@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +18,7 @@ class Style:
 
     label: str
     color: str
-    line: str
+    line: str | tuple
     marker: str
 
 
@@ -32,7 +33,7 @@ COMPARE = (
     Style("", "#56b4e9", (0, (5, 1)), "v"),
     Style("", "#e69f00", (0, (3, 1, 1, 1)), "P"),
 )
-HOUSE = {
+HOUSE: Any = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -40,12 +41,12 @@ HOUSE = {
     "font.size": 10,
     "grid.alpha": 0.3,
 }
-TITLE = {"x": 0.01, "ha": "left", "fontsize": 11, "fontweight": "bold"}
+TITLE: dict[str, Any] = {"x": 0.01, "ha": "left", "fontsize": 11, "fontweight": "bold"}
 
 
 def figure(
     title: str = "", x: str = "", y: str = "", columns: int = 1, height: float = 3.2
-) -> tuple[Figure, Axes | np.ndarray]:
+) -> tuple[Figure, Any]:
     """Make a figure in the house style.
 
     Args:
@@ -67,7 +68,14 @@ def figure(
     return fig, axes
 
 
-def curve(ax: Axes, values: Sequence[float], style: Style, x=None, label: str = "", **line) -> None:
+def curve(
+    ax: Axes,
+    values: Sequence[float] | np.ndarray,
+    style: Style,
+    x: Sequence[float] | np.ndarray | None = None,
+    label: str = "",
+    **line: Any,
+) -> None:
     """Draw one curve; `x` counts from 1 (epochs) unless it is given."""
     values = np.asarray(values, float)
     x = np.arange(1, len(values) + 1) if x is None else x
@@ -77,7 +85,13 @@ def curve(ax: Axes, values: Sequence[float], style: Style, x=None, label: str = 
     ax.plot(x, values, **{**look, "label": label or style.label, **line})
 
 
-def band(ax: Axes, runs: Sequence[Sequence[float]], style: Style, x=None, label: str = "") -> None:
+def band(
+    ax: Axes,
+    runs: Sequence[Sequence[float]] | np.ndarray,
+    style: Style,
+    x: Sequence[float] | np.ndarray | None = None,
+    label: str = "",
+) -> None:
     """Draw the mean of several runs (one row a seed), in a band from the lowest to the highest."""
     runs = np.asarray(runs, float)
     if runs.ndim != 2:
@@ -153,4 +167,5 @@ def show(fig: Figure, alt: str) -> None:
     plt.close(fig)
     from coursekit.exercises._cards import show as show_card
 
-    show_card(Shown(png.getvalue(), alt.strip(), int(fig.get_figwidth() * 96)))
+    shown: Any = Shown(png.getvalue(), alt.strip(), int(fig.get_figwidth() * 96))
+    show_card(shown)

@@ -1,6 +1,7 @@
 """How rows are split, and what cross-validation found."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ def splits(ax: Axes, folds: Iterable, rows: int | None = None) -> None:
     rows = used if rows is None else rows
     many = len(folds) >= 20  # too thin for gaps and hatches
     height, hatch = (1.0, None) if many else (0.8, "////")
-    looks = (
+    looks: tuple[dict[str, Any], ...] = (
         {"facecolor": to_rgba(TRAIN.color, 0.35), "label": TRAIN.label},
         {"facecolor": VALIDATION.color, "hatch": hatch, "label": VALIDATION.label},
     )
@@ -63,7 +64,7 @@ def cross_validation(result, title: str = "") -> Figure:
     fig, axes = figure(title, columns=len(result.scores), x="fold", y="")
     for ax, (name, scores) in zip(np.atleast_1d(axes), result.scores.items(), strict=True):
         number = np.arange(1, len(scores) + 1)
-        small = {"ms": 3} if len(scores) > 40 else {}
+        small: dict[str, Any] = {"ms": 3} if len(scores) > 40 else {}
         for style, values in ((TRAIN, result.train_scores[name]), (VALIDATION, scores)):
             curve(ax, values, style, number, ls="", markevery=1, **small)
         mean = float(np.mean(scores))

@@ -1,6 +1,8 @@
 """Sixteen bits: setting a policy, what goes wrong with it, what it would lose.
 
+```
 from coursekit.precision import lint_precision, load_model, precision, precision_report
+```
 """
 
 from coursekit.precision._lint import lint_precision

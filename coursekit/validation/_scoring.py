@@ -30,7 +30,7 @@ def outputs_of(model, x, batch_size: int = 32) -> np.ndarray:
         part = keras.tree.map_structure(lambda a, s=start: a[s : s + size], x)
         outputs = call(part)
         if isinstance(outputs, list | tuple | dict):
-            return outputs  # refused by `with_outputs`
+            return outputs  # type: ignore[return-value]  # refused by `with_outputs`
         found.append(np.asarray(keras.ops.convert_to_numpy(outputs)).astype("float32"))
     return np.concatenate(found)
 

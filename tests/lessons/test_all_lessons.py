@@ -1,5 +1,6 @@
 """What every lesson must have: all its messages triggered, all its files, all its cells."""
 
+import functools
 import importlib
 import pkgutil
 import re
@@ -22,6 +23,7 @@ def check_of(slug):
     return importlib.import_module(f"coursekit.lessons.{slug}").check
 
 
+@functools.cache  # the files import Keras, and some train for their rows
 def rows_of(slug):
     path = Path(__file__).parent / f"test_{slug}.py"
     spec = importlib.util.spec_from_file_location(f"rows_{slug}", path)

@@ -60,6 +60,8 @@ def check(name, answer):
 # ## Two and `two`
 #
 # Write the sum.
+#
+# ### Double (difficulty 1, 2 minutes)
 
 # %% exercise="double" needs="counting"
 double = 2 + 2  # SOLUTION
@@ -79,6 +81,16 @@ print({"a", "b", "c", "d"})
 check("quiz_1", "b")  # SOLUTION
 """
 )
+MODULE = """\
+from coursekit.exercises import Lesson
+
+check = Lesson("sums", "What is two and two?")
+
+
+@check.exercise(title="Double", messages={})
+def double(answer):
+    pass
+"""
 TOPICS = (
     'id\tarea\ttopic\nadding\tsums\t"Adding" two numbers\ndoubling\tsums\tTwice\n'
     "drawing\tplots\tA line | a curve\nflying\tair\tFlying\n"
@@ -96,6 +108,7 @@ repository = ""
 repository = "stays"
 """
 NAME, SOLVED = "notebooks/01_sums.ipynb", "notebooks/solutions/01_sums.ipynb"
+MODULE_PATH = "coursekit/lessons/sums.py"
 SOLUTIONS = "coursekit/lessons/_solutions/sums.json"
 
 
@@ -108,6 +121,8 @@ def built(tmp_path_factory):
     (root / "README.md").write_text(README)
     (root / "notebooks" / "topics.tsv").write_text(TOPICS)
     (root / "notebooks" / "source" / "01_sums.py").write_text(LESSON)
+    (root / MODULE_PATH).parent.mkdir(parents=True)
+    (root / MODULE_PATH).write_text(MODULE)
     for name in (".gitattributes", "notebooks/source/jupytext.toml"):
         shutil.copy(ROOT / name, root / name)
     assert main([], root) == 0
@@ -145,6 +160,16 @@ def edit(path, *changes):
 
 def lesson(course):
     return course / "notebooks" / "source" / "01_sums.py"
+
+
+def copy(course, name, title="What is two and two?"):
+    """Add a lesson like the tiny one, without topics, and with a module of its own."""
+    text = re.sub(r' topics="[\w ]+"', "", lesson(course).read_text())
+    path = lesson(course).with_name(name)
+    path.write_text(text.replace("What is two and two?", title))
+    module = MODULE.replace('"sums"', f'"{path.stem[3:]}"').replace("What is two and two?", title)
+    (course / MODULE_PATH).with_name(f"{path.stem[3:]}.py").write_text(module)
+    return path
 
 
 def contents(root):
@@ -408,16 +433,19 @@ def test_a_name_that_is_no_lessons_is_refused(course, name, capsys):
 @pytest.mark.parametrize(
     "name, why",
     [
-        ("01_copies.py", "'01' is taken by 01_copies and 01_sums."),
-        ("02_sums.py", "'sums' is taken by 01_sums and 02_sums."),
-        ("02_copies.py", "topic 'adding': in 01_sums and 02_copies."),
+        ("01_copies.py", ["'01' is taken by 01_copies and 01_sums."]),
+        ("02_sums.py", ["'sums' is taken by 01_sums and 02_sums."]),
+        ("02_copies.py", []),
     ],
 )
 def test_two_lessons_with_one_number_slug_or_topic_are_refused(course, name, why, capsys):
+    copy(course, name)
     shutil.copy(lesson(course), lesson(course).with_name(name))
     before = contents(course)
     assert main([], course) == 2
-    assert capsys.readouterr().err == f"{why}\n"
+    homes = " and ".join(sorted(["01_sums", name.removesuffix(".py")]))
+    topics = [f"topic {t!r}: in {homes}." for t in ("adding", "doubling", "drawing")]
+    assert capsys.readouterr().err.splitlines() == [*why, *topics]
     assert changed(before, course) == set()
 
 
@@ -440,6 +468,48 @@ def test_a_readme_without_the_lines_for_its_table_is_refused(course, capsys):
     assert "<!-- lessons: generated -->" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "path, change, why",
+    [
+        (MODULE_PATH, ('"sums"', '"losses"'), "sums.py makes Lesson('losses', 'What is two"),
+        (MODULE_PATH, ("What is", "Why is"), "01_sums.py is of Lesson('sums', 'What is two"),
+        (MODULE_PATH, ('"Double"', '"Twice"'), "titles of exercises ['Double'], and coursekit/"),
+        (MODULE_PATH, ("def double", "def twice"), "has the exercises ['double'], and coursekit/"),
+        (MODULE_PATH, ("check =", "check = ="), "coursekit/lessons/sums.py, line 3: invalid syn"),
+        (
+            "notebooks/source/01_sums.py",
+            ("import plots\n", "import plots\nfrom coursekit.lessons.losses import check as c\n"),
+            "01_sums.py imports coursekit.lessons.losses: its checks",
+        ),
+    ],
+)
+def test_what_is_another_lessons_is_refused_before_a_run(course, path, change, why, runs, capsys):
+    edit(course / path, change)
+    before = contents(course)
+    assert main([], course) == main(["--check"], course) == 2
+    assert why in capsys.readouterr().err
+    assert runs == [] and changed(before, course) == set()
+
+
+def test_a_source_without_a_module_is_refused(course, capsys):
+    (course / MODULE_PATH).unlink()
+    assert main([], course) == 2
+    said = "01_sums.py: there is no coursekit/lessons/sums.py with its checks.\n"
+    assert capsys.readouterr().err == said
+
+
+def test_all_problems_are_said_at_once(course, capsys):
+    edit(lesson(course), ("What is", "Why is"), ('topics="drawing"', 'topics="swimming"'))
+    edit(lesson(course), ("Write the sum.", "As in [[differences]]."))
+    assert main([], course) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_the_topics_without_a_lesson_are_listed(course, capsys):
+    assert main(["--topics"], course) == 0
+    assert capsys.readouterr().out == "flying\tFlying\n"
+
+
 def test_a_reference_to_no_lesson_is_refused(course, capsys):
     edit(lesson(course), ("Write the sum.", "As in [[differences]]."))
     assert main([], course) == 2
@@ -456,34 +526,40 @@ MORE = """\
 # [[sums]]
 # ```
 #
-# ### Twice (difficulty 1, 2 minutes)
+# [[next]]
 #
-# ### Again (difficulty 2, 3 minutes)
-#
-# [[next]]"""
+# Before."""
 
 
 def test_numbers_come_from_the_names_of_the_files(course, runs):
     """A lesson's and an exercise's number, references and the way on; code stays as it is."""
     source = lesson(course)
+    one, two = "(difficulty 1, 2 minutes)", "(difficulty 2, 3 minutes)"
+    cell = '# %% exercise="again"\nx = 1  # SOLUTION\n\n# %%\nprint("10'
     edit(
         source,
         ("# Write the sum.", MORE),
+        (one, f"{one}\n#\n# ### Again {two}"),
         ("double = 2 + 2", "double = [[2]][0][0] + 2"),
+        ('# %%\nprint("10', cell),
     )
-    copy = re.sub(r' topics="[\w ]+"', "", source.read_text()).replace("# What", '# "What"')
-    source.with_name("12_copies.py").write_text(copy)
+    check = MODULE[MODULE.index("\n@") :]
+    again = check.replace("Double", "Again").replace("double", "again")
+    edit(course / MODULE_PATH, (check, f"{check}\n{again}"))
+    edit(copy(course, "12_copies.py", "How much is it?"), ("# How much", '# "How" much'))
+    module = (course / MODULE_PATH).with_name("copies.py")
+    edit(module, ('"How much is it?"', "'\"How\" much is it?'"), (check, f"{check}\n{again}"))
     assert main([], course) == 0
     first, second = text_of(course, NAME), text_of(course, "notebooks/12_copies.ipynb")
     assert first.startswith("# 1. What is two and two?\n")
-    assert second.startswith('# 12. "What" is two and two?\n')
+    assert second.startswith('# 12. "How" much is it?\n')
     for number, text in (("1", first), ("12", second)):
-        assert f"### E{number}.1 Twice (difficulty 1, 2 minutes)" in text
+        assert f"### E{number}.1 Double (difficulty 1, 2 minutes)" in text
         assert f"### E{number}.2 Again (difficulty 2, 3 minutes)" in text
         assert '[lesson 01](01_sums.ipynb "What is two and two?") and [lesson 12](' in text
-        assert "12_copies.ipynb \"'What' is two and two?\")" in text
+        assert "12_copies.ipynb \"'How' much is it?\")" in text
         assert "```\n[[sums]]\n```" in text
-    assert 'Next: ["What" is two and two?](12_copies.ipynb)' in first
+    assert 'Next: ["How" much is it?](12_copies.ipynb)' in first
     assert "This is the last lesson so far." in second
     assert "[[2]][0][0]" in text_of(course, SOLVED)
     numbers = json.loads((course / "coursekit/lessons/_numbers.json").read_text())
@@ -531,11 +607,17 @@ def test_the_solved_notebook_holds_nothing_of_the_machine(built):
         assert part not in data
     notebook = json.loads(data)
     assert notebook["metadata"]["language_info"] == {"name": "python"}
-    assert all(set(c["metadata"]) <= {"tags", "jupyter"} for c in notebook["cells"])
+    assert all(set(c["metadata"]) <= {"tags", "jupyter"} for c in notebook["cells"][1:])
+    place = "notebooks/source/01_sums.py: edit that, then run tools/build_notebooks.py"
+    assert notebook["cells"][0]["metadata"] == {"generated": place}
+    assert place in "".join(data.splitlines(keepends=True)[:8]), "seen at the top of the file"
 
 
 def test_the_solutions_hold_no_check_and_no_marker(built):
-    assert json.loads((built / SOLUTIONS).read_text()) == {"double": "double = 2 + 2"}
+    assert json.loads((built / SOLUTIONS).read_text()) == {
+        "generated from": "notebooks/source/01_sums.py",
+        "double": "double = 2 + 2",
+    }
 
 
 def test_the_index_and_the_table_of_lessons(built, capsys):
@@ -543,8 +625,8 @@ def test_the_index_and_the_table_of_lessons(built, capsys):
         '| "Adding" two numbers | What is two and two? '
         "| [Two and `two`](01_sums.ipynb#Two-and-two) |",
         "| Twice | What is two and two? | [Two and `two`](01_sums.ipynb#Two-and-two) |",
-        "| A line \\| a curve | What is two and two? "
-        "| [Two and `two`](01_sums.ipynb#Two-and-two) |",
+        "| A line \\| a curve | What is two and two? | [E1.1 Double (difficulty 1, 2 minutes)]"
+        "(01_sums.ipynb#E1.1-Double-(difficulty-1,-2-minutes)) |",
         "",
         "1 of 4 topics have no lesson yet.",
     ]
@@ -559,7 +641,7 @@ def test_the_index_and_the_table_of_lessons(built, capsys):
 
 def test_a_topic_stands_under_the_last_heading_before_it(tmp_path):
     sections = (
-        "# Write the sum.",
+        "# ### Double (difficulty 1, 2 minutes)",
         "# ### Sums\n#\n# ```\n# # no heading\n# ```\n#\n# #### Last ones",
     )
     topics = make_source(tmp_path, changes=[sections]).topics()
@@ -588,8 +670,7 @@ def test_equal_cells_get_ids_of_their_own(course):
 
 
 def test_a_copied_source_is_a_lesson(course, runs):
-    path = lesson(course).with_name("02_copies.py")
-    path.write_text(re.sub(r' topics="[\w ]+"', "", LESSON).replace("# What", "# Again: what"))
+    copy(course, "02_copies.py", "What is it again?")
     before = contents(course)
     assert main([], course) == 0
     assert runs == ["02_copies"]
@@ -600,7 +681,7 @@ def test_a_copied_source_is_a_lesson(course, runs):
         "coursekit/lessons/_numbers.json",
         "README.md",
     }
-    assert "| 02 | Again: what is two and two? | 5 |" in (course / "README.md").read_text()
+    assert "| 02 | What is it again? | 5 |" in (course / "README.md").read_text()
 
 
 # What is run, and when.
@@ -657,8 +738,7 @@ def test_a_changed_cell_that_starts_with_try_is_run(course, runs):
 
 
 def test_only_the_named_lesson_is_run(course, runs):
-    path = lesson(course).with_name("02_copies.py")
-    path.write_text(re.sub(r' topics="[\w ]+"', "", LESSON))
+    path = copy(course, "02_copies.py")
     assert main(["copies"], course) == 0
     edit(lesson(course), ("2 + 2", "4"))
     edit(path, ("2 + 2", "4"))
@@ -746,7 +826,9 @@ DAMAGES = {
         [STALE(SOLUTIONS), STALE(SOLVED)],
     ),
     "title": (
-        lambda c: edit(lesson(c), ("# What is", "# How much is")),
+        lambda c: [
+            edit(path, ("What is two", "How much is two")) for path in (lesson(c), c / MODULE_PATH)
+        ],
         [STALE("README.md"), STALE(NAME), STALE("notebooks/INDEX.md"), STALE(SOLVED)],
     ),
     "learner": (
@@ -893,19 +975,24 @@ def test_no_index_is_asked_for_the_package(course, address):
     """The name coursekit on PyPI is someone else's."""
     build_notebooks.set_repository(course, address)
     setup = Course(course).learner_notebook(Course(course).sources[0]).cells[1].source
-    wanted = f'"git+https://github.com/{address}"' if address else "{wheel[0]}"
-    assert re.findall(r"install (.*)", setup) == [f"-q {wanted}"]
+    wanted = f'"git+https://github.com/{address}"' if address else "{wheels[-1]}"
+    assert re.findall(r"%pip install (.*)", setup) == [f"-q {wanted}"]
 
 
 SHELL = """
 import sys
 from IPython.core.interactiveshell import InteractiveShell
 
+class Missing:
+    def find_spec(self, name, *others):
+        if name == "coursekit":
+            raise ModuleNotFoundError("No module named 'coursekit'", name=name)
+
 def pip(line):
     print("pip", line)
-    del sys.modules["coursekit"]
+    del sys.meta_path[0]
 
-sys.modules["coursekit"] = None  # importing it raises ModuleNotFoundError
+sys.meta_path.insert(0, Missing())
 shell = InteractiveShell.instance()
 shell.register_magic_function(pip)
 shell.colors = "NoColor"
@@ -920,8 +1007,8 @@ print("ran", result.success, "import os" in sys.argv[1] and "os" in shell.user_n
         ("", [], "ModuleNotFoundError: Upload the wheel that `make wheel` builds"),
         (
             "",
-            ["keras_coursekit-0.1.0-py3-none-any.whl", "keras_coursekit-0.2.0-py3-none-any.whl"],
-            "pip install -q keras_coursekit-0.2.0-py3-none-any.whl\nran True True\n",
+            [f"keras_coursekit-0.{n}.0-py3-none-any.whl" for n in (9, 10, 1)],
+            "pip install -q keras_coursekit-0.10.0-py3-none-any.whl\nran True True\n",
         ),
         ("a/b", [], 'pip install -q "git+https://github.com/a/b"\nran True True\n'),
     ],
@@ -940,6 +1027,20 @@ def test_the_setup_cell_where_the_package_is_missing(course, tmp_path, address, 
     if not address and not wheels:
         assert "During handling" not in run.stdout
         assert run.stdout.endswith("ran False False\n")
+
+
+@pytest.mark.parametrize("address", ["", "a/b"])
+def test_the_setup_cell_where_another_coursekit_is_installed(course, tmp_path, address):
+    """The package of that name on PyPI: named in words, and nothing is installed over it."""
+    edit(course / "pyproject.toml", ('repository = ""', f'repository = "{address}"'))
+    setup = Course(course).learner_notebook(Course(course).sources[0]).cells[1].source
+    other = 'import types; sys.modules["coursekit"] = types.ModuleType("coursekit")'
+    code = SHELL.replace("sys.meta_path.insert(0, Missing())", other)
+    environment = {**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")}
+    run = subprocess.run([sys.executable, "-c", code, setup], cwd=tmp_path, env=environment,
+                         capture_output=True, text=True)  # fmt: skip
+    assert "Another package is called coursekit: `%pip uninstall -y coursekit`" in run.stdout
+    assert run.stdout.endswith("ran False False\n") and "pip install" not in run.stdout
 
 
 # Round trips and merges.
@@ -990,8 +1091,9 @@ def test_two_branches_that_edit_one_lesson(course, runs, monkeypatch):
         assert run.returncode == code, run.stdout + run.stderr
         return run.stdout
 
-    def commit(*changes):
+    def commit(*changes, title="What is two and two?"):
         edit(lesson(course), *changes)
+        (course / MODULE_PATH).write_text(MODULE.replace("What is two and two?", title))
         assert main([], course) == 0
         git("add", "--all")
         git("commit", "-m", "edit")
@@ -999,7 +1101,7 @@ def test_two_branches_that_edit_one_lesson(course, runs, monkeypatch):
     git("init", "--initial-branch=main")
     commit(("Write the sum.", "Write their sum."))
     git("switch", "--create", "other")
-    commit(("2 + 2", "1 + 3"), ("# What is", "# How much is"))
+    commit(("2 + 2", "1 + 3"), ("# What is", "# How much is"), title="How much is two and two?")
     git("switch", "main")
     commit(('print({"a", "b", "c", "d"})', "print(4)"), ("minutes: 5", "minutes: 6"))
     ours = contents(course)

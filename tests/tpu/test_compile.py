@@ -22,9 +22,9 @@ def test_the_verdict(program):
 
 
 def test_the_stored_report_is_of_these_programs():
-    stored = tpu_compile.REPORT.read_text(encoding="utf-8")
-    assert tpu_compile.verdicts(stored) == {p.name: p.expected for p in PROGRAMS}, (
-        "write it again: .venv-tpu/bin/python tools/tpu_compile.py --report"
+    stored, _ = tpu_compile.stored()
+    assert {row.name: row.verdict for row in stored} == {p.name: p.expected for p in PROGRAMS}, (
+        "write it again: .venv-tpu/bin/python tests/tpu/tpu_compile.py --report"
     )
 
 

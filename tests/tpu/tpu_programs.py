@@ -1,4 +1,4 @@
-"""What tools/tpu_compile.py compiles: the course's models, every loss, and what no TPU takes.
+"""What tpu_compile.py compiles: the course's models, every loss, and what no TPU takes.
 
 A loss that the tests know is compiled as well; a new model takes a line in MODELS.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-TESTED_LOSSES = Path(__file__).resolve().parent.parent / "tests" / "losses"
+TESTED_LOSSES = Path(__file__).resolve().parent.parent / "losses"
 
 
 class Program(NamedTuple):

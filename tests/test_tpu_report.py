@@ -1,9 +1,9 @@
-"""Tests of tools/tpu_compile.py without a compiler: what it compiles, and its report."""
+"""tests/tpu/tpu_compile.py without a compiler: what it compiles, and its report."""
 
 import pytest
 import tpu_compile
 import tpu_programs
-from tpu_compile import Row, report, verdicts
+from tpu_compile import Row, dumps, report, stored
 
 from coursekit import losses
 
@@ -24,8 +24,14 @@ def test_the_report_says_when_with_what_and_why():
     assert "**What it proves.**" in text and "**What it does not prove.**" in text
 
 
-def test_a_report_is_read_back():
-    assert verdicts(report(ROWS, VERSIONS)) == {row.name: row.verdict for row in ROWS}
+def test_a_report_is_read_back(monkeypatch, tmp_path):
+    monkeypatch.setattr(tpu_compile, "ANSWERS", tmp_path / "answers.json")
+    tpu_compile.ANSWERS.write_text(dumps(ROWS, VERSIONS))
+    assert stored() == (ROWS, VERSIONS)
+
+
+def test_the_stored_report_and_the_stored_data_agree():
+    assert tpu_compile.REPORT.read_text(encoding="utf-8") == report(*stored())
 
 
 def test_every_loss_of_the_package_is_compiled():
