@@ -1,7 +1,10 @@
 """What Keras lacks for training models, and the engine of the course.
 
-    from coursekit import datasets, plots
-    data = datasets.load_fashion_mnist()
+```python
+from coursekit import cross_validate, datasets, fit_many
+
+data = datasets.load_fashion_mnist()
+```
 
 Parts are loaded when they are first used: `import coursekit` imports neither Keras nor
 TensorFlow.
@@ -9,6 +12,16 @@ TensorFlow.
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+
+# Names that one reaches for first, and where each lives.
+FIRST = {
+    "ReplicaModel": "distribution.step",
+    "TestVault": "validation",
+    "compare": "validation",
+    "cross_validate": "validation",
+    "find_learning_rate": "callbacks",
+    "fit_many": "training",
+}
 
 __all__ = [
     "augmentation",
@@ -25,6 +38,7 @@ __all__ = [
     "training",
     "tuning",
     "validation",
+    *FIRST,
 ]
 
 try:
@@ -34,6 +48,8 @@ except PackageNotFoundError:  # used from a checkout that is not installed
 
 
 def __getattr__(name: str):
+    if name in FIRST:
+        return getattr(import_module(f"{__name__}.{FIRST[name]}"), name)
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ from coursekit.tuning._oracles import adapt
 from coursekit.tuning._together import cross_validate_together
 from coursekit.validation import CrossValidation
 from coursekit.validation._folder import Folder
-from coursekit.validation._prepare import prepare
+from coursekit.validation._plan import make_plan, parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,11 +213,12 @@ class CrossValidationTuner(BaseTuner):
         """Refuse a folder that holds another search; check data and settings, once for all."""
         hp = self.oracle.get_space()
         fit_kwargs = self.hypermodel.fit_arguments(hp)
-        run, first = prepare(
+        plan, candidate = make_plan(
             lambda: self.hypermodel.build(hp), x, y, self.cv, fit_kwargs=fit_kwargs, **settings
         )
         oracle = [type(self.oracle).__name__, str(self.oracle.objective)]
-        parts = run.parts(first, settings["scoring"]) | self.hypermodel.parts()
+        given = parts_of(plan, candidate, settings["scoring"])
+        parts = {k: fingerprint(v) for k, v in given.items()} | self.hypermodel.parts()
         Folder(Path(self.project_dir), parts | {"oracle": fingerprint(oracle)})
 
     def _drive(self, evaluate, check) -> None:

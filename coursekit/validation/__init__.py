@@ -1,12 +1,14 @@
 """Which score can you believe: cross-validation of Keras models, splits in time, a test vault.
 
-    from coursekit.validation import TestVault, WalkForward, cross_validate
+```python
+from coursekit.validation import TestVault, WalkForward, cross_validate
 
-    result = cross_validate(build_model, x, y, cv=5, preprocess=StandardScaler(),
-                            fit_kwargs={"epochs": 20}, scoring=["accuracy", "roc_auc"])
-    print(result)                     # mean, lowest and highest fold, spread
-    result.table                      # a row a fold
-    result.predictions                # each row as predicted by a model that has not seen it
+result = cross_validate(build_model, x, y, cv=5, preprocess=StandardScaler(),
+                        fit_kwargs={"epochs": 20}, scoring=["accuracy", "roc_auc"])
+print(result)                     # mean, lowest and highest fold, spread
+result.table                      # a row a fold
+result.predictions                # each row as predicted by a model that has not seen it
+```
 
 `build_model` returns a fresh compiled model. Any scikit-learn splitter and scorer will do;
 scikit-learn's own `cross_validate` cannot take a Keras model.

@@ -1,13 +1,16 @@
 """What `cross_validate` takes, checked before anything is trained."""
 
+import difflib
+import functools
 import inspect
 import warnings
 from collections.abc import Callable
 
 import numpy as np
 
-from coursekit._checks import is_int
-from coursekit.validation._task import Task
+from coursekit._checks import brief, count, number, switch
+from coursekit.validation._inputs import column, not_finite
+from coursekit.validation._task import Tasks
 
 FIT_KWARGS = {"epochs": 1, "batch_size": 32, "shuffle": True, "class_weight": None,
               "sample_weight": None, "callbacks": None, "validation_split": 0.0}  # fmt: skip
@@ -53,35 +56,6 @@ def check_builder(build_model) -> None:
             f"Received: {build_model!r}"
         )
     _wants_fold(build_model)
-
-
-def as_inputs(x):
-    """Return x as an array, a table or a dict of arrays."""
-    if hasattr(x, "iloc"):
-        return x.to_frame() if x.ndim == 1 else x
-    if isinstance(x, dict) and x:
-        x = {name: np.asarray(value) for name, value in x.items()}
-        if len({len(a) if a.ndim else -1 for a in x.values()}) != 1:
-            raise ValueError(
-                "The arrays of `x` must have the same rows. Received: shapes "
-                f"{[a.shape for a in x.values()]}"
-            )
-        return x
-    if hasattr(x, "__array__"):
-        x = np.asarray(x)
-        if x.ndim:
-            return x
-    raise TypeError(
-        "`x` must be a NumPy array, a DataFrame or a dict of arrays, with a row an example. "
-        f"Received: {type(x).__name__}. A tf.data.Dataset or a generator cannot be split by rows."
-    )
-
-
-def rows_of(x) -> int:
-    """Return the number of rows."""
-    while isinstance(x, dict | list | tuple):
-        x = next(iter(x.values() if isinstance(x, dict) else x))
-    return x.shape[0]
 
 
 def check_preprocess(preprocess):
@@ -158,22 +132,12 @@ def check_fit(fit_kwargs: dict | None, rows: int) -> dict:
     fit = FIT_KWARGS | given
     fit["batch_size"] = 32 if fit["batch_size"] is None else fit["batch_size"]
     for name in ("epochs", "batch_size"):
-        if not is_int(fit[name]) or fit[name] < 1:
-            raise ValueError(
-                f"`{name}` must be a whole number, at least 1. Received: {name}={fit[name]!r}"
-            )
-    if not isinstance(fit["shuffle"], bool):
-        raise ValueError(f"`shuffle` must be True or False. Received: shuffle={fit['shuffle']!r}")
-    share = fit["validation_split"] = fit["validation_split"] or 0.0
-    if not isinstance(share, int | float) or not 0 <= share < 1:
-        raise ValueError(f"`validation_split` must be at least 0 and below 1. Received: {share!r}")
+        fit[name] = count(name, fit[name])
+    fit["shuffle"] = switch("shuffle", fit["shuffle"])
+    share = fit["validation_split"] or 0.0
+    fit["validation_split"] = number("validation_split", share, least=0, below=1)
     if fit["sample_weight"] is not None:
-        weights = fit["sample_weight"] = np.asarray(fit["sample_weight"], dtype="float32")
-        if weights.shape != (rows,) or not np.isfinite(weights).all():
-            raise ValueError(
-                f"`sample_weight` must hold one finite number for each of the {rows} rows. "
-                f"Received: shape {weights.shape}"
-            )
+        fit["sample_weight"] = _row_weights(fit["sample_weight"], rows)
         if fit["class_weight"] is not None:
             raise ValueError(
                 "`sample_weight` and `class_weight` exclude each other. Received: both. Multiply "
@@ -191,28 +155,72 @@ def check_fit(fit_kwargs: dict | None, rows: int) -> dict:
     return fit
 
 
-def check_class_weight(class_weight: dict | None, task: Task) -> None:
-    """Refuse weights for classes that are not there."""
+def _row_weights(weights, rows: int) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            weights = np.asarray(column(weights), dtype="float32")
+    except (TypeError, ValueError):
+        raise TypeError(
+            "`sample_weight` must hold numbers, one a row. "
+            f"Received: {type(weights).__name__} of something else"
+        ) from None
+    if weights.shape != (rows,):
+        raise ValueError(
+            f"`sample_weight` must hold one finite number for each of the {rows} rows. "
+            f"Received: shape {weights.shape}"
+        )
+    found = not_finite(weights)
+    if found is not None:
+        raise ValueError(
+            f"`sample_weight` must hold one finite number for each of the {rows} rows. "
+            f"Received: {found.value} in row {found.row}"
+        )
+    return weights
+
+
+def check_class_weight(class_weight: dict | None, tasks: Tasks) -> None:
+    """Refuse weights for classes that are not there, and weights that are none."""
     if class_weight is None:
         return
-    if task.labels is None or not isinstance(class_weight, dict):
+    if None not in tasks:
+        raise ValueError(
+            "`class_weight` must be left out where a model has several outputs. Received: "
+            f"{brief(class_weight)}. Use `sample_weight`."
+        )
+    task = tasks[None]
+    if not isinstance(class_weight, dict) or task.labels is None:
+        way_out = ""
+        if isinstance(class_weight, str) and task.labels is not None:
+            way_out = (
+                " Of balanced ones: {c: len(y) / (n_classes * count of c)}, or scikit-learn's "
+                "compute_class_weight."
+            )
         raise ValueError(
             "`class_weight` must be a dict {class: weight}, for one class a row. Received: "
-            f"{type(class_weight).__name__} for {task.kind}"
+            f"{brief(class_weight)} for {task.kind}.{way_out}"
         )
-    strange = [c for c in class_weight if c not in task.classes]
+    classes = set(task.classes.tolist())
+    strange = [c for c in class_weight if isinstance(c, str) or c not in classes]
     if strange:
         raise ValueError(
             f"`class_weight` must name classes from {', '.join(map(str, task.classes))}. "
             f"Received: {', '.join(map(repr, strange))}"
         )
+    for name, weight in class_weight.items():
+        number(f"class_weight[{name!r}]", weight, least=0)
 
 
-def check_callbacks(callbacks: list, watched: bool) -> None:
-    """Warn where the rows that score a fold also decide when its training stops."""
+def check_callbacks(callbacks, watched: bool) -> list[str]:
+    """Return a warning for each callback that decides by the rows that score the fold."""
     import keras
 
+    if not isinstance(callbacks, list | tuple):
+        raise TypeError(
+            "`callbacks` must return a list of Keras callbacks. "
+            f"Received: {type(callbacks).__name__}"
+        )
     deciders = keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau
+    told = []
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
@@ -221,9 +229,59 @@ def check_callbacks(callbacks: list, watched: bool) -> None:
             )
         monitor = str(getattr(callback, "monitor", ""))
         if isinstance(callback, deciders) and monitor.startswith("val_") and not watched:
-            warnings.warn(
+            told.append(
                 f"{type(callback).__name__} watches {monitor!r} on the rows that score the fold, "
                 "so the score is too good. Give it rows of its own: "
-                'fit_kwargs={"validation_split": 0.1, ...}.',
-                stacklevel=6,
+                'fit_kwargs={"validation_split": 0.1, ...}.'
             )
+    return told
+
+
+def explained(ways_out: dict[str, str]) -> Callable:
+    """Make a function name the way out where it is called with an argument that it lacks.
+
+    Args:
+        ways_out: what to write instead, by the argument's name.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        parameters = inspect.signature(function).parameters
+        known = [name for name in parameters if name != "self"]
+
+        @functools.wraps(function)
+        def called(*args, **kwargs):
+            for name in kwargs:
+                if name not in known:
+                    near = difflib.get_close_matches(name, known, n=1)
+                    way_out = ways_out.get(name) or (f"Did you mean {near[0]!r}?" if near else "")
+                    raise TypeError(
+                        f"`{function.__name__}` takes {', '.join(known)}. "
+                        f"Received: {name}={brief(kwargs[name], 60)}. {way_out}".rstrip()
+                    )
+            return function(*args, **kwargs)
+
+        return called
+
+    return decorate
+
+
+IN_FIT_KWARGS = {
+    "epochs": 'Arguments of `fit` go into a dict: fit_kwargs={"epochs": 5}.',
+    "batch_size": 'Arguments of `fit` go into a dict: fit_kwargs={"batch_size": 32}.',
+    "shuffle": 'Arguments of `fit` go into a dict: fit_kwargs={"shuffle": False}.',
+    "class_weight": 'Arguments of `fit` go into a dict: fit_kwargs={"class_weight": {0: 1, 1: 5}}.',
+    "sample_weight": 'Arguments of `fit` go into a dict: fit_kwargs={"sample_weight": weights}.',
+    "callbacks": 'Arguments of `fit` go into a dict: fit_kwargs={"callbacks": lambda: [...]}.',
+    "validation_split": 'Arguments of `fit` go into a dict: fit_kwargs={"validation_split": 0.1}.',
+    "validation_data": "Each fold's validation rows are used.",
+    "metrics": "Name scorers: scoring=[...].",
+    "scorer": "Name it as scoring=...",
+    "n_splits": "Number of folds: cv=5.",
+    "folds": "Number of folds: cv=5, or a list of splits: cv=folds.",
+    "random_state": "Use seed=...",
+    "n_jobs": "Folds are trained side by side already.",
+    "return_estimator": "Use keep_models=True.",
+    "return_train_score": "`result.train_scores` are there always.",
+    "fit_params": "Use fit_kwargs={...}.",
+    "params": "Use fit_kwargs={...}.",
+}

@@ -1,7 +1,9 @@
 """Where the squared error comes from: bias, variance and noise, measured by training again.
 
-    result = bias_variance(build_model, draw, x_new, y_new, refits=50, epochs=200)
-    print(result)                     # bias^2 + noise, variance, measured error
+```python
+result = bias_variance(build_model, draw, x_new, y_new, refits=50, epochs=200)
+print(result)                     # bias^2 + noise, variance, measured error
+```
 
 `draw(rng)` returns a fresh training set. `BiasVariance(predictions, y)` does the same for
 predictions that something else than a Keras model made.
@@ -10,13 +12,33 @@ predictions that something else than a Keras model made.
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from coursekit._checks import is_int
-from coursekit.validation._arguments import as_inputs, check_builder, rows_of
-from coursekit.validation._run import Run, fit_all, join, numbers, take
-from coursekit.validation._scoring import outputs_of
+from coursekit._checks import count
+from coursekit.validation._arguments import check_builder, explained
+from coursekit.validation._inputs import (
+    Ragged,
+    as_inputs,
+    column,
+    join,
+    not_finite,
+    numbers,
+    rows_of,
+    shapes,
+    take,
+)
+from coursekit.validation._models import (
+    build,
+    build_weights,
+    finite_weights,
+    fold_seed,
+    look_at,
+    takes_text,
+)
+from coursekit.validation._outputs import outputs_of
+from coursekit.validation._run import fit_all
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,7 @@ class BiasVariance:
         doi:10.1162/neco.1992.4.1.1.
     """
 
-    def __init__(self, predictions, y, truth=None):
+    def __init__(self, predictions: Any, y: Any, truth: Any = None):
         self.predictions = np.asarray(predictions)
         p = self.predictions.astype("float64")
         if p.ndim not in (2, 3) or len(p) < 3 or p.shape[1] < 2:
@@ -133,18 +155,26 @@ class BiasVariance:
         return "\n".join([*lines, "± one standard error"])
 
 
+@explained(
+    {
+        "fit_kwargs": "Write epochs=... and batch_size=... as arguments of their own.",
+        "cv": "There are no folds: refits=... says how many training sets are drawn.",
+        "n": "Number of training sets: refits=50.",
+        "repeats": "Number of training sets: refits=50.",
+    }
+)
 def bias_variance(
-    build_model: Callable,
-    draw: Callable,
-    x,
-    y,
+    build_model: Callable[..., Any],
+    draw: Callable[[np.random.Generator], tuple],
+    x: Any,
+    y: Any,
     *,
-    truth=None,
+    truth: Any = None,
     refits: int = 50,
     epochs: int = 1,
     batch_size: int = 32,
     seed: int = 0,
-    verbose="auto",
+    verbose: int | str = "auto",
 ) -> BiasVariance:
     """Train a fresh model on each of many training sets; split its error on new rows.
 
@@ -197,49 +227,78 @@ def bias_variance(
             "`draw` must be a function of a NumPy generator that returns a training set (x, y). "
             f"Received: {type(draw).__name__}. Of given rows: lambda rng: a random choice of them."
         )
-    for name, value, least in (("refits", refits, 3), ("seed", seed, 0)):
-        if not is_int(value) or value < least:
-            raise ValueError(
-                f"`{name}` must be a whole number, at least {least}. Received: {name}={value!r}"
-            )
-    x, y = numbers(as_inputs(x)), np.asarray(y)
-    sets = [_drawn(draw, np.random.default_rng([seed, k]), k) for k in range(refits)]
-    run = Run(build_model, x, y, None, {}, int(seed), False)
-    models = [run.build(k) for k in range(refits)]
+    refits, seed = count("refits", refits, 3), count("seed", seed, 0)
+    epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
+    models = [build(build_model, k, seed) for k in range(refits)]
     for k, model in enumerate(models):
-        run.build_weights(k, model, take(x, np.arange(1)))
-    shape = outputs_of(models[0], take(x, np.arange(1))).shape[1:]
+        look_at(model, models[:k][:1] + models[:k][-1:])
+    text = takes_text(models[0])
+    x, y = _finite(numbers(as_inputs(x), text), "x"), _finite(column(y), "y")
+    sets = [_drawn(draw, np.random.default_rng([seed, k]), k, text) for k in range(refits)]
+    one = take(x, np.arange(1))
+    for k, model in enumerate(models):
+        build_weights(model, k, seed, one)
+    shape = outputs_of(models[0], one).shape[1:]
     for name, values in (("y", y), ("truth", truth)):
         if values is not None:
             _targets(values, name, (rows_of(x), int(np.prod(shape))))
+    before = [finite_weights(model) for model in models]
     ends = np.cumsum([0, *(len(targets) for _, targets in sets)])
     fit_all(
         models,
-        join([inputs for inputs, _ in sets]),
+        _joined([inputs for inputs, _ in sets]),
         np.concatenate([targets for _, targets in sets]),
         rows=[np.arange(a, b) for a, b in itertools.pairwise(ends)],
         epochs=epochs,
         batch_size=batch_size,
-        seed=[run.fold_seed(k) for k in range(refits)],
+        seed=[fold_seed(seed, k) for k in range(refits)],
         verbose=verbose,
     )
+    lost = [k for k in range(refits) if before[k] != finite_weights(models[k])]
+    if lost:
+        raise ValueError(
+            f"Each refit must end with finite weights. Received: NaN or infinity in {len(lost)} of "
+            f"{refits} refits, the first is {lost[0]}. Lower the learning rate, or scale the "
+            "inputs."
+        )
     return BiasVariance(np.stack([outputs_of(model, x) for model in models]), y, truth)
 
 
-def _drawn(draw, rng, refit: int):
+def _finite(values, name: str):
+    """Return an input or target, refused where it is not finite."""
+    found = not_finite(values)
+    if found is not None:
+        raise ValueError(
+            f"`{name}` must be finite. Received: {found.many}, the first in "
+            f"row {found.row}: {found.value}. Leave these rows out."
+        )
+    return values
+
+
+def _joined(inputs: list):
+    try:
+        return join(inputs)
+    except Ragged:
+        raise ValueError(
+            "`draw` must return inputs of one shape, but for the number of rows. Received: "
+            f"{shapes(inputs[0])} and others."
+        ) from None
+
+
+def _drawn(draw, rng, refit: int, text: bool):
     """Return one training set, checked."""
     pair = draw(rng)
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise TypeError(
             f"`draw` must return a pair (x, y). Received: {type(pair).__name__} for refit {refit}"
         )
-    x, y = numbers(as_inputs(pair[0])), np.asarray(pair[1])
+    x, y = numbers(as_inputs(pair[0]), text), column(pair[1])
     if y.ndim == 0 or rows_of(x) != len(y) or not len(y):
         raise ValueError(
             "`draw` must return x and y with the same rows, at least one. "
             f"Received: {rows_of(x)} rows in x, y of shape {y.shape} for refit {refit}"
         )
-    return x, y
+    return _finite(x, f"x of refit {refit}"), _finite(y, f"y of refit {refit}")
 
 
 def _targets(values, name: str, shape: tuple[int, int]) -> np.ndarray:

@@ -1,14 +1,18 @@
 """Is the difference between two recipes real? A test that knows that folds share rows.
 
+```python
 a = cross_validate(build_small, x, y, cv=folds)
 b = cross_validate(build_large, x, y, cv=folds)
 print(compare(a, b))
+```
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from coursekit._checks import number
 
 if TYPE_CHECKING:
     from coursekit.validation._cross_validation import CrossValidation
@@ -105,10 +109,7 @@ def compare(
     """
     from scipy import stats
 
-    if isinstance(confidence, bool | str) or not 0 < confidence < 1:
-        raise ValueError(
-            f"`confidence` must be between 0 and 1. Received: confidence={confidence!r}"
-        )
+    confidence = number("confidence", confidence, above=0, below=1)
     for name, results in (("results_a", results_a), ("results_b", results_b)):
         _check_result(name, results)
     _check_folds(results_a.folds, results_b.folds)
@@ -119,7 +120,7 @@ def compare(
         bad = np.flatnonzero(~np.isfinite(differences))
         raise ValueError(
             f"Every fold must have a score. Received: `{scorer}` that is NaN or infinite in fold "
-            f"{', '.join(map(str, bad))}. Take larger or stratified folds, or another score."
+            f"{', '.join(map(str, bad))}. `cross_validate` warned of the cause."
         )
     share = np.mean([len(validation) / len(train) for train, validation in results_a.folds])
     count, mean = len(differences), float(differences.mean())

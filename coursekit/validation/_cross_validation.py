@@ -1,18 +1,43 @@
 """Cross-validation of Keras models: a recipe, scored on rows that it has not seen."""
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from coursekit._checks import brief, switch
+from coursekit._fingerprint import fingerprint
+from coursekit.validation._arguments import IN_FIT_KWARGS, explained
 from coursekit.validation._folder import Fold, Folder
-from coursekit.validation._prepare import prepare
-from coursekit.validation._run import Run
+from coursekit.validation._models import fold_seed
+from coursekit.validation._plan import Plan, make_plan, parts_of
+from coursekit.validation._reports import of_kept, tell_broken, tell_leaks, tell_problems
+from coursekit.validation._run import Job, Trained, train_folds
 from coursekit.validation._splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class FoldResult(NamedTuple):
+    """A fold that has just been trained and scored: what `on_fold` gets.
+
+    Attributes:
+        scores: the validation scores, by scorer.
+        train_scores: the same on the rows trained on.
+        history: what `fit` recorded, a list by epoch for each name.
+        predictions: for the validation rows of the fold.
+        model: the trained model.
+    """
+
+    scores: dict[str, float]
+    train_scores: dict[str, float]
+    history: dict[str, list[float]]
+    predictions: Any
+    model: Any
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,24 +45,28 @@ class CrossValidation:
     """What `cross_validate` found.
 
     Attributes:
-        task: "classification", "binary", "multilabel", "regression" or "other".
-        scores: the validation scores by scorer, one a fold.
+        task: "classification", "binary", "multilabel", "regression" or "other"; of several
+            outputs a dict by name.
+        scores: the validation scores by scorer, one a fold; NaN where predictions are not finite.
         train_scores: the same on the rows trained on: the gap is overfitting.
         predictions: for each row the prediction of a model that has not seen it, the mean over
             repeats, NaN for rows never validated. Probabilities where the model gives any (one
-            column a class; of a single output the probability of class 1), else its outputs.
+            column a class; of a single output the probability of class 1), else its outputs. Of
+            several outputs a dict by name.
         histories: what `fit` recorded, a dict of lists by epoch for each fold.
         folds: (train, validation) row indices.
         seeds: the seed each fold's model was built with.
+        models: the trained models, one a fold, with `keep_models=True`; else nothing.
     """
 
-    task: str
+    task: str | dict[str, str]
     scores: dict[str, np.ndarray]
     train_scores: dict[str, np.ndarray]
-    predictions: np.ndarray
+    predictions: np.ndarray | dict[str, np.ndarray]
     histories: list[dict[str, list[float]]]
     folds: list[Split]
     seeds: list[int]
+    models: list = field(default_factory=list)
 
     @property
     def mean(self) -> dict[str, float]:
@@ -71,7 +100,10 @@ class CrossValidation:
 
     def __repr__(self) -> str:
         folds = f"{len(self.folds)} fold" + "s" * (len(self.folds) != 1)
-        lines = [f"CrossValidation: {folds}, {self.task}"]
+        task = self.task
+        if isinstance(task, dict):
+            task = ", ".join(f"{name}: {kind}" for name, kind in task.items())
+        lines = [f"CrossValidation: {folds}, {task}"]
         width = max(map(len, self.scores))
         for name, values in self.scores.items():
             lines.append(
@@ -84,35 +116,42 @@ class CrossValidation:
         return "\n".join(lines)
 
 
+@explained(IN_FIT_KWARGS)
 def cross_validate(
-    build_model: Callable,
-    x,
-    y,
-    cv=5,
+    build_model: Callable[..., Any],
+    x: Any,
+    y: Any,
+    cv: Any = 5,
     *,
-    preprocess=None,
-    fit_kwargs: dict | None = None,
-    scoring=None,
-    groups=None,
+    preprocess: Any = None,
+    fit_kwargs: dict[str, Any] | None = None,
+    scoring: Any = None,
+    groups: Any = None,
     seed: int = 0,
-    task: str | None = None,
+    task: str | dict[str, str] | None = None,
     temporal: bool = False,
-    folder=None,
-    verbose="auto",
+    folder: str | PathLike | None = None,
+    keep_models: bool = False,
+    on_fold: Callable[[int, FoldResult], Any] | None = None,
+    verbose: int | str = "auto",
 ) -> CrossValidation:
     """Train a fresh model on each fold and score it on the rows that it has not seen.
 
-    No fold's model is returned: they measure the recipe. To get a model, run the recipe once more
-    on all rows. A score by which you chose among recipes is too good: keep rows that no fold sees,
-    and open them once (`TestVault`).
+    The folds' models measure the recipe. To get a model, run the recipe once more on all rows. A
+    score by which you chose among recipes is too good: keep rows that no fold sees, and open them
+    once (`TestVault`).
 
     Args:
         build_model: `build_model()`, or `build_model(fold)`, returns a new compiled model; called
             once a fold. Layers without a seed of their own get one from `seed` and the fold.
-        x: an array, a DataFrame, or a dict of arrays for several inputs.
-        y: an array or a Series of numbers: class numbers, one-hot rows, or values.
-        cv: number of folds (unshuffled; stratified for classes), a scikit-learn splitter (one that
-            shuffles without `random_state` is seeded with `seed`), or (train, validation) pairs.
+        x: an array, a DataFrame, or a dict of arrays for several inputs; of numbers, or of text
+            for a model that takes it (TextVectorization, StringLookup). Without `preprocess` it
+            must be finite, unless the model fills what is missing.
+        y: an array or a Series of numbers: class numbers, one-hot rows, or values. For a model
+            with several outputs a dict of these, by the names of the outputs.
+        cv: number of folds (unshuffled; stratified for the classes of a single output), a
+            scikit-learn splitter (one that shuffles without `random_state` is seeded with `seed`),
+            or (train, validation) pairs.
         preprocess: a scikit-learn transformer, cloned and fitted on the training rows of each
             fold; or `preprocess(x_train, y_train)`, which returns the function to apply to x.
         fit_kwargs: for `fit`: epochs, batch_size, shuffle, class_weight; sample_weight, one a row;
@@ -121,17 +160,25 @@ def cross_validate(
             by, instead of the rows that score it: drawn at random, class by class, or the last
             ones with temporal=True.
         scoring: a scikit-learn scorer's name, a function `f(estimator, x, y)` (`estimator.model`
-            is the Keras model, x is preprocessed), or a list or dict of these. None: "accuracy" or
-            "r2".
+            is the Keras model, x is preprocessed; more is better), or a list or dict of these.
+            None: "accuracy" or "r2". For several outputs a dict of these by output:
+            {"age": "r2", "sex": ["accuracy", "roc_auc"]} gives scores named "age_r2",
+            "sex_accuracy" and "sex_roc_auc".
         groups: one value a row; rows of a group train or validate together.
         seed: of models, batch order and splits. The same seed gives the same result, and the
             global random states stay as they were.
         task: "classification", "binary", "multilabel" or "regression", where the compiled loss
-            does not tell. It also tells whether outputs are logits, by its `from_logits`.
+            does not tell. It also tells whether outputs are logits, by its `from_logits`. For
+            several outputs a dict by name.
         temporal: the rows are in the order of time: refuse splits that train on later ones.
         folder: where to keep finished folds. Called again with the same folder and arguments,
             they are not trained again; with others it is refused. Of functions the code counts,
             and the plain values it reads. Nothing is pickled.
+        keep_models: whether the result holds the trained model of each fold. Not with `folder`:
+            what comes from disk has no model.
+        on_fold: `on_fold(fold, result)` is called after each fold that was trained and scored,
+            with its number and a `FoldResult`: for loggers. (For each epoch: callbacks, which may
+            take the fold.)
         verbose: 0 for silence; "auto", 1 or 2 for the progress of `fit_many` and the mean scores
             after each group of folds.
 
@@ -142,8 +189,9 @@ def cross_validate(
         TypeError, ValueError: for arguments that are wrong or would leak, before any training.
 
     Numerics:
-        A scorer that fails in a fold, such as ROC AUC on a single class, scores NaN there, with a
-        warning. `predictions` can be scored as a whole instead.
+        Where predictions or weights are NaN or infinite after training, every scorer gives NaN in
+        that fold, and one warning says in which folds, for how many rows, and where it began. A
+        scorer that fails, such as ROC AUC on a single class, scores NaN there, with a warning.
 
     Example:
         >>> import keras, numpy as np
@@ -159,41 +207,123 @@ def cross_validate(
         >>> print(f"{result.mean['r2']:.2f}")
         1.00
     """
-    if verbose not in ("auto", 0, 1, 2):
+    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1, 2):
         raise ValueError(f'`verbose` must be "auto", 0, 1 or 2. Received: verbose={verbose!r}')
-    run, first = prepare(
+    if switch("keep_models", keep_models) and folder is not None:
+        raise ValueError(
+            "`keep_models` must be left out with `folder`: a fold that comes from disk has no "
+            "model. Received: both. Save the models in `on_fold`."
+        )
+    _check_hook(on_fold)
+    plan, candidate = make_plan(
         build_model, x, y, cv, preprocess=preprocess, fit_kwargs=fit_kwargs, scoring=scoring,
         groups=groups, seed=seed, task=task, temporal=temporal,
     )  # fmt: skip
     found: dict[int, Fold] = {}
     if folder is not None:
-        folder = Folder(folder, run.parts(first, scoring))
-        for k, (_, validation) in enumerate(run.folds):
+        folder = Folder(
+            folder,
+            {k: fingerprint(v) for k, v in parts_of(plan, candidate, scoring).items()},
+        )
+        for k, (_, validation) in enumerate(plan.folds):
             kept = folder.load(k, len(validation))
             if kept is not None:
                 found[k] = kept
-    run.train_all(found, first, folder, verbose)
-    return result_of(run, [found[k] for k in range(len(run.folds))])
+    if verbose and found:
+        print(f"cross_validate: {len(found)} of {len(plan.folds)} folds from {folder.path}")
+    told = Told(plan, {k: of_kept(fold, plan.folds[k][1]) for k, fold in found.items()})
+    models: dict[int, Any] = {}
+    todo = [Job(0, k) for k in range(len(plan.folds)) if k not in found]
+    saved = folder is not None
+    for (_, k), trained in train_folds(plan, [candidate], todo, saved=saved, verbose=verbose):
+        found[k] = trained.fold
+        told.add(k, trained)
+        if folder is not None:
+            folder.save(k, trained.fold)
+        if keep_models:
+            models[k] = trained.model
+        if verbose:
+            means = (f"{s} {np.mean([f.scores[s] for f in found.values()]):.3f}"
+                     for s in plan.scorers)  # fmt: skip
+            print(f"cross_validate: {len(found)} of {len(plan.folds)} folds;", *means)
+        if on_fold is not None:
+            on_fold(k, FoldResult(*trained.fold, trained.model))
+        del trained
+    told.warn()
+    return result_of(
+        plan, [found[k] for k in range(len(plan.folds))], [models[k] for k in sorted(models)]
+    )
 
 
-def result_of(run: Run, kept: list[Fold]) -> CrossValidation:
-    shape = kept[0].predictions.shape[1:]
-    total = np.zeros((len(run.y), *shape))
-    times = np.zeros(len(run.y))
-    for (_, validation), fold in zip(run.folds, kept, strict=True):
-        np.add.at(total, validation, fold.predictions)
-        np.add.at(times, validation, 1)
-    times[times == 0] = np.nan
+def _check_hook(on_fold) -> None:
+    if on_fold is None:
+        return
+    try:
+        inspect.signature(on_fold).bind(0, None)
+    except TypeError:
+        raise TypeError(
+            "`on_fold` must be a function of the fold's number and its result. "
+            f"Received: {brief(on_fold, 80)}. Write def on_fold(fold, result): ..."
+        ) from None
+    except ValueError:  # some built-in callables do not tell their signature
+        pass
+
+
+class Told:
+    """What folds have to be warned of, collected to be said once."""
+
+    def __init__(self, plan: Plan, broken: dict[int, str]):
+        self.plan, self.broken = plan, broken
+        self.problems: dict[str, dict[int, str]] = {}
+        self.leaks: dict[int, list[str]] = {}
+
+    def add(self, fold: int, trained: Trained) -> None:
+        """Take in a fold that was trained."""
+        self.leaks[fold] = trained.leaks
+        if trained.broken:
+            self.broken[fold] = trained.broken
+        for name, problem in trained.problems.items():
+            self.problems.setdefault(name, {})[fold] = problem
+
+    def warn(self, stacklevel: int = 5) -> None:
+        """Say it."""
+        tell_leaks(self.leaks, stacklevel)
+        tell_broken(self.broken, stacklevel)
+        tell_problems(self.problems, self.plan.folds, self.plan.tasks, stacklevel)
+
+
+def result_of(plan: Plan, kept: list[Fold], models: list | None = None) -> CrossValidation:
+    """Put finished folds together."""
 
     def by_scorer(which: str) -> dict[str, np.ndarray]:
-        return {s: np.array([getattr(fold, which)[s] for fold in kept]) for s in run.scorers}
+        return {s: np.array([getattr(fold, which)[s] for fold in kept]) for s in plan.scorers}
 
+    predictions: Any
+    if None in plan.tasks:
+        predictions = _by_row(plan, [fold.predictions for fold in kept])
+    else:
+        predictions = {
+            name: _by_row(plan, [fold.predictions[name] for fold in kept]) for name in plan.tasks
+        }
     return CrossValidation(
-        task=run.task.kind,
+        task=plan.kind,
         scores=by_scorer("scores"),
         train_scores=by_scorer("train_scores"),
-        predictions=total / times.reshape(-1, *[1] * len(shape)),
+        predictions=predictions,
         histories=[fold.history for fold in kept],
-        folds=run.folds,
-        seeds=[run.fold_seed(k) for k in range(len(kept))],
+        folds=plan.folds,
+        seeds=[fold_seed(plan.seed, k) for k in range(len(kept))],
+        models=models or [],
     )
+
+
+def _by_row(plan: Plan, predictions: list[np.ndarray]) -> np.ndarray:
+    """The mean prediction for each row over the folds that validate it; NaN without any."""
+    shape = predictions[0].shape[1:]
+    rows = next(iter(plan.tasks.values())).targets.shape[0]
+    total, times = np.zeros((rows, *shape)), np.zeros(rows)
+    for (_, validation), own in zip(plan.folds, predictions, strict=True):
+        np.add.at(total, validation, own)
+        np.add.at(times, validation, 1)
+    times[times == 0] = np.nan
+    return total / times.reshape(-1, *[1] * len(shape))

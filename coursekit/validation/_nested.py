@@ -1,25 +1,32 @@
 """What does choosing cost? Cross-validation around a choice that is itself made by scores.
 
+```python
 builders = {"small": build_small, "large": build_large}
 result = nested_cross_validate(builders, x, y, cv=5, inner_cv=4, fit_kwargs={"epochs": 20})
 print(result)              # the score of the whole procedure, and what the choice promised
+```
 
 Each outer fold chooses anew, by inner folds of its training rows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from coursekit.validation._arguments import as_inputs, call_with_fold, check_builder, rows_of
-from coursekit.validation._cross_validation import cross_validate
-from coursekit.validation._run import Run, take
+from coursekit._checks import brief, count, is_int
+from coursekit.validation._arguments import (
+    IN_FIT_KWARGS,
+    call_with_fold,
+    check_builder,
+    explained,
+)
+from coursekit.validation._cross_validation import CrossValidation, cross_validate
+from coursekit.validation._inputs import as_inputs, as_targets, rows_of_both, take
+from coursekit.validation._models import build
 from coursekit.validation._splits import make_splits
-from coursekit.validation._task import as_targets, describe
-
-if TYPE_CHECKING:
-    from coursekit.validation._cross_validation import CrossValidation
+from coursekit.validation._task import describe
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,14 +40,15 @@ class NestedCrossValidation:
         inner: for each outer fold the mean inner score of each candidate; of a function, nothing.
     """
 
-    outer: "CrossValidation"
+    outer: CrossValidation
     chosen: list[str]
     inner: list[dict[str, float]]
 
     @property
     def promised(self) -> float:
         """The mean over outer folds of the winner's inner score, by which it was chosen."""
-        return float(np.mean([max(scores.values()) for scores in self.inner] or [np.nan]))
+        scores = [inner[name] for inner, name in zip(self.inner, self.chosen, strict=False)]
+        return float(np.mean(scores or [np.nan]))
 
     def __repr__(self) -> str:
         scorer, mean = next(iter(self.outer.mean.items()))
@@ -56,21 +64,22 @@ class NestedCrossValidation:
         return "\n".join(lines)
 
 
+@explained(IN_FIT_KWARGS)
 def nested_cross_validate(
-    candidates,
-    x,
-    y,
-    cv=5,
+    candidates: dict[str, Callable[..., Any]] | Callable[..., Any],
+    x: Any,
+    y: Any,
+    cv: Any = 5,
     *,
-    inner_cv=5,
-    preprocess=None,
-    fit_kwargs: dict | None = None,
-    scoring=None,
-    groups=None,
+    inner_cv: Any = 5,
+    preprocess: Any = None,
+    fit_kwargs: dict[str, Any] | None = None,
+    scoring: Any = None,
+    groups: Any = None,
     seed: int = 0,
-    task: str | None = None,
+    task: str | dict[str, str] | None = None,
     temporal: bool = False,
-    verbose="auto",
+    verbose: int | str = "auto",
 ) -> NestedCrossValidation:
     """Score a procedure that chooses among recipes, on rows that had no part in the choice.
 
@@ -80,7 +89,8 @@ def nested_cross_validate(
 
     Args:
         candidates: a dict from names to builders, as `cross_validate` takes them: in each outer
-            fold the best by `inner_cv` is chosen, by the first score. Or a function
+            fold the best by `inner_cv` is chosen, by the first score; one with a fold that has no
+            score is never chosen. Or a function
             `choose(x, y)` of an outer fold's training rows that returns a builder, after a search
             for example.
         x: as in `cross_validate`.
@@ -109,14 +119,15 @@ def nested_cross_validate(
         Performance Evaluation", JMLR 11 (2010).
     """
     _check(candidates, inner_cv, groups)
+    seed = count("seed", seed, 0)
     x, y = as_inputs(x), as_targets(y)
-    rows = rows_of(x)
+    rows = rows_of_both(x, y)
     settings = {"preprocess": preprocess, "scoring": scoring, "seed": seed, "task": task,
                 "temporal": temporal, "verbose": verbose}  # fmt: skip
     folds = _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed)
     chosen, names, inner = [], [], []
     for train, _ in folds:
-        own_x, own_y = take(x, train), y[train]
+        own_x, own_y = take(x, train), take(y, train)
         if isinstance(candidates, dict):
             means = {}
             for name, build in candidates.items():
@@ -150,8 +161,8 @@ def _best(means: dict[str, float]) -> str:
     known = {name: mean for name, mean in means.items() if np.isfinite(mean)}
     if not known:
         raise ValueError(
-            "One candidate at least must have a score. Received: NaN for all of "
-            f"{', '.join(means)}. Take larger inner folds, or another score."
+            "One candidate at least must have a score in each inner fold. Received: NaN for "
+            f"{', '.join(means)}. The warnings say why."
         )
     return max(known, key=known.get)
 
@@ -167,13 +178,17 @@ def _of_rows(fit_kwargs: dict | None, rows: np.ndarray) -> dict | None:
 def _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed) -> list:
     labels = None
     if isinstance(candidates, dict):
-        first = Run(next(iter(candidates.values())), x, y, None, {}, seed, temporal).build(0)
-        labels = describe(first, y, task).labels
+        first = build(next(iter(candidates.values())), 0, seed)
+        tasks = describe(first, y, task)
+        labels = tasks[None].labels if None in tasks else None
+    elif isinstance(y, dict):
+        pass
     elif task in ("classification", "binary") or (task is None and y.dtype.kind in "iu"):
         labels = y if y.ndim == 1 else None
     return make_splits(
         cv, rows, np.zeros((rows, 1)) if isinstance(x, dict) else x,
-        y if labels is None else labels, groups,
+        labels if labels is not None else next(iter(y.values())) if isinstance(y, dict) else y,
+        groups,
         stratify=labels is not None, temporal=temporal, seed=seed,
     )  # fmt: skip
 
@@ -189,20 +204,18 @@ def _check(candidates, inner_cv, groups) -> None:
             )
         for build in candidates.values():
             check_builder(build)
-        if not (hasattr(inner_cv, "split") or isinstance(inner_cv, int | np.integer)):
+        if not (hasattr(inner_cv, "split") or isinstance(inner_cv, bool) or is_int(inner_cv)):
             raise TypeError(
                 "`inner_cv` must be a number of folds or a splitter: each outer fold has other "
                 f"rows, so a list of splits cannot serve. Received: {type(inner_cv).__name__}"
             )
-        if not hasattr(inner_cv, "split") and inner_cv < 2:
-            raise ValueError(
-                f"`inner_cv` must be at least 2 folds. Received: inner_cv={inner_cv!r}"
-            )
+        if not hasattr(inner_cv, "split"):
+            count("inner_cv", inner_cv, 2)
         return
     if isinstance(candidates, dict | keras.Model) or not callable(candidates):
         raise TypeError(
             "`candidates` must be a dict of at least two builders, or a function `choose(x, y)` "
-            f"that returns a builder. Received: {candidates!r}"
+            f"that returns a builder. Received: {brief(candidates)}"
         )
     if groups is not None:
         raise ValueError(

@@ -1,63 +1,23 @@
-"""A Keras model as scikit-learn's scorers want it."""
+"""A Keras model as scikit-learn's scorers want it, and the scores of one fold."""
 
 import warnings
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import check_scoring
 from sklearn.utils.metaestimators import available_if
 
-from coursekit.validation._task import Task
-
-
-def outputs_of(model, x, batch_size: int = 32) -> np.ndarray:
-    """Return the outputs of a model for all rows, as an array."""
-    import keras
-
-    # Tracing `predict` costs more than the whole forward pass of a small model, once for each
-    # fold; a recurrent layer called eagerly loops over its steps in Python.
-    recurrent = keras.layers.RNN, keras.layers.Bidirectional
-    traced = any(isinstance(layer, recurrent) for layer in getattr(model, "layers", ()))
-    call = model.predict_on_batch if traced else lambda batch: model(batch, training=False)
-    arrays = keras.tree.flatten(x)
-    rows = len(arrays[0])
-    a_row = max(1, sum(a.nbytes for a in arrays) // rows)
-    size = max(batch_size, min(4096, 2**22 // a_row))
-    found = []
-    for start in range(0, rows, size):
-        part = keras.tree.map_structure(lambda a, s=start: a[s : s + size], x)
-        outputs = call(part)
-        if isinstance(outputs, list | tuple | dict):
-            return outputs  # type: ignore[return-value]  # refused by `with_outputs`
-        found.append(np.asarray(keras.ops.convert_to_numpy(outputs)).astype("float32"))
-    return np.concatenate(found)
-
-
-def predictions_of(task: Task, outputs: np.ndarray) -> np.ndarray:
-    """Return probabilities where there are any, else the outputs; one column becomes flat."""
-    if task.kind in ("binary", "regression") and outputs.ndim == 2 and outputs.shape[1] == 1:
-        outputs = outputs[:, 0]
-    if task.kind in ("regression", "other") or task.outputs == "margins":
-        return outputs
-    outputs = outputs.astype("float64")
-    if task.kind != "classification":
-        return expit(outputs) if task.outputs == "logits" else outputs
-    if task.outputs != "logits":
-        return outputs / np.maximum(outputs.sum(1, keepdims=True), 1e-12)
-    # Of a binary loss on several classes, each output is a probability of its own.
-    if task.binary_loss:
-        outputs = np.log(np.maximum(expit(outputs), 1e-300))
-    return softmax(outputs, axis=1)
+from coursekit.validation._outputs import broken_rows, outputs_of, predictions_of
+from coursekit.validation._task import Task, Tasks
 
 
 class _Adapter(BaseEstimator):
     """The outputs of `model`, remembered for the rows asked for last."""
 
-    def __init__(self, model, task, batch_size=32, known=None):
+    def __init__(self, model, task, batch_size=32, known=None, output=None):
         self.model, self.task, self.batch_size = model, task, batch_size
-        self.known = known
+        self.known, self.output = known, output
 
     def fit(self, x, y):
         """Only there because scikit-learn takes nothing for an estimator without it."""
@@ -65,7 +25,8 @@ class _Adapter(BaseEstimator):
 
     def outputs(self, x) -> np.ndarray:
         if self.known is None or self.known[0] is not x:
-            self.known = x, outputs_of(self.model, x, self.batch_size)
+            outputs = outputs_of(self.model, x, self.batch_size)
+            self.known = x, outputs if self.output is None else outputs[self.output]
         return self.known[1]
 
     def predictions(self, x) -> np.ndarray:
@@ -104,93 +65,88 @@ class _Classifier(ClassifierMixin, _Adapter):
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 == values.ndim else values
 
 
-def adapter(model, task: Task, batch_size: int = 32, known=None):
+def adapter(model, task: Task, batch_size: int = 32, known=None, output: str | None = None):
     """Present a model, or known outputs (rows, outputs), to scikit-learn's scorers."""
     cls = _Regressor if task.kind in ("regression", "other") else _Classifier
-    return cls(model, task, batch_size, known)
+    return cls(model, task, batch_size, known, output)
 
 
-def make_scorers(scoring, task: Task) -> dict[str, Callable]:
-    """Return scorers by name, tried on made-up predictions so that none fails after training."""
-    if scoring is None:
-        if task.kind == "other":
-            raise ValueError(
-                "`scoring` must be given where a row has more than one target. Received: None, "
-                f"for `y` of shape {task.targets.shape}. Pass a function f(estimator, x, y); "
-                "estimator.model is the trained model."
-            )
-        scoring = "r2" if task.kind == "regression" else "accuracy"
-    given = scoring
-    if isinstance(scoring, str) or callable(scoring):
-        scoring = [scoring]
-    if isinstance(scoring, list | tuple | set):
-        scoring = {s if isinstance(s, str) else getattr(s, "__name__", str(s)): s for s in scoring}
-    if not isinstance(scoring, dict) or not scoring or len(scoring) < _count(given):
-        raise ValueError(
-            "`scoring` must be a scorer's name, a function f(estimator, x, y), or a list or dict "
-            f"of these, each named once. Received: scoring={given!r}"
-        )
-    dummy = adapter(None, task)
-    scorers = {}
-    for name, scorer in scoring.items():
-        if not isinstance(name, str) or not (isinstance(scorer, str) or callable(scorer)):
-            raise ValueError(
-                "`scoring` must map names to scorers' names or functions. "
-                f"Received: {name!r}: {scorer!r}"
-            )
+class Scorer(NamedTuple):
+    """A function f(estimator, x, y), and the output that it scores; None where there is one."""
+
+    output: str | None
+    function: Callable
+
+
+class Side(NamedTuple):
+    """What a model says for the rows of one side of a fold.
+
+    Attributes:
+        scores: by name; NaN where predictions are not finite, or a scorer fails.
+        predictions: an array, or a dict by output.
+        broken: whether the predictions for each row are NaN or infinite.
+        problems: why a scorer failed, by name.
+    """
+
+    scores: dict[str, float]
+    predictions: Any
+    broken: np.ndarray
+    problems: dict[str, str]
+
+
+def score(
+    scorers: dict[str, Scorer],
+    model,
+    tasks: Tasks,
+    x,
+    rows: np.ndarray,
+    batch_size: int,
+    sound: bool,
+) -> Side:
+    """Score a model on some rows.
+
+    Args:
+        scorers: by name.
+        model: the trained model.
+        tasks: what its outputs mean.
+        x: the inputs of these rows.
+        rows: their numbers among the targets.
+        batch_size: of the forward pass, at least.
+        sound: whether the weights of the model are numbers; if not, nothing it says is a score.
+    """
+    found = outputs_of(model, x, batch_size)
+    by_output: dict[str | None, np.ndarray] = found if isinstance(found, dict) else {None: found}
+    broken = {name: broken_rows(task, by_output[name]) for name, task in tasks.items()}
+    scores, problems = {}, {}
+    for name, (output, function) in scorers.items():
+        scores[name] = float("nan")
+        if broken[output].any() or not sound:
+            continue
+        task = tasks[output]
+        estimator = adapter(model, task, batch_size, (x, by_output[output]), output)
+        scores[name], problem = _called(function, estimator, x, task.targets[rows])
+        if problem:
+            problems[name] = problem
+    predictions: Any = {n: predictions_of(task, by_output[n]) for n, task in tasks.items()}
+    if None in predictions:
+        predictions = np.asarray(predictions[None])
+    return Side(scores, predictions, np.any(list(broken.values()), axis=0), problems)
+
+
+def _called(function: Callable, estimator, x, y) -> tuple[float, str]:
+    """The score, or NaN and why; scikit-learn's warning of an undefined score is the reason."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         try:
-            scorers[name] = check_scoring(dummy, scorer)
-        except ValueError as error:
-            raise ValueError(
-                f"`scoring` must name scorers of scikit-learn "
-                f"(sklearn.metrics.get_scorer_names()) or be functions f(estimator, x, y). "
-                f"Received: {scorer!r}. {error}"
-            ) from None
-        if hasattr(scorers[name], "_score_func"):
-            _try(name, scorers[name], task)
-    return scorers
-
-
-def _count(given) -> int:
-    return len(given) if isinstance(given, list | tuple) else 1
-
-
-def _try(name: str, scorer: Callable, task: Task) -> None:
-    if task.kind == "other":
-        raise ValueError(
-            "scikit-learn's scorers take one target a row. "
-            f"Received: scoring={name!r} for `y` of shape {task.targets.shape}. "
-            "Pass a function f(estimator, x, y); estimator.model is the trained model."
-        )
-    y = task.targets
-    if task.kind == "regression":
-        outputs = y[::-1].astype("float32")
-    elif task.kind == "classification":
-        p = 0.5 * (y[:, None] == task.classes) + 0.5 / len(task.classes)
-        outputs = p if task.outputs == "probabilities" else log_softmax(np.log(p), axis=1)
-    else:
-        positive = y == (1 if task.kind == "multilabel" else task.classes[1])
-        outputs = np.where(positive, 0.75, 0.25)
-        outputs = outputs if task.outputs == "probabilities" else 4 * outputs - 2
-    rows = np.arange(len(y))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            float(scorer(adapter(None, task, known=(rows, outputs)), rows, y))
-    except Exception as error:
-        what = f"{task.kind} with {task.outputs}" if task.outputs == "margins" else task.kind
-        raise ValueError(
-            f"The scorer must fit the task. Received: scoring={name!r} for {what}: {error}"
-        ) from None
-
-
-def score(scorers: dict, estimator, x, y, problems: dict) -> dict[str, float]:
-    """Return the scores of one fold; NaN where a scorer fails, and why in `problems`."""
-    found = {}
-    for name, scorer in scorers.items():
-        try:
-            found[name] = float(scorer(estimator, x, y))
+            value = float(function(estimator, x, y))
+            problem = "" if np.isfinite(value) else f"the scorer returned {value}."
         except Exception as error:  # the training is done: a fold without a score is not lost
-            found[name] = float("nan")
-            problems.setdefault(name, f"{type(error).__name__}: {error}".splitlines()[0])
-    return found
+            value, problem = float("nan"), f"{type(error).__name__}: {error}".splitlines()[0]
+    for warning in told:
+        if problem and type(warning.message).__name__ == "UndefinedMetricWarning":
+            problem = str(warning.message).splitlines()[0]
+        elif not problem or not np.isnan(value):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    return (value if np.isfinite(value) else float("nan")), problem

@@ -2,12 +2,14 @@
 
 import contextlib
 import random
+import warnings
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import TimeSeriesSplit, check_cv
 
-from coursekit._checks import is_int
+from coursekit._checks import brief, count, is_int
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -37,24 +39,29 @@ class WalkForward(TimeSeriesSplit):
         [2 3 4 5] [7 8]
     """
 
-    def __init__(self, n_splits=5, *, window=None, horizon=None, embargo=0):
-        for name, value, least in (
-            ("n_splits", n_splits, 2),
-            ("window", window, 1),
-            ("horizon", horizon, 1),
-            ("embargo", embargo, 0),
-        ):
-            if not (is_int(value) and value >= least) and not (
-                value is None and name in ("window", "horizon")
-            ):
-                raise ValueError(
-                    f"`{name}` must be a whole number, at least {least}. Received: {name}={value!r}"
-                )
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        window: int | None = None,
+        horizon: int | None = None,
+        embargo: int = 0,
+    ):
+        n_splits, embargo = count("n_splits", n_splits, 2), count("embargo", embargo, 0)
+        window = None if window is None else count("window", window)
+        horizon = None if horizon is None else count("horizon", horizon)
         self.window, self.horizon, self.embargo = window, horizon, embargo
         super().__init__(n_splits, max_train_size=window, test_size=horizon, gap=embargo)
 
-    def split(self, X, y=None, groups=None) -> Iterator[Split]:
-        """Yield (train, validation) row indices, in the order of time."""
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Split]:
+        """Yield (train, validation) row indices, in the order of time.
+
+        Args:
+            X: the rows, in the order of time; only their number counts.
+            y: not used.
+            groups: not used: steps over days of several rows are cut on the days, see
+                `cross_validate`'s message for `groups` with `temporal=True`.
+        """
         rows = len(X)
         horizon = self.horizon or rows // (self.n_splits + 1)
         past = rows - self.n_splits * horizon - self.embargo
@@ -115,14 +122,16 @@ def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -
             f"Write {cv.__name__}(...), with brackets."
         )
     if hasattr(cv, "split") and not isinstance(cv, str):
-        with seeded(seed):
+        with seeded(seed), warnings.catch_warnings():
+            # Groups that the splitter leaves aside are refused below, where it divides them.
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")
             splits = list(cv.split(x, labels, groups))
     elif isinstance(cv, Iterable) and not isinstance(cv, str | dict):
         splits = list(cv)
     else:
         raise TypeError(
             "`cv` must be a number of folds, a scikit-learn splitter, or a list of "
-            f"(train, validation) pairs of row indices. Received: cv={cv!r}"
+            f"(train, validation) pairs of row indices. Received: cv={brief(cv, 80)}"
         )
     if not splits:
         raise ValueError("`cv` must give at least one split. Received: none.")
@@ -130,7 +139,7 @@ def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -
     if temporal:
         _refuse_the_future(splits, cv)
     if groups is not None:
-        _refuse_divided_groups(splits, groups, cv)
+        _refuse_divided_groups(splits, groups, cv, temporal)
     return splits
 
 
@@ -140,7 +149,7 @@ def _checked(fold: int, pair, rows: int) -> Split:
     except (TypeError, ValueError):
         raise ValueError(
             "Each split must be a pair of index arrays, (train, validation). "
-            f"Received: {pair!r} as split {fold}"
+            f"Received: {brief(pair, 80)} as split {fold}"
         ) from None
     for name, side in (("train", train), ("validation", validation)):
         if side.ndim != 1 or not side.size or side.dtype.kind not in "iu":
@@ -175,7 +184,18 @@ def _refuse_the_future(splits: list[Split], cv) -> None:
             )
 
 
-def _refuse_divided_groups(splits: list[Split], groups: np.ndarray, cv) -> None:
+def _refuse_divided_groups(splits: list[Split], groups: np.ndarray, cv, temporal: bool) -> None:
+    way_out = (
+        "Use scikit-learn's GroupKFold, StratifiedGroupKFold or LeaveOneGroupOut, or leave "
+        "`groups` out."
+    )
+    if temporal:
+        way_out = (
+            "In time, step over the groups instead of the rows: days, rows = np.unique(groups, "
+            "return_inverse=True); cv=[(np.flatnonzero(np.isin(rows, a)), "
+            "np.flatnonzero(np.isin(rows, b))) for a, b in WalkForward(5).split(days)]. (np.unique "
+            "sorts the groups: they must sort by time.)"
+        )
     codes = np.unique(groups, return_inverse=True)[1]
     for fold, (train, validation) in enumerate(splits):
         divided = np.isin(codes[validation], codes[train])
@@ -184,8 +204,7 @@ def _refuse_divided_groups(splits: list[Split], groups: np.ndarray, cv) -> None:
             raise ValueError(
                 "With `groups` each group must train or validate, not both. Received: "
                 f"{_name(cv)}, which does not keep groups whole: in fold {fold}, group {value!s} "
-                "is on both sides. Use scikit-learn's GroupKFold, StratifiedGroupKFold or "
-                "LeaveOneGroupOut, or leave `groups` out."
+                f"is on both sides. {way_out}"
             )
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from coursekit._checks import one_of
+
 TASKS = ("classification", "binary", "multilabel", "regression")
 # Keras's losses by the task they are for; the others (Dice, Tversky, Circle, CTC, KLDivergence)
 # serve several.
@@ -54,29 +56,26 @@ class Task:
         return self.targets if self.kind in ("classification", "binary") else None
 
 
-def as_targets(y) -> np.ndarray:
-    """Return y as an array of numbers, checked."""
-    y = np.asarray(y)
-    if y.dtype.kind not in "biuf":
-        raise TypeError(
-            "`y` must hold numbers; Keras cannot train on anything else. Received: "
-            f"{y.dtype}, such as {str(y.ravel()[0])!r}. Of class names take their numbers: "
-            "pd.factorize(y)[0], or scikit-learn's LabelEncoder."
-        )
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        bad = np.argwhere(~np.isfinite(y))
+Tasks = dict[str | None, Task]  # by output; None where there is one output alone
+
+
+def describe(model, y, task) -> Tasks:
+    """Tell the task of each output from the compiled loss and the targets."""
+    if not isinstance(y, dict):
+        loss = losses_of(model, None)
+        return {None: _describe(loss, y, None if task is None else one_of("task", task, TASKS))}
+    if task is not None and not (isinstance(task, dict) and set(task) <= set(y)):
         raise ValueError(
-            f"`y` must be finite. Received: {len(bad)} values that are not, the first in row "
-            f"{bad[0][0]}. Leave these rows out."
+            "`task` must be a dict by output for a model with several. "
+            f"Received: task={task!r}, for the outputs {', '.join(y)}."
         )
-    return y.astype("int64") if y.dtype.kind == "b" else y
+    tasks = {name: one_of(f"task[{name!r}]", kind, TASKS) for name, kind in (task or {}).items()}
+    losses = losses_of(model, list(y))
+    return {name: _describe(losses[name], y[name], tasks.get(name)) for name in y}
 
 
-def describe(model, y: np.ndarray, task: str | None) -> Task:
-    """Tell the task from the compiled loss and the targets."""
-    if task is not None and task not in TASKS:
-        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received: task={task!r}")
-    loss, name = _loss(model)
+def _describe(loss, y: np.ndarray, task: str | None) -> Task:
+    loss, name = _resolved(loss)
     kind = task or TASK_OF.get(name)
     if kind is None:
         raise ValueError(
@@ -142,24 +141,44 @@ def _columns(kind, task, outputs, name, y) -> Task:
     return Task(kind, outputs, name, y.argmax(1), np.arange(y.shape[1]))
 
 
-def _loss(model) -> tuple[object, str]:
-    import keras
-
+def losses_of(model, names: list[str] | None):
+    """The loss as it was compiled; of several outputs, a dict by name."""
     loss = model.loss
-    if isinstance(loss, dict):
-        loss = list(loss.values())
-    if isinstance(loss, list | tuple):
-        if len(loss) != 1:
-            raise ValueError(
-                "Cross-validation scores models with one output. Received: a model compiled with "
-                f"{len(loss)} losses."
-            )
-        loss = loss[0]
     if loss is None:
         raise ValueError(
             "The model must be compiled with a loss. Received: a model without. In build_model, "
             "call model.compile(optimizer, loss)."
         )
+    if names is None:
+        if isinstance(loss, dict):
+            loss = list(loss.values())
+        if isinstance(loss, list | tuple):
+            if len(loss) != 1:
+                raise ValueError(
+                    "`y` must be a dict by output, as the model's losses are: an array is the "
+                    f"target of one output. Received: an array, and {len(loss)} losses. Pass "
+                    'y={"first": ..., "second": ...}, with the names of the outputs.'
+                )
+            loss = loss[0]
+        return loss
+    if isinstance(loss, list | tuple):
+        outputs = getattr(model, "output_names", None) or names
+        loss = dict(zip(outputs, loss, strict=False))
+    if not isinstance(loss, dict):
+        loss = dict.fromkeys(names, loss)
+    missing = [name for name in names if loss.get(name) is None]
+    if missing:
+        raise ValueError(
+            "Each output in `y` must have a loss. Received: none for "
+            f"{', '.join(map(repr, missing))}; there are losses for {', '.join(map(repr, loss))}."
+        )
+    return loss
+
+
+def _resolved(loss) -> tuple[object, str]:
+    """The loss, and its name in lower case; of a subclass, Keras's own name."""
+    import keras
+
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):
@@ -182,13 +201,30 @@ def _some(values: np.ndarray) -> str:
     return ", ".join(map(str, seen[:6])) + (", ..." if len(seen) > 6 else "")
 
 
-def with_outputs(task: Task, model, outputs, y: np.ndarray) -> Task:
-    """Check the outputs of an untrained model on some rows against the loss and the targets."""
-    if not hasattr(outputs, "shape"):
+def with_outputs(tasks: Tasks, model, outputs, y) -> Tasks:
+    """Check the outputs of an untrained model on some rows against the losses and the targets."""
+    if None in tasks:
+        if isinstance(outputs, dict):
+            raise ValueError(
+                "`y` must be a dict by output for a model with several. Received: an array, and "
+                f"outputs {', '.join(map(repr, outputs))}."
+            )
+        last = model.layers[-1] if getattr(model, "layers", None) else None
+        return {None: _with_output(tasks[None], last, outputs, y)}
+    if not isinstance(outputs, dict) or set(outputs) != set(y):
+        there = ", ".join(map(repr, outputs)) if isinstance(outputs, dict) else "one output"
         raise ValueError(
-            "Cross-validation scores models with one output. Received: a model that gives a "
-            f"{type(outputs).__name__} of {len(outputs)}."
+            "`y`, a dict, must name the outputs of the model. Received: "
+            f"{', '.join(map(repr, y))}; the model gives {there}."
         )
+    layers = {layer.name: layer for layer in getattr(model, "layers", ())}
+    return {
+        name: _with_output(task, layers.get(name), outputs[name], y[name])
+        for name, task in tasks.items()
+    }
+
+
+def _with_output(task: Task, last, outputs: np.ndarray, y: np.ndarray) -> Task:
     width = outputs.shape[1] if outputs.ndim == 2 else 1
     if task.kind == "other" or outputs.ndim > 2:
         if outputs.ndim <= 2 and task.loss.startswith("sparse"):
@@ -205,7 +241,7 @@ def with_outputs(task: Task, model, outputs, y: np.ndarray) -> Task:
                 f"without a word. Received: {width} outputs, {columns} in `y`."
             )
         return task
-    task = _probabilities_or_logits(task, model, outputs)
+    task = _probabilities_or_logits(task, last, outputs)
     if task.kind == "multilabel":
         if width != task.targets.shape[1]:
             raise ValueError(
@@ -247,11 +283,10 @@ def with_outputs(task: Task, model, outputs, y: np.ndarray) -> Task:
     return replace(task, kind="classification", classes=np.arange(width))
 
 
-def _probabilities_or_logits(task: Task, model, outputs: np.ndarray) -> Task:
+def _probabilities_or_logits(task: Task, last, outputs: np.ndarray) -> Task:
     """Settle whether the outputs are logits, and refuse a loss and a last layer that disagree."""
-    last = model.layers[-1] if getattr(model, "layers", None) else None
     activation = getattr(last, "activation", None)
-    ending = getattr(activation, "__name__", type(last).__name__).lower()
+    ending = getattr(activation, "__name__", type(last).__name__ if last else "another").lower()
     if task.outputs == "unknown":
         if ending not in ("softmax", "sigmoid", "linear"):
             raise ValueError(

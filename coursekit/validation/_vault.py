@@ -8,7 +8,7 @@ import numpy as np
 
 from coursekit._files import write_whole
 from coursekit._fingerprint import fingerprint
-from coursekit.validation._arguments import as_inputs, rows_of
+from coursekit.validation._inputs import as_inputs, rows_of
 
 
 class TestVault:

@@ -231,7 +231,7 @@ def test_the_builder_may_take_the_number_of_the_refit():
         ({"draw": draw_noise(np.random.default_rng(0))}, TypeError, "`draw` must be a function"),
         ({"draw": lambda rng: FIXED}, TypeError, r"pair \(x, y\)"),
         ({"draw": lambda rng: (FIXED, np.zeros(5))}, ValueError, "12 rows in x, y of shape"),
-        ({"refits": 2}, ValueError, "`refits` must be a whole number, at least 3"),
+        ({"refits": 2}, ValueError, "`refits` must be an integer of at least 3"),
         ({"refits": 5.0}, ValueError, "Received: refits=5.0"),
         ({"seed": -1}, ValueError, "`seed`"),
         ({"epochs": 0}, ValueError, "`epochs`"),

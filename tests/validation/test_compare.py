@@ -123,7 +123,9 @@ def test_scores_alone_are_refused(wrong):
 
 @pytest.mark.parametrize("confidence", [0, 1, 95, True, "95"])
 def test_confidence_out_of_range(confidence):
-    with pytest.raises(ValueError, match=f"between 0 and 1. Received: confidence={confidence!r}"):
+    with pytest.raises(
+        ValueError, match=f"above 0 and below 1. Received: confidence={confidence!r}"
+    ):
         compare(A, B, confidence=confidence)
 
 
