@@ -29,6 +29,7 @@ from coursekit.validation._inputs import (
     shapes,
     take,
 )
+from coursekit.validation._losses import refuse_broadcasting
 from coursekit.validation._models import (
     build,
     build_weights,
@@ -238,7 +239,14 @@ def bias_variance(
     one = take(x, np.arange(1))
     for k, model in enumerate(models):
         build_weights(model, k, seed, one)
-    shape = outputs_of(models[0], one).shape[1:]
+    outputs = outputs_of(models[0], one)
+    if isinstance(outputs, dict):
+        raise ValueError(
+            "`build_model` must return a model with one output. Received: outputs "
+            f"{', '.join(map(repr, outputs))}."
+        )
+    refuse_broadcasting(models[0], sets[0][1], outputs)
+    shape = outputs.shape[1:]
     for name, values in (("y", y), ("truth", truth)):
         if values is not None:
             _targets(values, name, (rows_of(x), int(np.prod(shape))))

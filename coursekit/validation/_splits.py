@@ -29,6 +29,14 @@ class WalkForward(TimeSeriesSplit):
         embargo: rows left out between training and validation, where rows share information: with
             targets that look h rows ahead, or features that look h rows back, at least h.
 
+    Where a day has several rows, which must stay together, step over the days:
+
+    ```
+    days, rows = np.unique(day_of_row, return_inverse=True)
+    cv = [(np.flatnonzero(np.isin(rows, a)), np.flatnonzero(np.isin(rows, b)))
+          for a, b in WalkForward(5).split(days)]
+    ```
+
     Raises:
         ValueError: for arguments out of range; in `split`, for too few rows.
 
@@ -59,8 +67,7 @@ class WalkForward(TimeSeriesSplit):
         Args:
             X: the rows, in the order of time; only their number counts.
             y: not used.
-            groups: not used: steps over days of several rows are cut on the days, see
-                `cross_validate`'s message for `groups` with `temporal=True`.
+            groups: not used; of several rows a day, split the days (see the class).
         """
         rows = len(X)
         horizon = self.horizon or rows // (self.n_splits + 1)

@@ -256,3 +256,19 @@ def test_a_training_that_diverged_is_named():
 
     with pytest.raises(ValueError, match="1 of 3 refits, the first is 1"):
         run(build, refits=3)
+
+
+class Squared(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+def test_a_loss_that_broadcasts_targets_is_refused_before_training():
+    def build_model():
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("sgd", Squared())
+        return model
+
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    with pytest.raises(ValueError, match=r"Squared, which compares each target"):
+        bias_variance(build_model, lambda rng: (x, x[:, 0]), x, x[:, 0], refits=3, verbose=0)

@@ -9,13 +9,14 @@ from crossed import BINARY, THREE, X, Y, builder, run
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from coursekit.validation import _run as validation_run
 from coursekit.validation import (
+    CrossValidation,
     bias_variance,
     compare,
     cross_validate,
     nested_cross_validate,
 )
+from coursekit.validation import _run as validation_run
 
 TWO = np.stack([X[:, 0] > 0, X[:, 1] > 0], 1).astype(int)
 own = lambda estimator, x, y: float(np.mean(estimator.predict(x) == y))
@@ -287,3 +288,16 @@ def test_no_message_blames_folds_for_what_is_not_finite():
     with pytest.warns(UserWarning) as told:
         cross_validate(rate, X, Y, 3, fit_kwargs={"epochs": 4}, verbose=0)
     assert all("larger" not in str(w.message) for w in told)
+
+
+def test_a_figure_shows_no_mean_of_what_is_not_finite():
+    from coursekit import plots
+
+    result = CrossValidation(
+        "regression", {"r2": np.array([0.5, np.nan, 0.7])}, {"r2": np.array([0.6, np.nan, 0.7])},
+        np.zeros(3), [{}] * 3, [(np.arange(2), np.arange(2, 3))] * 3, [0, 1, 2],
+    )  # fmt: skip
+    figure = plots.cross_validation(result)
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert any("nan" in text for text in legend)
+    assert "mean nan" in str(result) and np.isnan(result.spread["r2"])
