@@ -60,7 +60,7 @@ def _trained(members: list[Member]) -> list[tuple[int, CrossValidation | Excepti
     except Exception as error:
         if len(members) == 1:
             return [(members[0][0], error)]
-    alone = []
+    alone: list[tuple[int, CrossValidation | Exception]] = []
     for k, plan, candidate in members:
         try:
             fresh = candidate._replace(first=build(candidate.build_model, 0, plan.seed))
