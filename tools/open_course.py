@@ -7,6 +7,7 @@ A learner's file is never overwritten. ``my/.delivered.json`` lists, for each le
 of every version that was copied, the last one at the end. A file that equals one of them holds no
 work of the learner, and a newer version replaces it. Beside any other file the newer version
 comes as ``02_training_loop-new.ipynb``. Without a readable record every file is the learner's.
+A lesson that has got another number comes under its new name; the file with the old one stays.
 """
 
 import hashlib
@@ -52,6 +53,11 @@ def deliver(source: Path, target: Path) -> list[str]:
         place = target / name
         if not os.path.lexists(place):
             copied += 1
+            for old in _earlier_numbers(place):
+                sentences.append(
+                    f"{old.name} is lesson {name[:2]} now: {name}. Your file stays, and what you "
+                    "have done there counts in both."
+                )
         elif delivered and delivered[-1] == version:
             continue
         elif place.is_symlink() or not place.is_file():
@@ -94,6 +100,14 @@ def _read_record(path: Path) -> tuple[dict[str, list[str]], list[str]]:
     ):
         return record, []
     return {}, [f"{path.name} is damaged, so every file in {path.parent} is taken as yours."]
+
+
+def _earlier_numbers(place: Path) -> list[Path]:
+    """Return a lesson's files from when it had another number, unless it is a solved one."""
+    slug = place.name[2:]
+    if place.parent.name == "solutions":
+        return []
+    return sorted(p for p in place.parent.glob("[0-9][0-9]_*.ipynb") if p.name[2:] == slug)
 
 
 def _is_untouched(path: Path, versions: list[str]) -> bool:

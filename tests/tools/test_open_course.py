@@ -61,6 +61,24 @@ def test_a_newer_version_replaces_an_untouched_file(source, my):
     assert deliver(source, my) == []
 
 
+def test_a_lesson_with_a_new_number_comes_beside_the_old_file(source, my):
+    """Said once; the old file stays, whether the learner changed it or not."""
+    deliver(source, my)
+    (my / "02_b.ipynb").write_text("mine")
+    (source / "01_a.ipynb").rename(source / "03_a.ipynb")
+    (source / "02_b.ipynb").rename(source / "11_b.ipynb")
+    (source / "solutions" / "01_a.ipynb").rename(source / "solutions" / "03_a.ipynb")
+    stays = "Your file stays, and what you have done there counts in both."
+    assert deliver(source, my) == [
+        "Notebooks copied: 3.",
+        f"01_a.ipynb is lesson 03 now: 03_a.ipynb. {stays}",
+        f"02_b.ipynb is lesson 11 now: 11_b.ipynb. {stays}",
+    ]
+    assert contents(my)["02_b.ipynb"] == "mine" and contents(my)["01_a.ipynb"]
+    assert contents(my)["11_b.ipynb"] == "02_b.ipynb version 1"
+    assert deliver(source, my) == []
+
+
 @pytest.mark.parametrize("name", ["01_a.ipynb", "solutions/01_a.ipynb"])
 def test_a_newer_version_comes_beside_an_edited_file(source, my, name):
     deliver(source, my)
