@@ -12,6 +12,8 @@ import pytest
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
+if os.environ.get("KERAS_BACKEND") == "jax":  # tiny models: compiling is most of the time
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 HOMES = Path(tempfile.mkdtemp(prefix="coursekit-tests-"))
 
 

@@ -11,6 +11,7 @@ from keras import layers
 from tpu_programs import programs
 
 from coursekit.distribution.tpu import TpuRefusal, compile_function, compile_step
+from coursekit.training import fit_many
 
 PROGRAMS = programs()
 
@@ -123,3 +124,38 @@ def test_a_mistake_that_is_no_matter_of_the_tpu_stays_what_it_is():
 def test_an_unknown_topology(topology):
     with pytest.raises(ValueError, match="must name a chip and a grid"):
         compile_function(lambda x: x, shape(3), topology=topology)
+
+
+def test_models_side_by_side(monkeypatch):
+    """What `fit_many` runs on a TPU: a whole epoch of several models, with validation."""
+    from coursekit.training.many import _jax_plan, _jax_stack
+
+    seen = []
+
+    def prepare(stack, sizes, submit):
+        states = [_jax_stack.pull(member.groups) for member in stack.members]
+        seen.append((stack.epoch, states, stack.feeds, stack._sweeps(len(sizes))))
+        raise NotImplementedError("compiled below, for the TPU")
+
+    monkeypatch.setattr(_jax_plan, "side_by_side", lambda: True)
+    monkeypatch.setattr(_jax_stack.Stack, "prepare", prepare)
+    x = np.zeros((70, 12, 12, 1), "float32")
+    models = []
+    for _ in range(3):
+        stack = [
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10),
+        ]
+        models.append(keras.Sequential([keras.Input(x.shape[1:]), *stack]))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 9))
+        models[-1].compile(optimizer, loss, metrics=["accuracy"])
+    rows = [np.arange(50), np.arange(10, 61), np.arange(70)]
+    arguments = {"rows": rows, "validation_rows": rows[::-1], "batch_size": 16, "verbose": 0}
+    fit_many(models, x, np.zeros(70, "int32"), **arguments)
+    ((epoch, *arguments),) = seen
+    assert compile_function(epoch, *arguments).temporaries > 0

@@ -104,7 +104,8 @@ def make(layers, k, optimizer=None, loss=None, metrics=("accuracy",), **compilin
     x, stack = layers()
     model = keras.Sequential([keras.Input(x.shape[1:], dtype=x.dtype), *stack])
     loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    compiling = {"metrics": list(metrics), "jit_compile": False, **compiling}  # XLA: test_xla
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"  # XLA: test_xla
+    compiling = {"metrics": list(metrics), "jit_compile": jit, **compiling}
     model.compile(optimizer() if optimizer else keras.optimizers.Adam(0.01), loss, **compiling)
     return model
 

@@ -283,6 +283,7 @@ BAD_MODELS = {
 }
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize("message", BAD_MODELS)
 def test_bad_models(message):
     with pytest.raises((TypeError, ValueError), match=message) as error:
@@ -326,6 +327,7 @@ def pair():
     return [make(dense, k) for k in range(2)]
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize(("message", "settings"), BAD)
 def test_bad_input(message, settings, pair):
     settings = {"x": TABLE, "y": CLASSES, "verbose": 0, **settings}

@@ -1,14 +1,17 @@
 """Ten folds against one fit.
 
     python tools/benchmarks/cross_validation.py --epochs 20 100 --loop --loocv
+    KERAS_BACKEND=jax python tools/benchmarks/cross_validation.py --epochs 20 100
 
-Ratios from one run, the peers side by side, in units of one `model.fit` with validation at every
-epoch, tracing included, on a machine that does nothing else. Seconds are printed to see the scale;
-only the ratios mean anything. `scikeras` is measured where it is installed, in one process and in
-two; it does not validate during training.
+Ratios from one run, the peers side by side, in units of one `model.fit` on the same backend, with
+validation at every epoch, tracing and compiling included. Measure on a machine that does nothing
+else: the load is printed beside. Seconds are printed to see the scale; only the ratios mean
+anything. `scikeras` is measured where it is installed, in one process and in two; it does not
+validate during training.
 """
 
 import argparse
+import os
 import time
 import warnings
 
@@ -81,7 +84,7 @@ def compare(name, build, epochs, loop):
         )
     )
     line = f"{name:14} {epochs:4} epochs: one fit {unit:5.1f} s | ten folds {ours / unit:5.2f}"
-    line += f" (accuracy {result.mean['accuracy']:.3f})"
+    line += f" (accuracy {result.mean['accuracy']:.3f}, load {os.getloadavg()[0]:.1f})"
     if loop:
         peer, scores = timed(lambda: [fit(build, x, y, rows, epochs) for rows in folds])
         line += f" | loop of fit {peer / unit:5.2f} (accuracy {np.mean(scores):.3f})"
@@ -168,6 +171,7 @@ if __name__ == "__main__":
     parser.add_argument("--growth", metavar="PNG", help="draw the growth into this file instead")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    print(f"{keras.backend.backend()}, {os.cpu_count()} cores")
     if options.growth:
         growth(options.growth)
         raise SystemExit

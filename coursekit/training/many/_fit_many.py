@@ -6,8 +6,8 @@
 tracing for each model anew. Here a whole epoch is one call into a compiled program, models of one
 architecture share one trace, and several models run at a time.
 
-This needs the TensorFlow backend. On JAX each model goes through `fit`, with a warning that says
-so: the same batches and the same results, without the gain in speed.
+On TensorFlow and on JAX. On a GPU or TPU JAX computes all models of one architecture side by side,
+as one program; on a CPU one compiled epoch serves them all, in threads.
 """
 
 from typing import Any
@@ -52,9 +52,11 @@ def fit_many(
     - *shared program*: two or more models of Keras's own classes with the same layers, loss,
       metrics and optimizer (learning rates and seeds may differ) are traced once;
     - *own program*: the model's own `train_step`, also a custom one, traced for each model;
-    - *`fit`*, with a warning that says why: `run_eagerly`, callbacks with batch hooks, a
-      distribution strategy, memory-mapped arrays, another backend than TensorFlow, or a step that
-      cannot be traced.
+    - *`fit`*, with a warning that says why: `run_eagerly` (on JAX also `jit_compile=False`),
+      callbacks with batch hooks, a distribution strategy, memory-mapped arrays, another backend
+      than TensorFlow and JAX, or a step that cannot be traced.
+
+    On JAX the data lie on the device, whole.
 
     Args:
         models: compiled Keras models, each with an optimizer and variables of its own. Trained in

@@ -155,11 +155,12 @@ class SharedProgram:
         if any(tensor.dtype == tf.resource for tensor in captured):
             raise Unlike("its step reads or writes variables that Keras does not track")
 
-    def run(self, state, rows, validation_rows):
-        """Run one epoch from a state; return the new state and the values of the logs."""
+    def run(self, state, rows, validation_rows, names):
+        """Run one epoch from a state; return the new state and the logs by these names."""
         both = [rows] if validation_rows is None else [rows, validation_rows]
         state, *logs = self.epoch(state, *both)
-        return state, [[value.numpy() for value in one] for one in logs]
+        values = [[value.numpy() for value in one] for one in logs]
+        return state, [dict(zip(names, one, strict=True)) for one in values]
 
     def _scope(self, state):
         import keras

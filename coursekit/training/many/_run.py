@@ -34,16 +34,17 @@ class Member:
         self.program = None
         self.groups = None  # with a shared program: the variables behind each entry of the state
         self.names: list[str] = []
+        self.order = None  # its rows in this epoch
         self.state = self.backup = None
         self.written = True  # whether the model's variables hold the state
         self.hooks = self.history = self.logs = None
         self.test_hooks = _overrides(callbacks, "on_test_begin", "on_test_end")
         self.active = True
 
-    def begin_epoch(self):
+    def begin_epoch(self, order):
         """Remember where the epoch starts: an error brings the model back there."""
-        from coursekit.training.many import _programs as programs
-
+        programs = backend_programs()
+        self.order = order
         if self.groups is None:
             self.backup = programs.pull([[v] for v in programs.state_of(self.model)])
             return
@@ -51,20 +52,19 @@ class Member:
             self.state = programs.pull(self.groups)
         self.backup = self.state
 
-    def train(self, rows, validation):
+    def train(self, validation):
         """Run one epoch, in a thread, and return its logs.
 
         Where a callback wants to be called before the validation, that is left to `test`.
         """
         validation_rows = self.validation_rows if validation and not self.test_hooks else None
         if self.groups is None:
-            logs = [self.program.run_train(rows)]
+            logs = [self.program.run_train(self.order)]
             if validation_rows is not None:
                 logs.append(self.program.run_test(validation_rows))
         else:
-            self.state, values = self.program.run(self.state, rows, validation_rows)
+            self.state, logs = self.program.run(self.state, self.order, validation_rows, self.names)
             self.written = False
-            logs = [dict(zip(self.names, one, strict=True)) for one in values]
         merged = _plain(logs[0])
         for one in logs[1:]:
             merged.update(_plain(one, "val_"))
@@ -72,26 +72,29 @@ class Member:
 
     def test(self):
         """Run the validation that `train` left out."""
-        return _plain(self.program.run_test(self.validation_rows))
+        if self.groups is None:
+            return _plain(self.program.run_test(self.validation_rows))
+        state = backend_programs().pull(self.groups)  # a callback may have changed it
+        self.state, logs = self.program.run_test(state, self.validation_rows, self.names)
+        self.written = False
+        self.write()
+        return _plain(logs)
 
     def roll_back(self):
         """Undo an epoch that did not finish."""
-        from coursekit.training.many import _programs as programs
-
+        programs = backend_programs()
         if self.backup is None:
             return
         if self.groups is None:
             programs.push([[v] for v in programs.state_of(self.model)], self.backup)
         else:
-            self.state = self.backup
+            self.state, self.written = self.backup, False
         self.backup = None
 
     def write(self):
         """Bring the state into the model's variables."""
-        from coursekit.training.many import _programs as programs
-
         if self.groups is not None and not self.written:
-            programs.push(self.groups, self.state)
+            backend_programs().push(self.groups, self.state)
             self.written = True
 
     def finish(self):
@@ -169,10 +172,20 @@ class Run:
         )
 
     def _choose_routes(self):
+        import keras
+
         for member in self.members:
             member.reason = _reason_for_fit(member, (self.data, self.validation))
         traced = [m for m in self.members if not m.reason]
         if not traced:
+            return
+        if keras.backend.backend() == "jax":
+            from coursekit.training.many._jax_plan import plan
+
+            shared = plan(
+                traced, self.data, self.validation, self.batch_size, _workers(len(traced))
+            )
+            self._tell(shared)
             return
         from coursekit.training.many import _programs as programs
 
@@ -270,12 +283,13 @@ class Run:
             order = batch_order(member.rows, member.seed, epoch, self.shuffle)
             if member.model.stop_training:  # set before the epoch: `fit` stops after one batch
                 order = order[: self.batch_size]
-            jobs.append((member.train, order, self.validation is not None))
-            member.begin_epoch()
+            jobs.append((member.train, self.validation is not None))
+            member.begin_epoch(order)
         logs = self._run(jobs)
         if self.validation is not None:
             for member, one in zip(active, logs, strict=True):
                 if member.test_hooks:
+                    member.write()
                     member.hooks.on_test_begin()
                     measured = self._run([(member.test,)])[0]
                     member.hooks.on_test_end(measured)
@@ -317,19 +331,49 @@ def _line(error) -> str:
     return f"{type(error).__name__}: {text[0][:120]}" if text else type(error).__name__
 
 
+def backend_programs():
+    """Return the module that reads and writes a model's state on this backend."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        from coursekit.training.many import _jax
+
+        return _jax
+    from coursekit.training.many import _programs
+
+    return _programs
+
+
+def _reason_of_backend(model) -> str:
+    import keras
+
+    if keras.backend.backend() == "jax":
+        if keras.distribution.distribution() is not None:
+            return "it runs under `keras.distribution`"
+        if not model.jit_compile:
+            return "its step is not compiled (`jit_compile=False`)"
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        strategy = model.distribute_strategy
+        if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
+            return "it runs under a distribution strategy"
+        if tf.config.functions_run_eagerly():
+            return "it runs eagerly"
+    else:
+        return "compiled programs need the TensorFlow or the JAX backend"
+    return ""
+
+
 def _reason_for_fit(member, data) -> str:
     """Return why no program can train this model, or an empty string."""
     import keras
 
-    if keras.backend.backend() != "tensorflow":
-        return "compiled programs need the TensorFlow backend"
-    import tensorflow as tf
-
-    strategy = member.model.distribute_strategy
-    if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
-        return "it runs under a distribution strategy"
-    if member.model.run_eagerly or tf.config.functions_run_eagerly():
+    if member.model.run_eagerly:
         return "it runs eagerly"
+    reason = _reason_of_backend(member.model)
+    if reason:
+        return reason
     hooks = [
         f"on_{kind}batch_{end}" for kind in ("train_", "test_", "") for end in ("begin", "end")
     ]
