@@ -1,13 +1,15 @@
 """The data of the course: real, small, shipped with it, checked on every load.
 
-    from coursekit.datasets import load_fashion_mnist, load_penguins
+```
+from coursekit.datasets import load_fashion_mnist, load_penguins
 
-    data = load_fashion_mnist()
-    data.train.x, data.train.y         # also data.validation, data.test
-    data.class_names[data.train.y[0]]
+data = load_fashion_mnist()
+data.train.x, data.train.y         # also data.validation, data.test
+data.class_names[data.train.y[0]]
 
-    data = load_penguins()
-    data.table[data.target]            # a pandas DataFrame and the name of its target column
+data = load_penguins()
+data.table[data.target]            # a pandas DataFrame and the name of its target column
+```
 
 Images and text come as a `Dataset`: `train`, `validation` and `test`, split once and for all.
 Tables come as a `Table`; the two whose rows must not be shuffled come as a `SplitTable`, which
@@ -31,8 +33,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from coursekit._checks import switch
+
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = [
+    "DATA_DIR",
+    "SHA256",
+    "DataFileError",
+    "Dataset",
+    "Part",
+    "SplitTable",
+    "Table",
+    "check_files",
+    "load_ames",
+    "load_animal_shelter",
+    "load_brain",
+    "load_cifar10",
+    "load_credit_data",
+    "load_digits",
+    "load_emoji32",
+    "load_fashion_mnist",
+    "load_flights_cancelled",
+    "load_mnist",
+    "load_penguins",
+    "load_shakespeare",
+    "load_us_births",
+]
 
 DATA_DIR = Path(__file__).parent / "data"  # in an installed package
 if not DATA_DIR.is_dir():
@@ -331,8 +359,7 @@ def load_cifar10(download: bool = False) -> Dataset:
         >>> data = load_cifar10()  # doctest: +ELLIPSIS
         This is not CIFAR-10 but its offline stand-in, ...
     """
-    if not isinstance(download, bool):
-        raise ValueError(f"`download` must be True or False. Received: download={download!r}")
+    download = switch("download", download)
     if not download:
         print(
             "This is not CIFAR-10 but its offline stand-in, 7,080 colour emoji in 8 classes; "

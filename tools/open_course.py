@@ -17,7 +17,12 @@ import os
 import stat
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # installed or not
+
+from coursekit._files import write_whole
 
 RECORD = ".delivered.json"
 
@@ -30,10 +35,11 @@ def deliver(source: Path, target: Path) -> list[str]:
         target: The learner's folder. It is made if it does not exist.
 
     Returns:
-        Sentences that say what was done; none if there was nothing to do.
+        Sentences that say what was done, and which lesson could not be copied; none if there was
+        nothing to do.
 
     Raises:
-        OSError: If there are no lessons, or ``target`` cannot be written.
+        OSError: If there are no lessons, or ``target`` is no folder and cannot be made.
     """
     lessons = sorted([*source.glob("*.ipynb"), *source.glob("solutions/*.ipynb")])
     if not lessons:
@@ -44,46 +50,70 @@ def deliver(source: Path, target: Path) -> list[str]:
         folder.mkdir(parents=True, exist_ok=True)
 
     record, sentences = _read_record(target / RECORD)
-    copied = replaced = 0
+    counts, failed = Counter(), {}
     for lesson in lessons:
         name = lesson.relative_to(source).as_posix()
-        content = lesson.read_bytes()
-        version = hashlib.sha256(content).hexdigest()
-        delivered = record.get(name, [])
-        place = target / name
-        if not os.path.lexists(place):
-            copied += 1
-            for old in _earlier_numbers(place):
-                sentences.append(
-                    f"{old.name} is lesson {name[:2]} now: {name}. Your file stays, and what you "
-                    "have done there counts in both."
-                )
-        elif delivered and delivered[-1] == version:
+        try:
+            sentences += _deliver_one(lesson, name, target, record, counts)
+        except OSError as error:  # the other lessons are copied, and JupyterLab opens
+            failed[name] = f"{name} was not copied: {error.strerror or error}."
             continue
-        elif place.is_symlink() or not place.is_file():
-            kind = "link" if place.is_symlink() else "folder"
-            sentences.append(
-                f"{name} was not copied, because a {kind} has its name; "
-                f"rename the {kind} and run this again."
-            )
-            continue
-        elif place.read_bytes() != content:
-            if _is_untouched(place, delivered):
-                replaced += 1
-            else:
-                place = _place_beside(place, [*delivered, version])
-                sentences.append(f"{name} is yours and stays; the newer version is {place.name}.")
-        if not place.exists() or place.read_bytes() != content:
-            _write(place, content)
-        record[name] = [*(old for old in delivered if old != version), version]
         # After each copy, so that an interruption leaves at most one copy unrecorded.
-        _write(target / RECORD, json.dumps(record, indent=1).encode())
+        failed |= _write_record(target / RECORD, record)
 
-    if copied:
-        sentences.insert(0, f"Notebooks copied: {copied}.")
-    if replaced:
-        sentences.insert(0, f"Notebooks that you had not changed, now a newer version: {replaced}.")
-    return sentences
+    if counts["copied"]:
+        sentences.insert(0, f"Notebooks copied: {counts['copied']}.")
+    if counts["replaced"]:
+        news = "Notebooks that you had not changed, now a newer version"
+        sentences.insert(0, f"{news}: {counts['replaced']}.")
+    return [*sentences, *failed.values()]
+
+
+def _deliver_one(lesson, name, target, record, counts) -> list[str]:
+    """Copy one lesson, note its version in the record, and return what there is to say."""
+    content = lesson.read_bytes()
+    version = hashlib.sha256(content).hexdigest()
+    delivered = record.get(name, [])
+    place, said, kind = target / name, [], ""
+    if not os.path.lexists(place):
+        kind = "copied"
+        said = [
+            f"{old.name} is lesson {name[:2]} now: {name}. Your file stays, and what you "
+            "have done there counts in both."
+            for old in _earlier_numbers(place)
+        ]
+    elif delivered and delivered[-1] == version:
+        return []
+    elif place.is_symlink() or not place.is_file():
+        what = "link" if place.is_symlink() else "folder"
+        return [
+            f"{name} was not copied, because a {what} has its name; "
+            f"rename the {what} and run this again."
+        ]
+    elif place.read_bytes() != content:
+        if _is_untouched(place, delivered):
+            kind = "replaced"
+        else:
+            place = _place_beside(place, [*delivered, version])
+            said = [f"{name} is yours and stays; the newer version is {place.name}."]
+    if not place.exists() or place.read_bytes() != content:
+        write_whole(place, content)
+    counts[kind] += 1
+    record[name] = [*(old for old in delivered if old != version), version]
+    return said
+
+
+def _write_record(path: Path, record: dict[str, list[str]]) -> dict[str, str]:
+    """Write the record if it has changed; return a sentence if that is impossible."""
+    text = json.dumps(record, indent=1)
+    try:
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_whole(path, text)
+    except OSError as error:
+        reason = error.strerror or error
+        return {RECORD: f"{RECORD} was not written, so at the next update every file is taken as "
+                        f"yours: {reason}."}  # fmt: skip
+    return {}
 
 
 def _read_record(path: Path) -> tuple[dict[str, list[str]], list[str]]:
@@ -92,7 +122,7 @@ def _read_record(path: Path) -> tuple[dict[str, list[str]], list[str]]:
         record = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}, []
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         record = None
     if isinstance(record, dict) and all(
         isinstance(versions, list) and all(isinstance(version, str) for version in versions)
@@ -126,16 +156,6 @@ def _place_beside(path: Path, versions: list[str]) -> Path:
     while os.path.lexists(place) and not _is_untouched(place, versions):
         place, number = path.with_stem(f"{path.stem}-new-{number}"), number + 1
     return place
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -2,11 +2,11 @@
 
 import contextlib
 import copy
-import random
-import sys
 
 import keras
-import numpy as np
+
+from coursekit import _randomness
+from coursekit._randomness import read, write
 
 # What `fit` sets on a model, besides its variables.
 ATTRIBUTES = ("history", "steps_per_execution", "stop_training", "train_function")
@@ -23,35 +23,21 @@ def untouched(model):
     attributes = vars(model)
     optimizers = {k: v for k, v in attributes.items() if isinstance(v, keras.optimizers.Optimizer)}
     kept = {k: attributes[k] for k in (*ATTRIBUTES, *optimizers) if k in attributes}
-    states = [(v, _values(v)) for v in [*model.variables, *model.metrics_variables]]
-    random_states = [randomness()]
+    states = [(v, read(v)) for v in [*model.variables, *model.metrics_variables]]
+    random_states = [_randomness.save()]
     try:
         known = {id(v): v for v in model.variables}
         # Past Keras's __setattr__, which would track the copies as parts of the model.
         attributes.update({name: _copy(value, known) for name, value in optimizers.items()})
-        yield lambda: random_states.insert(0, randomness())
+        yield lambda: random_states.insert(0, _randomness.save())
     finally:
         for name in ATTRIBUTES:
             attributes.pop(name, None)
         attributes.update(kept)
         model.reset_metrics()  # also those that were built in the block
         for variable, values in states:
-            _assign(variable, values)
+            write(variable, values)
         random_states[0]()
-
-
-def _parts(variable):
-    """Return the copies of a variable on each replica, or the variable itself."""
-    return getattr(variable.value, "values", None) or [variable]
-
-
-def _values(variable) -> list[np.ndarray]:
-    return [np.array(keras.ops.convert_to_numpy(part)) for part in _parts(variable)]
-
-
-def _assign(variable, values):
-    for part, value in zip(_parts(variable), values, strict=True):
-        part.assign(value)
 
 
 def _copy(optimizer, known: dict):
@@ -74,49 +60,5 @@ def _copy(optimizer, known: dict):
     tracked = twin._tracker.config
     tracked["variables"] = (tracked["variables"][0], variables)
     for new, old in zip(twin.variables, optimizer.variables, strict=True):
-        _assign(new, _values(old))  # a deep copy of a JAX array shares its buffer, to be donated
+        write(new, read(old))  # a deep copy of a JAX array shares its buffer, to be donated
     return twin
-
-
-def randomness():
-    """Return a function that sets the random states of Python, NumPy, Keras and TensorFlow back."""
-    # Keras has no public way to read its seed generator, nor TensorFlow its seeds. TensorFlow is
-    # looked at only if it is there: this module works without it.
-    from keras.src.backend.common import global_state
-
-    python, numpy = random.getstate(), np.random.get_state()
-    generator = global_state.get_global_attribute("global_seed_generator")
-    seed = None if generator is None else _values(generator.state)
-    restore_tensorflow = _tensorflow_randomness()
-
-    def restore():
-        random.setstate(python)
-        np.random.set_state(numpy)
-        global_state.set_global_attribute("global_seed_generator", generator)
-        if generator is not None:
-            _assign(generator.state, seed)
-        restore_tensorflow()
-
-    return restore
-
-
-def _tensorflow_randomness():
-    module = sys.modules.get("tensorflow.python.eager.context")
-    generators = sys.modules.get("tensorflow.python.ops.stateful_random_ops")
-    if module is None or generators is None:
-        return lambda: None
-    eager = vars(module.context())
-    seeds = {k: copy.deepcopy(eager[k]) for k in ("_seed", "_rng") if k in eager}
-    generator = generators.global_generator
-    state = None if generator is None else generator.state.numpy().copy()
-
-    def restore():
-        # Also a cached operation, such as a shuffle, would go on where it stopped.
-        module.context().clear_kernel_cache()
-        eager.pop("_rng", None)
-        eager.update(seeds)
-        generators.global_generator = generator
-        if generator is not None:
-            generator.reset(state)
-
-    return restore

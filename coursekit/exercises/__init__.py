@@ -1,21 +1,23 @@
 """The exercise engine: a check answers a learner at once, by name, and never breaks a notebook.
 
-A lesson module makes one `Lesson`, and registers its checks on it::
+A lesson module makes one `Lesson`, and registers its checks on it:
 
-    check = Lesson("losses", title="How wrong is wrong?")
+```
+check = Lesson("losses", title="How wrong is wrong?")
 
-    @check.exercise(
-        title="Mean squared error",
-        messages={"sum": "you added the squares up: {got}. The mean divides by their number."},
-        hints=["What does the M in MSE stand for?", "Look at `np.mean`."],
-        why="The mean does not grow with the number of rows.",
-        alternative="`((a - b) ** 2).sum() / a.size` is the same number.",
-    )
-    def mse(answer):
-        got = expect.number(answer([1.0, 3.0], [0.0, 0.0]))
-        if got == 10.0:
-            raise Wrong("sum", got=got)
-        expect.close(got, 5.0)
+@check.exercise(
+    title="Mean squared error",
+    messages={"sum": "you added the squares up: {got}. The mean divides by their number."},
+    hints=["What does the M in MSE stand for?", "Look at `np.mean`."],
+    why="The mean does not grow with the number of rows.",
+    alternative="`((a - b) ** 2).sum() / a.size` is the same number.",
+)
+def mse(answer):
+    got = expect.number(answer([1.0, 3.0], [0.0, 0.0]))
+    if got == 10.0:
+        raise Wrong("sum", got=got)
+    expect.close(got, 5.0)
+```
 
 The learner writes `check("mse", mse)`, `check.hint("mse")`, `check.solution("mse")`.
 This package imports numpy only.
@@ -23,7 +25,8 @@ This package imports numpy only.
 
 from coursekit.exercises import expect
 from coursekit.exercises._course import lesson
-from coursekit.exercises._judge import CheckFailed, Outcome, learner_code
+from coursekit.exercises._guard import learner_code
+from coursekit.exercises._judge import CheckFailed, Outcome
 from coursekit.exercises._lesson import Lesson
 from coursekit.exercises._wrong import Wrong
 

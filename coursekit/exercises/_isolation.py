@@ -1,38 +1,127 @@
 """A check leaves no trace: random states, global settings, folder, figures are as they were.
 
-Also here: a time limit for the learner's code, and a bounded copy of what it prints. TensorFlow,
-Keras and matplotlib are touched only if something else has imported them.
+What is restored is a table: `PLACES` here, each a function that looks at one place and returns the
+function that restores it, and `SETTINGS`, of settings that a library lets one get and set. Keras,
+TensorFlow, JAX and matplotlib are touched only if something else has imported them, and what is
+imported in the block stays imported.
 """
 
-import _thread
 import contextlib
 import copy
-import io
+import gc
 import os
-import random
-import re
-import signal
 import sys
-import threading
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from coursekit import _randomness
 
 
 @contextlib.contextmanager
 def isolated():
     """Restore everything global that a check, or the code it calls, may have changed."""
     with contextlib.ExitStack() as stack:
-        for save in (_randomness, _folder, _figures, _keras, _tensorflow, _tensorflow_scopes):
+        stack.enter_context(warnings.catch_warnings())
+        for save in (_randomness.save, *PLACES):
             stack.callback(save())
         yield
 
 
-def _randomness():
-    python, legacy = random.getstate(), np.random.get_state()
+class Setting(NamedTuple):
+    """A setting of a module: how it is read, and how what was read is set again."""
+
+    module: str
+    get: Callable[[Any], Any]  # from the module
+    set: Callable[[Any, Any], Any]  # of the module and the value
+
+
+def _set_each(setter: Callable, now: dict, before: dict) -> None:
+    """Set again what has changed: some settings may not be touched once a backend has started."""
+    for name, value in before.items():
+        if now.get(name) is not value and now.get(name) != value:
+            setter(name, value)
+
+
+SETTINGS = [
+    Setting("sys", lambda _: sys.getrecursionlimit(), lambda _, v: sys.setrecursionlimit(v)),
+    Setting("gc", lambda _: gc.isenabled(), lambda _, v: gc.enable() if v else gc.disable()),
+    Setting("numpy", lambda _: np.geterr(), lambda _, v: np.seterr(**v)),
+    Setting("numpy", lambda _: np.geterrcall(), lambda _, v: np.seterrcall(v)),
+    Setting("numpy", lambda _: np.get_printoptions(), lambda _, v: np.set_printoptions(**v)),
+    *[
+        Setting(
+            "keras",
+            lambda keras, name=name: getattr(keras.config, name)(),
+            lambda keras, value, name=name: getattr(keras.config, f"set_{name}")(value),
+        )
+        for name in ("floatx", "epsilon", "image_data_format", "max_epochs", "max_steps_per_epoch")
+    ],
+    Setting(
+        "tensorflow",
+        lambda tf: tf.config.functions_run_eagerly(),
+        lambda tf, value: tf.config.run_functions_eagerly(value),
+    ),
+    Setting(
+        "tensorflow",
+        lambda tf: tf.config.experimental.tensor_float_32_execution_enabled(),
+        lambda tf, value: tf.config.experimental.enable_tensor_float_32_execution(value),
+    ),
+    # TensorFlow can switch these on, and has no public way to ask; of the second none to undo it.
+    Setting(
+        "tensorflow.python.debug.lib.check_numerics_callback",
+        lambda module: hasattr(module._state, "check_numerics_callback"),
+        lambda module, on: (
+            module.enable_check_numerics if on else module.disable_check_numerics
+        )(),
+    ),
+    Setting(
+        "tensorflow.python.framework.config",
+        lambda module: module.is_op_determinism_enabled(),
+        lambda module, on: (
+            module.enable_op_determinism if on else module.disable_op_determinism
+        )(),
+    ),
+    Setting(
+        "jax",
+        lambda jax: jax.config.values,
+        lambda jax, before: _set_each(jax.config.update, jax.config.values, before),
+    ),
+    Setting(
+        "matplotlib",
+        lambda mpl: {k: v for k, v in mpl.rcParams.copy().items() if k != "backend"},
+        lambda mpl, before: dict.update(mpl.rcParams, before),
+    ),
+]
+
+
+def _settings():
+    kept = []
+    for setting in SETTINGS:
+        module = sys.modules.get(setting.module)
+        with contextlib.suppress(AttributeError):  # one that is only half imported
+            if module is not None:
+                kept.append((setting, module, setting.get(module)))
 
     def restore():
-        random.setstate(python)
-        np.random.set_state(legacy)
+        for setting, module, before in kept:
+            if setting.get(module) != before:
+                setting.set(module, before)
+
+    return restore
+
+
+def _environment():
+    before = dict(os.environ)
+
+    def restore():
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        for name, value in before.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
 
     return restore
 
@@ -63,61 +152,28 @@ def _figures():
 
 
 def _keras():
-    keras = sys.modules.get("keras")
-    if keras is None:
+    if "keras" not in sys.modules:
         return lambda: None
-    # Keras keeps its seed generator, dtype policy, distribution, layer names and switches in one
-    # place, and has no public way to read all of them: pinned by tests/exercises.
+    # Keras keeps its dtype policy, distribution, layer names and switches in one place, and has no
+    # public way to read all of them: pinned by tests/exercises.
     from keras.src.backend.common import global_state
 
-    settings = {name: getattr(keras.config, name)()
-                for name in ("floatx", "epsilon", "image_data_format")}  # fmt: skip
     state = {k: copy.copy(v) if isinstance(v, dict | list) else v
              for k, v in vars(global_state.GLOBAL_STATE_TRACKER).items()}  # fmt: skip
-    generator = state.get("global_seed_generator")
-    seed = None if generator is None else np.asarray(generator.state).copy()
 
     def restore():
-        for name, value in settings.items():
-            getattr(keras.config, f"set_{name}")(value)
         now = vars(global_state.GLOBAL_STATE_TRACKER)
         now.clear()
         now.update(state)
-        if generator is not None:
-            generator.state.assign(seed)
-
-    return restore
-
-
-# TensorFlow can set its seeds and enter scopes, but has no public way to read the seeds or to leave
-# a scope from outside: pinned by tests/exercises. Nothing here starts its devices, whose number a
-# lesson may still want to set.
-
-
-def _tensorflow():
-    if not hasattr(sys.modules.get("tensorflow"), "random"):
-        return lambda: None
-    from tensorflow.python.eager import context
-    from tensorflow.python.ops import stateful_random_ops
-
-    eager = vars(context.context())
-    seeds = {k: copy.deepcopy(eager[k]) for k in ("_seed", "_rng") if k in eager}
-    generator = stateful_random_ops.global_generator
-    state = None if generator is None else np.asarray(generator.state).copy()
-
-    def restore():
-        if _drawn(eager.get("_rng")) != _drawn(seeds.get("_rng")):
-            context.context().clear_kernel_cache()  # a cached operation goes on where it stopped
-        eager.pop("_rng", None)
-        eager.update(seeds)
-        stateful_random_ops.global_generator = generator
-        if generator is not None:
-            generator.reset(state)
 
     return restore
 
 
 def _tensorflow_scopes():
+    """TensorFlow's scopes, which nobody outside can leave: pinned by tests/exercises.
+
+    Nothing here starts its devices, whose number a lesson may still want to set.
+    """
     if not hasattr(sys.modules.get("tensorflow"), "distribute"):
         return lambda: None
     from tensorflow.python.eager import context
@@ -138,85 +194,4 @@ def _tensorflow_scopes():
     return restore
 
 
-def _drawn(counter: random.Random | None):
-    return counter and counter.getstate()
-
-
-class TimeIsUp(BaseException):
-    """The learner's code was stopped at its time limit. No `except Exception` stops this."""
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float):
-    """Raise TimeIsUp in the block after `seconds`. Only Python code can be stopped.
-
-    Works in the main thread, on Windows too; elsewhere there is no limit.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    lock, over, late = threading.Lock(), False, False
-    ended = threading.Event()
-
-    def watch():
-        nonlocal late
-        wait = seconds
-        while not ended.wait(wait):
-            with lock:
-                if not over:
-                    late = True
-                    _thread.interrupt_main()
-            wait = 1  # code that swallows the first interrupt gets another one
-
-    def interrupt(number, frame):
-        if not late:  # the learner's own
-            signal.default_int_handler(number, frame)
-        if not over:
-            raise TimeIsUp
-
-    # A process started in the background ignores SIGINT, and interrupt_main() with it.
-    before = signal.signal(signal.SIGINT, interrupt)
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        over = True  # an interrupt that is still on its way is ignored
-        with lock:
-            ended.set()
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
-
-
-class Printed(io.TextIOBase):
-    """Keeps the first `limit` characters written to it, and counts the rest."""
-
-    encoding = "utf-8"
-
-    def __init__(self, limit: int = 1000):
-        self.limit, self.kept, self.length = limit, "", 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        self.length += len(text)
-        self.kept += text[: max(0, self.limit - len(self.kept))]
-        return len(text)
-
-    def __str__(self):
-        rest = self.length - len(self.kept)
-        lines = without_codes(self.kept).replace("\r\n", "\n").split("\n")
-        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
-        return text.rstrip() + (f"\n... and {rest:,} characters more" if rest else "")
-
-
-def without_codes(text: str) -> str:
-    """Return the text without what colours it, or moves the cursor, in a terminal."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x08", "", text)
-
-
-@contextlib.contextmanager
-def printed():
-    """Catch what is printed in the block, so that a flood of it does no harm."""
-    out = Printed()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        yield out
+PLACES = (_settings, _environment, _folder, _figures, _keras, _tensorflow_scopes)

@@ -4,39 +4,25 @@ import difflib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from coursekit.exercises import _decisions as decisions
+from coursekit.exercises import _hints as hints
 from coursekit.exercises import _judge as judge
+from coursekit.exercises import _review as review
 from coursekit.exercises import expect
 from coursekit.exercises._cards import Card, Code, Fold, Text, show
 from coursekit.exercises._course import numbered
+from coursekit.exercises._guard import has_dots
 from coursekit.exercises._judge import BROKEN, CORRECT, RAISED, TODO, WRONG, Outcome
-from coursekit.exercises._progress import Progress, decisions
+from coursekit.exercises._objects import ask, is_a, plain
+from coursekit.exercises._progress import Progress, all_decisions
+from coursekit.exercises._report import details
+from coursekit.exercises._review import Deck, Question
 from coursekit.exercises._wrong import Wrong, brief, shorten
 
-DAYS = (1, 3, 7)  # a card that was known comes back after so many days
 SOLUTIONS = Path(__file__).parent.parent / "lessons" / "_solutions"
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question with options: a quiz question, or a prediction (then without text)."""
-
-    text: str
-    options: dict[str, str]  # letter: the option in words (empty for a prediction)
-    reasons: dict[str, str]  # letter: why it is right, or what speaks against it
-    answer: str
-
-    def __post_init__(self):
-        if self.answer not in self.reasons or set(self.options) != set(self.reasons):
-            raise ValueError(
-                "A question needs a reason for each option, and an answer among them. Received: "
-                f"options={sorted(self.options)}, reasons={sorted(self.reasons)}, "
-                f"answer={self.answer!r}."
-            )
 
 
 class Lesson:
@@ -58,6 +44,7 @@ class Lesson:
         self.questions: dict[str, Question] = {}
         self.card_texts: list[tuple[str, str]] = []
         self._revealed: set[str] = set()
+        self._noticed = ""  # the notice on the progress file that was shown last
 
     def __repr__(self):
         first = next(iter(self.exercises), "name")
@@ -87,7 +74,9 @@ class Lesson:
         """Register a prediction; its options stand in the notebook, above the cell."""
         self.predictions[name] = Question("", dict.fromkeys(reasons, ""), reasons, answer)
 
-    def question(self, name: str, text: str, options: dict[str, tuple[str, str]], answer: str):
+    def question(
+        self, name: str, text: str, options: dict[str, tuple[str, str]], answer: str
+    ) -> None:
         """Register a quiz question: each option is (its words, the reason)."""
         words = {k: v[0] for k, v in options.items()}
         self.questions[name] = Question(text, words, {k: v[1] for k, v in options.items()}, answer)
@@ -114,24 +103,19 @@ class Lesson:
         """Show the next hint; one made for the last failure comes first."""
         if not self._is_one(name, self.exercises):
             return self._unknown(name)
-        exercise, state = self.exercises[name], self._state(name)
-        special = exercise.hints_for.get(state["key"])
-        if special and state["key"] not in state["shown"]:
-            state["shown"] = [*state["shown"], state["key"]]
-            title, text = f"A hint for what happened in {exercise.title}", special
-        else:
-            number = min(max(state["hints"], 0), len(exercise.hints) - 1)
-            state["hints"] = number + 1
-            title = f"Hint {number + 1} of {len(exercise.hints)}: {exercise.title}"
-            text = exercise.hints[number]
-        self._progress.save("exercises", name, state)
-        self._show("note", title, Text(text), Text(self._way_on(name), quiet=True))
+        exercise, progress = self.exercises[name], self._read_progress()
+        with progress.changing():
+            state = self._state(name)
+            title, text = hints.take_hint(exercise, state)
+            progress.set("exercises", name, state)
+        self._show("note", title, Text(text), Text(hints.way_on(exercise, state), quiet=True))
 
     def solution(self, name: str, anyway: bool = False) -> None:
         """Show a solution, why it is right, and another way; after an attempt, or `anyway`."""
         if not self._is_one(name, self.exercises):
             return self._unknown(name)
         exercise = self.exercises[name]
+        self._read_progress()
         if not (anyway or self._state(name)["attempts"]):
             way = f'`check.solution("{name}", anyway=True)` shows it all the same.'
             text = Text(f"Try it once first: a wrong answer teaches more than a read one. {way}")
@@ -154,76 +138,44 @@ class Lesson:
         """Compare a prediction with what happened."""
         if not self._is_one(name, self.predictions):
             return self._unknown(name)
-        question, chosen = self.predictions[name], self._progress.data["predictions"].get(name)
+        chosen = self._read_progress().data["predictions"].get(name)
+        question = self.predictions[name]
         self._revealed.add(name)
         if chosen not in question.reasons:
             call = f'`check("{name}", "{next(iter(question.reasons))}")`'
             text = f"You ran this before you predicted. Choose with {call}, or another letter."
             return self._show(TODO, "no prediction to compare with", Text(text))
-        self._show_reason("You predicted", question, chosen)
+        self._show_card(review.compared("You predicted", question, chosen))
 
     def quiz(self) -> None:
         """Show the questions of the quiz; each is answered in a cell of its own."""
-        blocks = []
-        for name, question in self.questions.items():
-            options = [f"({k}) {v}" for k, v in question.options.items()]
-            blocks.append(Text("\n".join([f"{name}. {question.text}", *options])))
-        first = next(iter(self.questions), "name")
-        call = f'Answer with `check("{first}", "...")`, with a letter for the dots.'
-        self._show(
-            "note", f"Quiz: {len(self.questions)} questions", *blocks, Text(call, quiet=True)
-        )
+        self._show_card(review.quiz(self.questions))
 
     def cards(self, knew: Sequence[int] | None = None) -> None:
         """Show the cards that are due; `knew=[1, 3]` says which ones you knew."""
-        total, today = len(self.card_texts), date.today()
-        if knew is not None:
-            return self._known(knew, total, today)
-        due = [n for n in range(1, total + 1) if self._days_left(n, today) <= 0]
-        if not due:
-            days = min((self._days_left(n, today) for n in range(1, total + 1)), default=0)
-            text = f"The next one comes back in {_days(days)}." if total else "There are none here."
-            return self._show("note", f"All {total} cards are known for now", Text(text))
-        folds = [Fold(f"{n} / {total}  {self.card_texts[n - 1][0]}",
-                      [Text(self.card_texts[n - 1][1])]) for n in due]  # fmt: skip
-        call = "Which ones did you know? `check.cards(knew=[1, 2])` brings those back after 1, 3 "
-        call += "and 7 days; the others stay due."
-        self._show("note", f"{len(due)} of {total} cards are due", *folds, Text(call, quiet=True))
+        deck = Deck(self.card_texts, self._read_progress())
+        self._show_card(deck.due() if knew is None else deck.known(knew))
 
-    def decide(self, choice: str, because: str, score: float, metric="val_accuracy") -> None:
+    def decide(self, choice: str, because: str, score: float, metric: str = "val_accuracy") -> None:
         """Log this lesson's decision on the running model, with its validation score."""
-        title = "decision on the running model"
-        if any(judge.has_dots(part) for part in (choice, because, score)):
-            return self._show(TODO, title, Text("Replace each `...`, then run the cell again."))
+        if any(has_dots(part) for part in (choice, because, score)):
+            text = Text("Replace each `...`, then run the cell again.")
+            return self._show(TODO, decisions.TITLE, text)
         try:
-            texts = {"`choice`": choice, "`because`": because, "`metric`": metric}
-            for what, text in texts.items():
-                if not isinstance(text, str) or not text.strip():
-                    raise Wrong("type", what=what, wanted="a text", got=brief(text) or "empty")
-            score = expect.number(score, "`score`")
-            if "accuracy" in metric and not 0 <= score <= 1:
-                wanted = "an accuracy between 0 and 1"
-                raise Wrong("type", what="`score`", wanted=wanted, got=score)
+            entry = decisions.checked(choice, because, score, metric)
         except Wrong as wrong:
-            return self._show(WRONG, title, Text(wrong.sentence()))
-        entry = {"choice": choice.strip(), "because": because.strip(), metric: score}
-        for key, value in entry.items():
-            self._progress.save("decision", key, value)
-        self.decisions()
+            return self._show(WRONG, decisions.TITLE, Text(wrong.sentence()))
+        self._keep("decision", entry)
+        return self._show_decisions()
 
     def decisions(self) -> None:
         """Show every decision you have logged on the running model, in all lessons."""
-        mine = self._progress.data["decision"]
-        rows = []
-        for lesson, entry in {**decisions(), **({self.slug: mine} if mine else {})}.items():
-            scores = [f"{k} {v:.4g}" for k, v in entry.items() if isinstance(v, float)]
-            rows.append(Text(f"{lesson}: {entry.get('choice')} ({', '.join(scores)})\n"
-                             f"because {entry.get('because')}"))  # fmt: skip
-        self._show("note", f"Decisions on the running model: {len(rows)}", *rows)
+        self._read_progress()
+        self._show_decisions()
 
     def summary(self) -> None:
         """Show what is done in this lesson."""
-        data, names = self._progress.data, list(self.exercises)
+        data, names = self._read_progress().data, list(self.exercises)
         done = [n for n in names if self._state(n)["done"]]
         lines = []
         for words, some in (("✓ Done", done), ("○ To do", [n for n in names if n not in done])):
@@ -231,14 +183,12 @@ class Lesson:
                 lines.append(f"{words}: {', '.join(some)}")
         for kind, questions in (("predictions", self.predictions), ("quiz", self.questions)):
             if questions:
-                given = sum(n in data[kind] for n in questions)
-                right = sum(data[kind].get(n) == q.answer for n, q in questions.items())
-                lines.append(f"{kind.capitalize()}: {given} of {len(questions)} given, "
-                             f"{right} right")  # fmt: skip
+                lines.append(f"{kind.capitalize()}: {review.counted(questions, data[kind])}")
         if data["decision"]:
             lines.append(f"Decision: {shorten(str(data['decision'].get('choice')))}")
         if self._progress.notice:
             lines.append(self._progress.notice)
+            self._noticed = self._progress.notice
         state = CORRECT if len(done) == len(names) else "note"
         title = f"{len(done)} of {len(names)} exercises done"
         self._show(state, title, Text("\n".join(lines)))
@@ -249,48 +199,49 @@ class Lesson:
     def _progress(self) -> Progress:
         return Progress(self.slug)
 
+    def _read_progress(self) -> Progress:
+        """Return the progress as the file has it now; each call of the learner reads it once."""
+        if "_progress" in vars(self):  # otherwise it reads the file as it is made
+            self._progress.refresh()
+        return self._progress
+
+    def _keep(self, kind: str, entries: dict) -> None:
+        progress = self._read_progress()
+        with progress.changing():
+            for name, value in entries.items():
+                progress.set(kind, name, value)
+
     def _is_one(self, name, names) -> bool:
-        return isinstance(name, str) and name in names
+        return type(name) is str and name in names
 
     def _state(self, name: str) -> dict:
-        state = {"done": False, "attempts": 0, "hints": 0, "key": "", "shown": []}
-        self._progress.refresh()
-        for key, value in self._progress.data["exercises"].get(name, {}).items():
-            if key in state and type(value) is type(state[key]):
-                state[key] = value
-        return state
+        return hints.state_of(self._progress.data["exercises"].get(name, {}))
 
     def _exercise(self, name, answers):
-        outcome, state = self.verdict(name, *answers), self._state(name)
+        exercise, outcome = self.exercises[name], self.verdict(name, *answers)
         if outcome.status in (CORRECT, WRONG, RAISED):
-            done = state["done"] or outcome.status == CORRECT
-            attempts = state["attempts"] + 1
-            state = {**state, "done": done, "attempts": attempts, "key": outcome.key}
-            self._progress.save("exercises", name, state)
+            progress = self._read_progress()
+            with progress.changing():
+                state = self._state(name)
+                state["done"] = state["done"] or outcome.status == CORRECT
+                state |= {"attempts": state["attempts"] + 1, "key": outcome.key}
+                progress.set("exercises", name, state)
         blocks = [Text(part) for part in [outcome.message] if part]
         if outcome.printed:
             blocks.append(Fold("What your code printed", [Code(outcome.printed)]))
         if outcome.status == BROKEN:
             text = "Your answer was not judged. Please send this report to the course's authors."
-            details = f"{self.slug}, {name}\n{judge.versions()}\n{outcome.report}"
-            blocks = [Text(text), *blocks, Fold("The report", [Code(details)])]
+            report = Code(details(self.slug, name, outcome.report))
+            blocks = [Text(text), *blocks, Fold("The report", [report])]
         elif outcome.status == CORRECT:
             blocks.append(Text(f'`check.solution("{name}")` shows ours, and why.', quiet=True))
         elif outcome.status != TODO:
-            blocks.append(Text(self._way_on(name), quiet=True))
-        self._show(outcome.status, self.exercises[name].title, *blocks)
-
-    def _way_on(self, name: str) -> str:
-        exercise, state = self.exercises[name], self._state(name)
-        if state["key"] in exercise.hints_for and state["key"] not in state["shown"]:
-            return f'`check.hint("{name}")` has a hint for this.'
-        if state["hints"] < len(exercise.hints):
-            return f'`check.hint("{name}")`: hint {state["hints"] + 1} of {len(exercise.hints)}.'
-        return f'That was the last hint; `check.solution("{name}")` shows a solution.'
+            blocks.append(Text(hints.way_on(exercise, self._state(name)), quiet=True))
+        self._show(outcome.status, exercise.title, *blocks)
 
     def _choose(self, name: str, question: Question, answers) -> str | None:
         """The letter that was given, or None after a card that says what is missing."""
-        if len(answers) != 1 or judge.has_dots(answers[0]):
+        if len(answers) != 1 or has_dots(answers[0]):
             letters = ", ".join(f'"{k}"' for k in question.reasons)
             text = f'Answer with one letter: `check("{name}", ...)` with {letters}.'
             return self._show(TODO, name, Text(text))
@@ -304,59 +255,25 @@ class Lesson:
         chosen = self._choose(name, question, answers)
         if chosen is None:
             return
-        self._progress.save("predictions", name, chosen)
+        self._keep("predictions", {name: chosen})
         if name in self._revealed:
-            return self._show_reason("You say", question, chosen)
+            return self._show_card(review.compared("You say", question, chosen))
         text = "Noted. Run the next cell and compare: it tells what speaks for each option."
         self._show("note", f"You predict ({chosen})", Text(text))
-
-    def _show_reason(self, start: str, question: Question, chosen: str):
-        right = chosen == question.answer
-        blocks = [Text(question.reasons[chosen])]
-        if not right:
-            blocks.append(Text(f"({question.answer}): {question.reasons[question.answer]}"))
-        verdict = "and so it is" if right else f"and it is ({question.answer})"
-        self._show(CORRECT if right else "missed", f"{start} ({chosen}), {verdict}", *blocks)
 
     def _answer(self, name, answers):
         question = self.questions[name]
         chosen = self._choose(name, question, answers)
         if chosen is None:
             return
-        self._progress.save("quiz", name, chosen)
-        right = chosen == question.answer
-        title = f"{name} ({chosen}) {question.options[chosen]}"
-        self._show(CORRECT if right else WRONG, title, Text(question.reasons[chosen]))
-
-    def _days_left(self, number: int, today: date) -> int:
-        try:
-            due = self._progress.data["cards"][self.card_texts[number - 1][0]]["due"]
-            return (date.fromisoformat(due) - today).days
-        except (KeyError, TypeError, ValueError):
-            return 0
-
-    def _known(self, knew, total, today):
-        numbers = list(knew) if isinstance(knew, Sequence | set) else [knew]
-        if not all(type(n) is int and 1 <= n <= total for n in numbers):
-            text = f"`knew` takes the numbers of cards, from 1 to {total}. Received: {brief(knew)}."
-            return self._show(WRONG, "cards", Text(text))
-        lines = []
-        for number in sorted(set(numbers)):
-            days = self._days_left(number, today)
-            if days <= 0:  # a cell that is run twice on one day counts once
-                question = self.card_texts[number - 1][0]
-                step = self._progress.data["cards"].get(question, {}).get("step")
-                step = min(step, len(DAYS) - 1) if isinstance(step, int) and step > 0 else 0
-                days = DAYS[step]
-                due = (today + timedelta(days=days)).isoformat()
-                self._progress.save("cards", question, {"step": step + 1, "due": due})
-            lines.append(f"Card {number} comes back in {_days(days)}.")
-        self._show("note", f"{len(lines)} of {total} cards known", Text("\n".join(lines)))
+        self._keep("quiz", {name: chosen})
+        return self._show_card(review.marked(name, question, chosen))
 
     def _unknown(self, name):
         names = [*self.exercises, *self.predictions, *self.questions]
-        given = name if isinstance(name, str) else getattr(name, "__name__", "")
-        close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+        given = name if is_a(name, str) else ask(name, "__name__", "")
+        given = plain(given) if is_a(given, str) else ""
+        close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
         if given in [*self.predictions, *self.questions]:
             text = "Predictions and quiz questions have no hints and no solutions: choose a letter."
             return self._show("note", f"nothing to show for {brief(name)}", Text(text))
@@ -365,12 +282,20 @@ class Lesson:
         text = f'The first argument is a name in quotes, as in `check("{first}", ...)`. {wanted}'
         self._show(WRONG, f"no exercise is called {brief(name)}", Text(text))
 
+    def _show_decisions(self) -> None:
+        mine = self._progress.data["decision"]
+        self._show_card(
+            decisions.listed({**all_decisions(), **({self.slug: mine} if mine else {})})
+        )
+
     def _show(self, state: str, title: str, *blocks) -> None:
-        card = Card(state, title, blocks)
+        self._show_card(Card(state, title, blocks))
+
+    def _show_card(self, card: Card) -> None:
+        notice = self._progress.notice
+        if notice != self._noticed:  # once, not with every card
+            self._noticed = notice
+            card = Card(card.state, card.title, [*card.blocks, *([Text(notice)] if notice else [])])
         show(card)
-        if state not in (CORRECT, "note") and os.environ.get("COURSEKIT_STRICT") == "1":
+        if card.state not in (CORRECT, "note") and os.environ.get("COURSEKIT_STRICT") == "1":
             raise judge.CheckFailed(f"{self.slug}: {card}")
-
-
-def _days(number: int) -> str:
-    return f"{number} day{'s' * (number != 1)}"

@@ -1,8 +1,9 @@
 """What a learner has done, kept in a file of theirs and never sent anywhere.
 
-One JSON file a lesson, in the folder `COURSEKIT_HOME` or in the user's data folder. A file that
-cannot be read is put aside, not overwritten; a folder that cannot be written keeps the progress in
-memory.
+One JSON file a lesson, in the folder `COURSEKIT_HOME` or in the user's data folder. A damaged file
+is put aside; one that cannot be read is left as it is; what cannot be written lasts for the
+session, and is written as soon as that is possible. Entries that this version does not know stay
+in the file.
 """
 
 import contextlib
@@ -10,7 +11,11 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from coursekit._files import write_whole
+from coursekit.exercises._wrong import shorten
 
 KINDS = {"exercises": dict, "predictions": str, "quiz": str, "cards": dict,
          "decision": str | float}  # what an entry of each kind is  # fmt: skip
@@ -18,12 +23,9 @@ KINDS = {"exercises": dict, "predictions": str, "quiz": str, "cards": dict,
 
 def home() -> Path:
     """Return the folder of the learner's progress: COURSEKIT_HOME, or the user's data folder."""
-    if os.environ.get("COURSEKIT_HOME"):
-        return Path(os.path.expanduser(os.environ["COURSEKIT_HOME"]))
-    try:
-        user = Path.home()
-    except RuntimeError:  # a container's user may have none
-        user = Path(tempfile.gettempdir())
+    if (chosen := _chosen()) and not chosen.startswith("~"):
+        return Path(chosen)
+    user = _user()
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or user / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -33,75 +35,140 @@ def home() -> Path:
     return Path(base) / "coursekit"
 
 
+def _chosen() -> str:
+    """Return COURSEKIT_HOME; it still begins with `~` if there is no such user."""
+    return os.path.expanduser(os.environ.get("COURSEKIT_HOME", ""))
+
+
+def _user() -> Path:
+    """Return the user's home; a container's user may have none."""
+    try:
+        if os.environ.get("HOME") == "" and sys.platform != "win32":  # Python takes it for `/`
+            import pwd
+
+            return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        return Path.home()
+    except (RuntimeError, KeyError, ImportError):
+        return Path(tempfile.gettempdir())
+
+
 class Progress:
-    """The progress in one lesson; `notice` says what went wrong with its file, if anything did."""
+    """The progress in one lesson.
+
+    Attributes:
+        path: the file.
+        data: the entries of each kind, the file's and this session's.
+        notice: what is wrong with the file, and what becomes of the progress; empty if all is well.
+    """
 
     def __init__(self, lesson: str):
-        self.path = home() / f"{lesson}.json"
-        self.notice = ""
-        self.data = self._load()
+        folder = home()
+        with contextlib.suppress(OSError):  # the current folder may be gone
+            folder = folder.absolute()
+        self.path = folder / f"{lesson}.json"
+        self.data: dict[str, dict] = {kind: {} for kind in KINDS}
+        self._file: dict = {}  # all that the file holds, also what this version does not know
+        self._unsaved: dict[str, dict] = {kind: {} for kind in KINDS}
+        self._put_aside = self._unreadable = self._unwritable = ""
+        self.refresh()
 
-    def _load(self) -> dict:
-        try:
-            return _read(self.path)
-        except FileNotFoundError:
-            pass
-        except ValueError:
-            aside = self._aside()
-            with contextlib.suppress(OSError):
-                self.path.replace(aside)
-            self.notice = f"Your earlier progress could not be read; it is kept in {aside.name}."
-        except OSError as error:
-            self._not_kept(error)
-        return {k: {} for k in KINDS}
-
-    def _aside(self) -> Path:
-        number = 1
-        while (path := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
-            number += 1
-        return path
+    @property
+    def notice(self) -> str:
+        """What is wrong with the file, in sentences."""
+        lost = self._unreadable or self._unwritable
+        parts = [self._put_aside, lost and f"Your progress lasts for this session only: {lost}."]
+        if _chosen().startswith("~"):
+            chosen = os.environ["COURSEKIT_HOME"]
+            parts.append(f"COURSEKIT_HOME is {chosen!r}, and there is no such user.")
+        return " ".join(filter(None, parts))
 
     def refresh(self) -> None:
-        """Take over what another window has written meanwhile."""
-        theirs = self._load()
-        self.data = {k: {**self.data[k], **theirs[k]} for k in KINDS}
+        """Take over what another window has written meanwhile, but for what is not written yet."""
+        self._unreadable = ""
+        try:
+            self._file = _read(self.path)
+        except FileNotFoundError:
+            return
+        except ValueError:
+            self._move_aside()
+        except OSError as error:
+            self._unreadable = self._said("cannot be read, and is left as it is", error)
+            return
+        theirs = _known(self._file)
+        self.data = {k: {**self.data[k], **theirs[k], **self._unsaved[k]} for k in KINDS}
+
+    def _said(self, what: str, error: OSError) -> str:
+        return f"{shorten(str(self.path))} {what}: {error.strerror or error}"
+
+    def _move_aside(self) -> None:
+        self._file, number = {}, 1
+        try:
+            while os.path.lexists(aside := f"{self.path}.damaged-{number}"):
+                number += 1
+            os.rename(self.path, aside)
+        except OSError as error:
+            self._unreadable = self._said("is damaged, and is left as it is", error)
+        else:
+            name = os.path.basename(aside)
+            self._put_aside = f"Your earlier progress could not be read; it is kept in {name}."
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator["Progress"]:
+        """Let the block set entries, then write the file; call `refresh` shortly before.
+
+        ```
+        progress.refresh()
+        with progress.changing():
+            progress.set("quiz", "quiz_1", "a")
+        ```
+        """
+        yield self
+        if self._unreadable:  # whatever is in the file, it is not lost
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            kept = {kind: {**self._file.get(kind, {}), **self.data[kind]} for kind in KINDS}
+            write_whole(self.path, json.dumps({**self._file, **kept}, indent=1))
+        except OSError as error:
+            self._unwritable = self._said("cannot be written", error)
+        else:
+            self._unwritable = ""
+            self._unsaved = {kind: {} for kind in KINDS}
+
+    def set(self, kind: str, name: str, value) -> None:
+        """Set one entry, in a block of `changing`."""
+        self.data[kind][name] = self._unsaved[kind][name] = value
 
     def save(self, kind: str, name: str, value) -> None:
         """Set one entry and write the file, keeping what another window wrote meanwhile."""
         self.refresh()
-        self.data[kind][name] = value
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_text(json.dumps(self.data, indent=1), encoding="utf-8")
-                os.replace(temporary, self.path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            self._not_kept(error)
-
-    def _not_kept(self, error: OSError) -> None:
-        self.notice = f"Your progress lasts for this session only: {error.strerror or error}."
+        with self.changing():
+            self.set(kind, name, value)
 
 
 def _read(path: Path) -> dict:
-    """Return a file's progress, without entries that are not ours; ValueError if damaged."""
+    """Return all that a file holds; ValueError if it is damaged."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
         raise ValueError from None
     if not isinstance(data, dict) or not all(isinstance(data.get(k, {}), dict) for k in KINDS):
         raise ValueError
+    return data
+
+
+def _known(data: dict) -> dict[str, dict]:
+    """Return the entries that this version knows, of each kind."""
     return {k: {n: v for n, v in data.get(k, {}).items() if isinstance(v, kind)}
             for k, kind in KINDS.items()}  # fmt: skip
 
 
-def decisions() -> dict[str, dict]:
+def all_decisions() -> dict[str, dict]:
     """Return the decision logged in each lesson, by lesson."""
     found = {}
-    for path in sorted(home().glob("*.json")):
-        with contextlib.suppress(OSError, ValueError):
-            if decision := _read(path)["decision"]:
-                found[path.stem] = decision
+    with contextlib.suppress(OSError):
+        for path in sorted(home().glob("*.json")):
+            with contextlib.suppress(OSError, ValueError):
+                if decision := _known(_read(path))["decision"]:
+                    found[path.stem] = decision
     return found

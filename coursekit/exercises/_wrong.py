@@ -5,7 +5,11 @@ import re
 
 import numpy as np
 
+from coursekit.exercises._limits import Stopped
+from coursekit.exercises._objects import class_name, has, is_a, plain
+
 LONGEST_VALUE = 160
+PHRASE = re.compile(r"[a-z]+( |$)(?!$)|it$")  # "your answer", and no name of a variable
 PLAIN_NAMES = {"type": "class", "builtin_function_or_method": "built-in function",
                "ndarray": "numpy array"}  # fmt: skip
 
@@ -22,10 +26,17 @@ class Wrong(Exception):
         self.key, self.values = key, values
 
     def sentence(self, messages: dict[str, str] | None = None) -> str:
-        """Return the message, with the values in it."""
+        """Return the message, with the values in it.
+
+        It begins with a capital, unless a value stands there: `nan` and `loan_two` stay as they
+        are written.
+        """
         text = {**STANDARD, **(messages or {})}[self.key]
+        begins = not text.startswith("{") or (
+            text.startswith("{what}") and PHRASE.match(str(self.values.get("what", "")))
+        )
         text = text.format(**{k: brief(v) for k, v in self.values.items()})
-        return text[:1].upper() + text[1:]
+        return text[:1].upper() + text[1:] if begins else text
 
 
 STANDARD = {
@@ -42,31 +53,36 @@ STANDARD = {
     "negative number, or an infinity minus an infinity.",
     "inf": "{what} contains an infinity: a division by zero, an overflow, or log(0).",
     "value": "{what} is {got}; expected {wanted}.",
+    "slip": "{what} is {got}, and that is {seen}.",
     "option": "{got} is not one of the options: answer with {wanted}, in quotes.",
+    "options": "{got} does not say which of the options: give a list of {wanted}, or [] for none.",
     "mutated": "your function changed its argument `{argument}` in place. The caller still needs "
     "it: work on a new array (`x = x * 2` makes one, `x *= 2` does not).",
     "signature": "we call {call}, and that does not fit what you wrote: {got}. Keep the names and "
     "the order of the arguments in the stub.",
     "arguments": "this check takes {wanted}, but it was given {got}.",
-    "too_slow": "your code did not come to an end within {seconds} seconds, so we stopped it. "
-    "Is there a loop whose end is never reached? (Only Python code can be stopped like this. If a "
-    "cell hangs in one endless TensorFlow operation, restart the kernel.)",
+    "too_slow": "your code did not come to an end within {seconds} seconds. Is there a loop whose "
+    "end is never reached, or does it wait for something that never comes? (Code that ignores "
+    "interrupts, and one endless operation of a library, cannot be stopped: should a cell hang, "
+    "restart the kernel.)",
 }
 
 
 def brief(value) -> str:
     """Write a value for a sentence: short, and never failing."""
-    if isinstance(value, str):
-        return shorten(value)
+    if is_a(value, str):
+        return shorten(plain(value))
     try:
-        text = re.sub(r" at 0x[0-9a-fA-F]+", "", _written(value))
-    except Exception:  # a learner's class may have a broken __repr__
-        return f"an object of type {type(value).__name__}"
+        text = re.sub(r" at 0x[0-9a-fA-F]+", "", plain(_written(value)))
+    except Stopped:
+        raise
+    except BaseException:  # a learner's class may have a broken __repr__
+        return f"an object of type {class_name(value)}"
     return shorten(" ".join(text.split()))
 
 
 def _written(value) -> str:
-    if hasattr(value, "__array__") and hasattr(value, "shape"):  # a tensor, of any framework
+    if has(value, "__array__") and has(value, "shape"):  # a tensor, of any framework
         value = np.asarray(value)
         if value.shape:
             with np.printoptions(precision=5, threshold=12, edgeitems=3, suppress=True):
@@ -92,10 +108,15 @@ def shorten(text: str, limit: int = LONGEST_VALUE) -> str:
     return f"{text[: limit * 2 // 3]} ... {text[-limit // 4 :]}"
 
 
-def a(value) -> str:
+def with_article(value) -> str:
     """Name the type of a value with its article: "a list", "an int"."""
     if value is None:
         return "None"
-    name = type(inspect.unwrap(value) if callable(value) else value).__name__
-    name = PLAIN_NAMES.get(name, name)
+    try:
+        value = inspect.unwrap(value) if callable(value) else value
+    except Stopped:
+        raise
+    except BaseException:  # an object that answers every question with an error
+        pass
+    name = PLAIN_NAMES.get(class_name(value), class_name(value))
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.exercises._wrong import a
+from coursekit.exercises._wrong import with_article
 
 check = Lesson("cross_validation", "Which score can you believe?")
 
@@ -262,7 +262,7 @@ ALSO = {
 )
 def splitter(answer):
     if not isinstance(answer, dict):
-        raise Wrong("type", what="`splitter`", wanted="a dict", got=a(answer))
+        raise Wrong("type", what="`splitter`", wanted="a dict", got=with_article(answer))
     names = ("penguins", "emoji", "births", "flights")
     keys = {str(k).strip().lower(): v for k, v in answer.items()}
     if set(keys) != set(names):
@@ -496,7 +496,7 @@ def _columns(result, rows) -> np.ndarray:
     try:
         result = np.asarray(result, float)
     except (TypeError, ValueError):
-        kind = a(result)
+        kind = with_article(result)
         raise Wrong("type", what="the result", wanted="two columns", got=kind) from None
     if result.shape != (rows, 2):
         raise Wrong("columns", got=result.shape, wanted=(rows, 2))

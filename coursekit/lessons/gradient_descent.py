@@ -7,7 +7,7 @@ import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
 from coursekit.exercises._judge import NotDone, has_dots
-from coursekit.exercises._wrong import a
+from coursekit.exercises._wrong import with_article
 
 check = Lesson("gradient_descent", "How big a step, on how much data?")
 
@@ -207,7 +207,7 @@ ALIKE = {
 )
 def diagnosis(answer):
     if not isinstance(answer, dict):
-        raise Wrong("type", what="`diagnosis`", wanted="a dict", got=a(answer))
+        raise Wrong("type", what="`diagnosis`", wanted="a dict", got=with_article(answer))
     given = {str(key).strip().upper(): value for key, value in answer.items()}
     if set(given) != set(PATIENTS):
         raise Wrong("keys", got=", ".join(map(str, answer)) or "none")
@@ -317,7 +317,7 @@ def noise(answer):
 )
 def faster(answer):
     if not isinstance(answer, dict):
-        raise Wrong("type", what="`faster`", wanted="a dict", got=a(answer))
+        raise Wrong("type", what="`faster`", wanted="a dict", got=with_article(answer))
     given = {str(key).strip().lower(): value for key, value in answer.items()}
     if set(given) != {"epochs", "updates", "seconds"}:
         raise Wrong("keys", got=", ".join(map(str, answer)) or "none")
@@ -378,7 +378,7 @@ NAMES = {"batch": 1, "stochastic": 1000, "mini-batch of 32": 32}
 )
 def variants(updates, by_default):
     if not isinstance(updates, dict):
-        raise Wrong("type", what="`updates`", wanted="a dict", got=a(updates))
+        raise Wrong("type", what="`updates`", wanted="a dict", got=with_article(updates))
     if set(updates) != set(NAMES):
         raise Wrong("keys", got=", ".join(map(str, updates)) or "none")
     got = {name: expect.number(value, f"`{name}`") for name, value in updates.items()}

@@ -4,7 +4,7 @@ import numpy as np
 
 from coursekit import datasets
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.exercises._wrong import a
+from coursekit.exercises._wrong import with_article
 
 check = Lesson("hyperparameter_search", "Where should the next trial go?")
 
@@ -268,7 +268,7 @@ KINDS = {
 )
 def kinds(answer):
     if not isinstance(answer, dict):
-        raise Wrong("type", what="`kinds`", wanted="a dict", got=a(answer))
+        raise Wrong("type", what="`kinds`", wanted="a dict", got=with_article(answer))
     given = {str(k).strip(): v for k, v in answer.items()}
     missing = [k for k in KINDS if k not in given]
     extra = [k for k in given if k not in KINDS]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson
-from coursekit.exercises._wrong import a
+from coursekit.exercises._wrong import with_article
 
 check = Lesson("regularization", "What does each remedy really buy?")
 
@@ -187,13 +187,13 @@ def ported(optimizer, regularizer):
     import keras
 
     if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise Wrong("optimizer", got=a(optimizer))
+        raise Wrong("optimizer", got=with_article(optimizer))
     if isinstance(regularizer, (str, dict)):
         with learner_code():
             regularizer = keras.regularizers.get(regularizer)
     is_function = callable(regularizer) and not isinstance(regularizer, (type, keras.Layer))
     if regularizer is not None and not is_function:
-        raise Wrong("regularizer", got=a(regularizer))
+        raise Wrong("regularizer", got=with_article(regularizer))
     got, wanted = _keras_path(optimizer, regularizer), _torch_path(**PORT)
     if np.allclose(got, wanted, atol=1e-4):
         return

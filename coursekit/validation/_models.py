@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from coursekit._randomness import seeded
 from coursekit.validation._arguments import call_with_fold
 from coursekit.validation._outputs import outputs_of
-from coursekit.validation._splits import seeded
 
 # What may turn NaN or infinity into a number, or text into numbers, inside a model.
 FILLERS = {"Lambda", "Masking", "Discretization", "NanToNum", "Where", "Isnan", "Isfinite",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from coursekit._randomness import seeded
 from coursekit.validation._arguments import call_with_fold, check_callbacks
 from coursekit.validation._folder import Fold
 from coursekit.validation._inputs import Ragged, take
@@ -18,7 +19,6 @@ from coursekit.validation._plan import Candidate, Plan
 from coursekit.validation._reports import broken_because
 from coursekit.validation._rows import Part
 from coursekit.validation._scoring import score
-from coursekit.validation._splits import seeded
 
 GROUP_BYTES = 2**30  # of preprocessed data and models that are in memory at once
 GROUPS_IN_FOLDER = 5  # with a folder: a kill costs at most so small a share of the work

@@ -1,7 +1,5 @@
 """Which rows train and which validate: the splits, and the guards against leaks between them."""
 
-import contextlib
-import random
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 from sklearn.model_selection import TimeSeriesSplit, check_cv
 
 from coursekit._checks import brief, count, is_int
+from coursekit._randomness import seeded
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -79,22 +78,6 @@ class WalkForward(TimeSeriesSplit):
                 "Take fewer splits, a shorter horizon or a shorter window."
             )
         return super().split(X, y, groups)
-
-
-@contextlib.contextmanager
-def seeded(seed: int):
-    """Draw from Python's and NumPy's global generators as if seeded; leave them as they were.
-
-    Keras layers take their seeds from Python's generator, scikit-learn from NumPy's.
-    """
-    python, legacy = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(legacy)
 
 
 def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -> list[Split]:

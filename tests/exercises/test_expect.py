@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import Wrong, expect
-from coursekit.exercises._wrong import STANDARD, a, brief, shorten
+from coursekit.exercises._wrong import STANDARD, brief, shorten, with_article
 
 pytestmark = pytest.mark.any_backend
 BACKEND = keras.backend.backend()
@@ -306,11 +306,11 @@ def test_shorten():
 @pytest.mark.parametrize(
     "value, name",
     [(None, "None"), (1, "an int"), (1.0, "a float"), ([], "a list"), (np.ones(1), "a numpy array"),
-     (float, "a class"), (len, "a built-in function"), (a, "a function")],
+     (float, "a class"), (len, "a built-in function"), (key, "a function")],
 )  # fmt: skip
 def test_types_with_their_articles(value, name):
-    assert a(value) == name
+    assert with_article(value) == name
 
 
 def test_a_message_may_name_a_value_key():
-    assert Wrong("m", key="k", self=1).sentence({"m": "{key} and {self}"}) == "K and 1"
+    assert Wrong("m", key="k", self=1).sentence({"m": "{key} and {self}"}) == "k and 1"

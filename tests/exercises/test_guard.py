@@ -2,12 +2,13 @@
 
 import copy
 import functools
+import warnings
 
 import numpy as np
 import pytest
 
 from coursekit.exercises import Wrong, expect
-from coursekit.exercises._judge import Guard
+from coursekit.exercises._guard import Guard
 
 pytestmark = pytest.mark.any_backend
 
@@ -154,6 +155,19 @@ def test_the_wrong_number_of_answers(run, answers, given):
 # Changed arguments.
 
 
+def test_another_dtype_of_the_same_bytes_is_a_change(run):
+    def check(answer):
+        answer(np.zeros(2))
+
+    def answer(x):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            x.dtype = "int64"
+        return x
+
+    assert run(check, answer).key == "mutated"
+
+
 @pytest.mark.parametrize(
     "argument, change",
     [
@@ -165,6 +179,14 @@ def test_the_wrong_number_of_answers(run, answers, given):
         ([3, 1], "x.sort()"),
         ({"a": 1}, "x['b'] = 2"),
         ({"a": [1]}, "x['a'].clear()"),
+        (np.zeros((2, 3)), "x.resize((3, 2), refcheck=False)"),
+        (np.zeros(4), "x.resize((4, 1), refcheck=False)"),
+        (np.array([[1.0]]), "x.resize(1, refcheck=False)"),
+        ((np.zeros(3), 1), "x[0][0] = 1"),
+        ([(1, [2])], "x[0][1].append(3)"),
+        ({1, 2}, "x.add(3)"),
+        (bytearray(b"ab"), "x.extend(b'c')"),
+        (np.zeros((0, 3)), "x.resize((3, 0), refcheck=False)"),
     ],
 )
 def test_a_changed_argument_is_named(run, cell, argument, change):
@@ -183,7 +205,16 @@ def test_a_changed_argument_is_named(run, cell, argument, change):
 
 @pytest.mark.parametrize(
     "argument",
-    [np.array([1.0, np.nan]), np.array([complex(np.nan)]), [1.0, float("nan")], {"a": [None]}],
+    [
+        np.array([1.0, np.nan]),
+        np.array([complex(np.nan)]),
+        [1.0, float("nan")],
+        {"a": [None]},
+        (np.zeros((0, 2)), [1]),
+        {1, 2},
+        bytearray(b"a"),
+        (1, (2, float("nan"))),
+    ],
 )
 def test_an_unchanged_argument_is_fine(run, argument):
     def check(answer):

@@ -3,7 +3,8 @@
 import pytest
 
 from coursekit.exercises import Wrong, expect, learner_code
-from coursekit.exercises._judge import Exercise, versions
+from coursekit.exercises._judge import Exercise
+from coursekit.exercises._report import details, versions
 
 pytestmark = pytest.mark.any_backend
 
@@ -135,12 +136,163 @@ def test_a_check_whose_error_cannot_be_shown(run):
     assert "cannot be shown" in run(check, 1).message
 
 
-def test_an_answer_that_cannot_be_looked_at(run):
-    class Odd:
-        def __getattr__(self, name):
-            raise ValueError(name)
+# An object of the learner's that fails whatever is asked of it: an outcome, and never ours.
 
-    assert run(doubles, Odd()).status == "broken"
+ERRORS = ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "KeyError", "RecursionError",
+          "AttributeError", "ValueError"]  # fmt: skip
+METHODS = ["__getattr__(self, name)", "__getattribute__(self, name)", "__repr__(self)",
+           "__str__(self)", "__array__(self, dtype=None, copy=None)", "__len__(self)",
+           "__iter__(self)", "__eq__(self, other)", "__bool__(self)", "__float__(self)",
+           "__call__(self, *args)", "__hash__(self)"]  # fmt: skip
+
+
+def as_number(answer):
+    expect.close(expect.number(answer), 6.0)
+
+
+def as_array(answer):
+    expect.array(answer, (2,))
+
+
+def as_choice(answer):
+    expect.choice(answer, ["a", "b"])
+
+
+def as_letters(answer):
+    expect.letters(answer, ["a", "b"])
+
+
+def as_name(answer):
+    expect.name(answer, ["huber"])
+
+
+def as_numeral(answer):
+    expect.numeral(answer)
+
+
+def as_items(answer):
+    expect.items(answer, 3)
+
+
+def as_function(answer):
+    expect.close(expect.number(expect.function(answer)(3.0)), 6.0)
+
+
+def as_shown(answer):
+    raise Wrong("value", what="it", got=answer, wanted=3)
+
+
+CHECKS = [as_number, as_array, as_choice, as_letters, as_name, as_numeral, as_items, as_function,
+          as_shown]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("base", ["object", "str", "list", "dict", "int"])
+def test_a_hostile_object(run, cell, method, error, base):
+    answer = cell(f"""
+        class Hostile({base}):
+            def {method}:
+                raise {error}("no")
+        answer = Hostile()
+    """)
+    for check in CHECKS:
+        for given in (answer, [answer], (answer, 1), {"a": answer}):
+            outcome = run(check, given)
+            assert outcome.status in ("wrong", "raised", "correct"), (check, outcome)
+            assert isinstance(outcome.message, str)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_hostile_class(run, cell, error):
+    answer = cell(f"""
+        class Meta(type):
+            def __getattribute__(cls, name):
+                raise {error}("no")
+            def __repr__(cls):
+                raise {error}("no")
+            def __call__(cls, *args):
+                raise {error}("no")
+        class Hostile(metaclass=Meta):
+            pass
+        answer = Hostile
+    """)
+    for check in CHECKS:
+        for given in (answer, [answer]):
+            assert run(check, given).status in ("wrong", "raised")
+
+
+def test_an_object_that_looks_its_attributes_up_in_a_dict(run, cell):
+    answer = cell("""
+        class Record:
+            def __init__(self):
+                self.data = {"rate": 0.1}
+            def __getattr__(self, name):
+                return self.data[name]
+        answer = Record()
+    """)
+
+    def rate(answer):
+        expect.close(expect.number(answer.rate), 0.1)
+
+    def momentum(answer):
+        expect.close(expect.number(answer.momentum), 0.9)
+
+    assert run(rate, answer).status == "correct"
+    outcome = run(momentum, answer)
+    assert outcome.status == "raised"
+    assert outcome.message == "KeyError: 'momentum'\nLine 5 of your cell: `return self.data[name]`"
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit", "GeneratorExit"])
+def test_a_learners_own_interrupt_is_an_outcome(run, cell, error):
+    outcome = run(doubles, cell(f"def answer(x):\n    raise {error}\n"))
+    assert outcome.status == ("broken" if error == "GeneratorExit" else "raised")
+
+
+@pytest.mark.parametrize("method", ["__repr__", "__str__", "__len__", "__iter__"])
+def test_an_object_without_an_end(run, cell, method):
+    answer = cell(f"""
+        class Endless:
+            def {method}(self):
+                while True:
+                    pass
+        answer = Endless()
+    """)
+    for check in (as_number, as_shown, as_array):
+        outcome = run(check, answer, seconds=0.1)
+        assert outcome.status == "wrong"
+    assert run(as_shown, answer, seconds=0.1).key == (
+        "too_slow" if method == "__repr__" else "value"
+    )
+
+
+def test_an_error_without_an_end(run, cell):
+    answer = cell("""
+        class Endless(Exception):
+            def __str__(self):
+                while True:
+                    pass
+        def answer(x):
+            raise Endless
+    """)
+    assert run(doubles, answer, seconds=0.1).key == "too_slow"
+
+
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "KeyError"])
+def test_an_error_that_fails_when_it_is_looked_at(run, cell, error):
+    answer = cell(f"""
+        class Hostile(Exception):
+            def __str__(self):
+                raise {error}
+            def __getattribute__(self, name):
+                raise {error}
+        def answer(x):
+            raise Hostile
+    """)
+    outcome = run(doubles, answer)
+    assert outcome.status == "raised"
+    assert outcome.message.startswith("Hostile: (an error whose text cannot be shown)")
 
 
 def test_versions_names_what_is_loaded():
@@ -148,6 +300,7 @@ def test_versions_names_what_is_loaded():
 
     assert f"keras {keras.__version__}" in versions()
     assert versions().startswith("Python 3")
+    assert details("losses", "mse", "what").splitlines() == ["losses, mse", versions(), "what"]
 
 
 # The learner's exceptions.

@@ -174,63 +174,6 @@ def test_a_lesson_without_anything(shown):
     assert "check.summary()" in repr(check)
 
 
-# Predictions and the quiz.
-
-
-def test_predictions(lesson, shown):
-    check = lesson()
-    check.reveal("predict_width")
-    assert shown().startswith("○ Not done yet: no prediction to compare with")
-    check = lesson()
-    check("predict_width", "(A)")
-    text = shown()
-    assert text.startswith("· You predict (a)\nNoted.")
-    assert "costs" not in text
-    check.reveal("predict_width")
-    assert shown() == (
-        "✗ Not this time: You predicted (a), and it is (b)\nwider costs more\n(b): and fits more\n"
-    )
-    check("predict_width", "b")
-    assert shown() == "✓ Correct: You say (b), and so it is\nand fits more\n"
-    lesson().reveal("predict_width")
-    assert "You predicted (b), and so it is" in shown()
-
-
-@pytest.mark.parametrize("name", ["predict_width", "quiz_1"])
-@pytest.mark.parametrize("answers", [(), (...,), ("...",), ("a", "b")])
-def test_no_letter_yet(lesson, shown, name, answers):
-    lesson()(name, *answers)
-    assert shown().startswith(f'○ Not done yet: {name}\nAnswer with one letter: `check("{name}"')
-
-
-@pytest.mark.parametrize("name", ["predict_width", "quiz_1"])
-@pytest.mark.parametrize("answer", ["c", 1, None, np.ones(1000), {"{x}": 1}])
-def test_no_such_letter(lesson, shown, name, answer):
-    lesson()(name, answer)
-    text = shown()
-    assert text.startswith(f"✗ Not right yet: {name}")
-    assert 'answer with "a" or "b"' in text
-    assert len(text) < 400
-
-
-def test_the_quiz(lesson, shown):
-    check = lesson()
-    check.quiz()
-    text = shown()
-    assert "quiz_1. Which?\n(a) This\n(b) That" in text
-    assert "since" not in text
-    check("quiz_1", "b")
-    assert shown() == "✗ Not right yet: quiz_1 (b) That\nnot so\n"
-    check("quiz_1", "a")
-    assert shown() == "✓ Correct: quiz_1 (a) This\nsince\n"
-
-
-def test_a_question_needs_a_reason_for_each_option():
-    check = Lesson("losses", "?")
-    with pytest.raises(ValueError, match=r"Received: .*answer='c'"):
-        check.prediction("p", {"a": "", "b": ""}, "c")
-
-
 # The summary.
 
 

@@ -1,8 +1,14 @@
 """A loop without an end is stopped; a flood of print does no harm."""
 
+import asyncio
+import concurrent.futures
 import os
+import queue
 import random
+import select
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -10,7 +16,8 @@ import time
 import pytest
 
 from coursekit.exercises import Wrong, expect
-from coursekit.exercises._isolation import Printed, TimeIsUp, printed, time_limit
+from coursekit.exercises import _limits as limits
+from coursekit.exercises._limits import Interrupted, Printed, TimeIsUp, printed, time_limit
 
 pytestmark = pytest.mark.any_backend
 
@@ -62,9 +69,9 @@ def test_ending_near_the_limit_stops_nothing_else():
 def test_an_interrupt_that_comes_when_all_is_over(monkeypatch):
     """It is on its way when the block ends, and arrives before the old handler is back."""
     fired, install = threading.Event(), signal.signal
-    monkeypatch.setattr("_thread.interrupt_main", fired.set)
+    monkeypatch.setattr(limits, "_interrupt_main", fired.set)
 
-    with time_limit(0.01):
+    with pytest.raises(TimeIsUp), time_limit(0.01):
         fired.wait(5)
         monkeypatch.setattr(
             "signal.signal", lambda *a: (signal.raise_signal(signal.SIGINT), install(*a))[1]
@@ -72,8 +79,64 @@ def test_an_interrupt_that_comes_when_all_is_over(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+WAITS = {
+    "sleep": lambda: time.sleep(20),
+    "lock": lambda: [lock := threading.Lock(), lock.acquire(), lock.acquire()],
+    "condition": lambda: [one := threading.Condition(), one.acquire(), one.wait()],
+    "queue": lambda: queue.Queue().get(),
+    "child": lambda: subprocess.run(["sleep", "20"], check=True),
+    "thread": lambda: [t := threading.Thread(target=time.sleep, args=(5,), daemon=True),
+                       t.start(), t.join()],
+    "socket": lambda: socket.create_server(("127.0.0.1", 0)).accept(),
+    "pipe": lambda: os.read(os.pipe()[0], 1),
+    "select": lambda: select.select([os.pipe()[0]], [], []),
+    "future": lambda: concurrent.futures.Future().result(),
+    "event loop": lambda: asyncio.run(asyncio.sleep(20)),
+    "loop": forever,
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to a thread here")
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+def test_what_waits_is_stopped(wait):
+    start = time.monotonic()
+    with pytest.raises(TimeIsUp), time_limit(0.1):
+        wait()
+    assert time.monotonic() - start < 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_without_signals_to_a_thread(monkeypatch):
+    monkeypatch.delattr(signal, "pthread_kill", raising=False)
+    with pytest.raises(TimeIsUp), time_limit(0.05):
+        forever()
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda number, frame: None])
+def test_who_ignores_interrupts_hears_of_the_limit_in_the_end(handler, run):
+    def answer(x):
+        signal.signal(signal.SIGINT, handler)
+        end = time.monotonic() + 0.15
+        while time.monotonic() < end:
+            pass
+        return 2 * x
+
+    outcome = run(doubles, answer, seconds=0.05)
+    assert outcome.key == "too_slow"
+    assert "cannot be stopped" in outcome.message
+    assert "we stopped" not in outcome.message
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_beyond_the_limit_stays_the_error():
+    with pytest.raises(KeyError), time_limit(0.02):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        time.sleep(0.06)
+        raise KeyError
+
+
 def test_a_real_interrupt_is_no_time_limit():
-    with pytest.raises(KeyboardInterrupt), time_limit(5):
+    with pytest.raises(Interrupted), time_limit(5):
         signal.raise_signal(signal.SIGINT)
 
 

@@ -1,4 +1,4 @@
-"""What a lesson ends with: cards that come back, and decisions that are kept."""
+"""What a lesson asks and asks again: predictions, a quiz, and cards that come back."""
 
 from datetime import date, timedelta
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import Lesson
-from coursekit.exercises import _lesson as module
+from coursekit.exercises import _review as module
 
 pytestmark = pytest.mark.any_backend
 
@@ -50,6 +50,27 @@ def test_cards_come_back_after_1_3_and_7_days(lesson, shown, today):
         assert shown().startswith("· 3 of 3 cards are due")
 
 
+@pytest.mark.parametrize("days", [8, 400, 26_659, 2_000_000])
+def test_a_card_noted_under_a_wrong_clock_is_due(lesson, shown, today, days):
+    today(days)
+    lesson().cards(knew=[1])
+    today(-days)
+    shown()
+    check = lesson()
+    check.cards()
+    assert shown().startswith("· 3 of 3 cards are due")
+    check.cards(knew=[1])
+    assert "Card 1 comes back in 3 days." in shown()
+
+
+def test_a_clock_that_is_set_back_by_a_day(lesson, shown, today):
+    lesson().cards(knew=[1])
+    today(-1)
+    shown()
+    lesson().cards(knew=[1])
+    assert "Card 1 comes back in 2 days." in shown()
+
+
 def test_saying_it_twice_on_one_day_counts_once(lesson, shown, today):
     check = lesson()
     for _ in range(3):
@@ -82,61 +103,58 @@ def test_cards_that_do_not_exist(lesson, shown, home, knew):
     assert not home.exists()
 
 
-# Decisions.
+# Predictions and the quiz.
 
 
-def test_decisions_over_lessons(lesson, shown):
-    first = Lesson("a_first", "?")
-    first.decide("Huber", because="it ignores outliers", score=0.8912)
+def test_predictions(lesson, shown):
+    check = lesson()
+    check.reveal("predict_width")
+    assert shown().startswith("○ Not done yet: no prediction to compare with")
+    check = lesson()
+    check("predict_width", "(A)")
+    text = shown()
+    assert text.startswith("· You predict (a)\nNoted.")
+    assert "costs" not in text
+    check.reveal("predict_width")
     assert shown() == (
-        "· Decisions on the running model: 1\n"
-        "a_first: Huber (val_accuracy 0.8912)\nbecause it ignores outliers\n"
+        "✗ Not this time: You predicted (a), and it is (b)\nwider costs more\n(b): and fits more\n"
     )
-    check = lesson()
-    check.decide(" Adam ", because="faster", score=np.float32(0.25), metric="val_loss")
+    check("predict_width", "b")
+    assert shown() == "✓ Correct: You say (b), and so it is\nand fits more\n"
+    lesson().reveal("predict_width")
+    assert "You predicted (b), and so it is" in shown()
+
+
+@pytest.mark.parametrize("name", ["predict_width", "quiz_1"])
+@pytest.mark.parametrize("answers", [(), (...,), ("...",), ("a", "b")])
+def test_no_letter_yet(lesson, shown, name, answers):
+    lesson()(name, *answers)
+    assert shown().startswith(f'○ Not done yet: {name}\nAnswer with one letter: `check("{name}"')
+
+
+@pytest.mark.parametrize("name", ["predict_width", "quiz_1"])
+@pytest.mark.parametrize("answer", ["c", 1, None, np.ones(1000), {"{x}": 1}])
+def test_no_such_letter(lesson, shown, name, answer):
+    lesson()(name, answer)
     text = shown()
-    assert "running model: 2" in text
-    assert "losses: Adam (val_loss 0.25)\nbecause faster" in text
-    Lesson("b", "?").decisions()
-    assert "a_first: Huber" in shown()
-    check.summary()
-    assert "Decision: Adam" in shown()
+    assert text.startswith(f"✗ Not right yet: {name}")
+    assert 'answer with "a" or "b"' in text
+    assert len(text) < 400
 
 
-def test_a_decision_that_cannot_be_written(lesson, shown, home):
-    home.write_text("in the way")
+def test_the_quiz(lesson, shown):
     check = lesson()
-    check.decide("Adam", because="faster", score=0.25)
-    assert "losses: Adam (val_accuracy 0.25)" in shown()
-    check.summary()
-    assert "for this session only" in shown()
-
-
-@pytest.mark.parametrize(
-    "choice, because, score, said",
-    [
-        ("", "b", 0.5, "`choice` should be a text, but it is empty."),
-        (" ", "b", 0.5, "`choice` should be a text"),
-        (3, "b", 0.5, "`choice` should be a text, but it is 3."),
-        ("c", None, 0.5, "`because` should be a text, but it is None."),
-        ("c", "b", "0.9", "`score` should be one number, but it is a str."),
-        ("c", "b", None, "`score` is None"),
-        ("c", "b", [0.1, 0.2], "`score` has shape (2,)"),
-        ("c", "b", float("nan"), "`score` contains NaN"),
-    ],
-)
-def test_a_decision_needs_words_and_a_number(lesson, shown, choice, because, score, said):
-    check = lesson()
-    check.decide(choice, because=because, score=score)
+    check.quiz()
     text = shown()
-    assert text.startswith("✗ Not right yet: decision on the running model\n")
-    assert said in text
-    check.decisions()
-    assert "running model: 0" in shown()
+    assert "quiz_1. Which?\n(a) This\n(b) That" in text
+    assert "since" not in text
+    check("quiz_1", "b")
+    assert shown() == "✗ Not right yet: quiz_1 (b) That\nnot so\n"
+    check("quiz_1", "a")
+    assert shown() == "✓ Correct: quiz_1 (a) This\nsince\n"
 
 
-@pytest.mark.parametrize("parts", [(..., "b", 0.5), ("c", "...", 0.5), ("c", "b", ...)])
-def test_an_open_decision(lesson, shown, parts):
-    choice, because, score = parts
-    lesson().decide(choice, because=because, score=score)
-    assert shown().startswith("○ Not done yet: decision")
+def test_a_question_needs_a_reason_for_each_option():
+    check = Lesson("losses", "?")
+    with pytest.raises(ValueError, match=r"Received: .*answer='c'"):
+        check.prediction("p", {"a": "", "b": ""}, "c")
