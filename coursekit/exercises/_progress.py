@@ -78,8 +78,8 @@ class Progress:
         lost = self._unreadable or self._unwritable
         parts = [self._put_aside, lost and f"Your progress lasts for this session only: {lost}."]
         if _chosen().startswith("~"):
-            chosen = os.environ["COURSEKIT_HOME"]
-            parts.append(f"COURSEKIT_HOME is {chosen!r}, and there is no such user.")
+            said = f"COURSEKIT_HOME is {os.environ['COURSEKIT_HOME']!r}, and there is no such user"
+            parts.append(f"{said}: your progress is in {shorten(str(self.path.parent))}.")
         return " ".join(filter(None, parts))
 
     def refresh(self) -> None:

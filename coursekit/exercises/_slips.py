@@ -124,6 +124,5 @@ def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     """Say whether two arrays are the same: each value by its own size, zeros by the largest."""
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return False
-    largest = np.abs(b).max(initial=0.0)
-    smallest = tolerance * 1e-3 * (largest if b.ndim else 1)
+    smallest = tolerance * 1e-3 * np.abs(b).max(initial=0.0)
     return bool(np.allclose(a, b, rtol=tolerance, atol=smallest))

@@ -106,9 +106,10 @@ def name(answer, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str:
         ('f1', 'l1')
     """
     others = names if isinstance(names, Mapping) else dict.fromkeys(names, ())
-    for leave_out in ((), KINDS):  # as it is written, before any word is taken for an ornament
-        given = _joined(answer, leave_out) if is_a(answer, str) else ""
-        same = {one: {_joined(n, leave_out) for n in (one, *more)} for one, more in others.items()}
+    # As it is written; then without the words beside a name, in the answer and in the names too.
+    for of_answer, of_names in (((), ()), (KINDS, ()), (KINDS, KINDS)):
+        given = _joined(answer, of_answer) if is_a(answer, str) else ""
+        same = {one: {_joined(n, of_names) for n in (one, *more)} for one, more in others.items()}
         found = [one for one, spellings in same.items() if given and given in spellings]
         if len(found) == 1:
             return found[0]
