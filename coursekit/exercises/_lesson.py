@@ -159,8 +159,8 @@ class Lesson:
     def decide(self, choice: str, because: str, score: float, metric: str = "val_accuracy") -> None:
         """Log this lesson's decision on the running model, with its validation score."""
         if any(has_dots(part) for part in (choice, because, score)):
-            text = Text("Replace each `...`, then run the cell again.")
-            return self._show(TODO, decisions.TITLE, text)
+            text = "Replace each `...`, then run the cell again."
+            return self._show(TODO, decisions.TITLE, Text(text))
         try:
             entry = decisions.checked(choice, because, score, metric)
         except Wrong as wrong:
@@ -264,10 +264,9 @@ class Lesson:
     def _answer(self, name, answers):
         question = self.questions[name]
         chosen = self._choose(name, question, answers)
-        if chosen is None:
-            return
-        self._keep("quiz", {name: chosen})
-        return self._show_card(review.marked(name, question, chosen))
+        if chosen is not None:
+            self._keep("quiz", {name: chosen})
+            self._show_card(review.marked(name, question, chosen))
 
     def _unknown(self, name):
         names = [*self.exercises, *self.predictions, *self.questions]
@@ -284,9 +283,8 @@ class Lesson:
 
     def _show_decisions(self) -> None:
         mine = self._progress.data["decision"]
-        self._show_card(
-            decisions.listed({**all_decisions(), **({self.slug: mine} if mine else {})})
-        )
+        own = {self.slug: mine} if mine else {}
+        self._show_card(decisions.listed({**all_decisions(), **own}))
 
     def _show(self, state: str, title: str, *blocks) -> None:
         self._show_card(Card(state, title, blocks))
