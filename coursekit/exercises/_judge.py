@@ -99,7 +99,7 @@ def _judge(exercise, answers, out) -> Outcome:
         error = Wrong("too_slow", seconds=exercise.seconds)
     except BaseException as raised:
         error = raised
-        is_plain = not isinstance(error, Wrong | NotDone)
+        is_plain = not is_a(error, (Wrong, NotDone))
         if is_plain and caught and not _is_ours(error, exercise.check):
             error = caught[-1]  # TensorFlow makes errors of its own of what it runs into
     try:
@@ -122,9 +122,9 @@ def _unfit(check, answers) -> Wrong | None:
 
 
 def _not_right(exercise, answers, out, error) -> Outcome:
-    if isinstance(error, NotDone):
+    if is_a(error, NotDone):
         return _todo()
-    if isinstance(error, Wrong):
+    if is_a(error, Wrong):
         dots = _forgotten_dots(answers)
         return _todo(dots) if dots else _wrong(exercise, error, str(out))
     learners = _learners(error, answers, exercise.check)
@@ -150,7 +150,7 @@ def _raised(error, answers, out) -> Outcome:
         code, number = lines[-1]
         source = traceback.FrameSummary(code.co_filename, number, code.co_name).line or ""
         where = f"\nLine {number} of your cell: `{source}`" if source else "\nIn your cell."
-    if isinstance(error, NotImplementedError) and "NotImplementedError" in source:
+    if is_a(error, NotImplementedError) and "NotImplementedError" in source:
         return Outcome(TODO, "todo", f"Write what is missing at `{source}`.")
     dots = _forgotten_dots([*answers, *dict.fromkeys(code for code, _ in lines)])
     return _todo(dots) if dots else Outcome(RAISED, "raised", _told(error) + where, out)
