@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from coursekit._randomness import seeded
 from coursekit.validation._inputs import join, not_finite, numbers, rows_of, take
 from coursekit.validation._models import fold_seed
-from coursekit.validation._splits import Split, hold_out, seeded
+from coursekit.validation._splits import Split, hold_out
 
 
 class Part(NamedTuple):
