@@ -140,8 +140,6 @@ def is_code(line: str) -> bool:
 # Modules whose example still is without indent. It may only get shorter.
 BARE = {
     "coursekit.losses._classification",
-    "coursekit.validation._compare",
-    "coursekit.validation._nested",
 }
 
 

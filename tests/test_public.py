@@ -15,8 +15,8 @@ PACKAGES = sorted(
 UNTYPED = {
     f"coursekit{part}"
     for part in [
-        *("", ".callbacks", ".distribution", ".exercises", ".losses", ".optimizers", ".plots"),
-        *(".precision", ".training", ".training.many", ".tuning", ".validation"),
+        *("", ".callbacks", ".distribution", ".exercises", ".losses", ".optimizers"),
+        *(".training", ".training.many", ".tuning", ".validation"),
     ]
 }
 

@@ -1,12 +1,17 @@
 """What a learning rate range test saw."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from coursekit.plots._style import TRAIN, VALIDATION, figure
 
+if TYPE_CHECKING:
+    from coursekit.callbacks import RangeTest
 
-def learning_rate(result, title: str = "") -> Figure:
+
+def learning_rate(result: "RangeTest", title: str = "") -> Figure:
     """Draw the loss against the learning rate of a `RangeTest`, and its suggestion.
 
     Dots are batches, the line is smoothed. The losses after training broke are cut off at the top.

@@ -47,7 +47,7 @@ def surface(
     ax.grid(False)
 
 
-def path(ax: Axes, points, style: Style, label: str = "", **line) -> None:
+def path(ax: Axes, points: np.ndarray, style: Style, label: str = "", **line: Any) -> None:
     """Draw a path: a mark at each step, the start as a ring, the end as a cross.
 
     On a `surface` the axes stay as they are: a path may leave the map.

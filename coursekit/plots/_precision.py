@@ -1,17 +1,24 @@
 """Gradients against what float16 can hold."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from coursekit.plots._style import TRAIN, VALIDATION, figure
 
+if TYPE_CHECKING:
+    from coursekit.precision import GradientHistogram
+
 ZERO, SUBNORMAL, INFINITE = -25, -14, 16  # below, below, from: powers of two in float16
 
 
 def gradients(
-    histogram, scales: Sequence[float] = (1.0, 2.0**15), title: str = "", labels=None
+    histogram: "GradientHistogram",
+    scales: Sequence[float] = (1.0, 2.0**15),
+    title: str = "",
+    labels: Sequence[str] | None = None,
 ) -> Figure:
     """Draw the gradients of a model against the window of float16, once for each loss scale.
 

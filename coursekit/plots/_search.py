@@ -26,7 +26,15 @@ def trials(ax: Axes, points: np.ndarray) -> None:
     ax.set(xlim=(0, 1.12), ylim=(0, 1.12), aspect="equal")
 
 
-def surrogate(ax: Axes, x, mean, sd, tried, scores, ahead: float) -> None:
+def surrogate(
+    ax: Axes,
+    x: np.ndarray,
+    mean: np.ndarray,
+    sd: np.ndarray,
+    tried: np.ndarray,
+    scores: np.ndarray,
+    ahead: float,
+) -> None:
     """Draw what a surrogate believes after some trials, and where it goes next.
 
     Args:

@@ -1,7 +1,7 @@
 """How rows are split, and what cross-validation found."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from coursekit.plots._style import TRAIN, VALIDATION, curve, figure
+
+if TYPE_CHECKING:
+    from coursekit.validation import CrossValidation
 
 
 def splits(ax: Axes, folds: Iterable, rows: int | None = None) -> None:
@@ -51,7 +54,7 @@ def splits(ax: Axes, folds: Iterable, rows: int | None = None) -> None:
     ax.grid(False)
 
 
-def cross_validation(result, title: str = "") -> Figure:
+def cross_validation(result: "CrossValidation", title: str = "") -> Figure:
     """Draw the scores of each fold of a `CrossValidation`, and their mean; one column a scorer.
 
     The gap between training and validation is overfitting; how far the dots lie apart is what one

@@ -1,11 +1,16 @@
 """What goes wrong in sixteen bits, said before it does."""
 
+from typing import TYPE_CHECKING
+
 from coursekit._findings import Finding, refuse
 from coursekit.optimizers._parts import parts_of
 from coursekit.precision._policy import SHORT
 
+if TYPE_CHECKING:
+    import keras
 
-def lint_precision(model) -> list[Finding]:
+
+def lint_precision(model: "keras.Model") -> list[Finding]:
     """Say what is wrong with the precision of a model.
 
     It looks at the layers, the weights, the outputs, and, of a compiled model, the optimizer.

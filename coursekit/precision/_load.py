@@ -2,12 +2,17 @@
 
 import json
 import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from coursekit.precision._lint import refuse_precision
 from coursekit.precision._policy import MIXED, precision
 
+if TYPE_CHECKING:
+    import keras
 
-def load_model(path, **options):
+
+def load_model(path: str | Path, **options: Any) -> "keras.Model":
     """Load a model under the policy that it was saved with, whatever the global one is.
 
     `keras.saving.load_model` gives the layers the saved policy, and the model the global one, by

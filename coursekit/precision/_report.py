@@ -8,11 +8,15 @@ Both compute real backward passes and leave model, optimizer and random states a
 
 import contextlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coursekit.precision._lint import outputs_of
 from coursekit.precision._policy import MIXED
+
+if TYPE_CHECKING:
+    import keras
 
 SCALE = 2.0**15  # the first scale of a LossScaleOptimizer
 
@@ -116,7 +120,7 @@ class PrecisionReport:
         return "\n".join(lines)
 
 
-def gradient_histogram(model, data) -> GradientHistogram:
+def gradient_histogram(model: "keras.Model", data: tuple) -> GradientHistogram:
     """Compute the gradients of a batch in float32, and keep their magnitudes.
 
     Args:
@@ -147,7 +151,7 @@ def gradient_histogram(model, data) -> GradientHistogram:
 
 
 def precision_report(
-    model, data, policy: str = "mixed_float16", scale: float = SCALE
+    model: "keras.Model", data: tuple, policy: str = "mixed_float16", scale: float = SCALE
 ) -> PrecisionReport:
     """Compare a step of this model on this batch under a 16-bit policy with float32.
 
