@@ -1,9 +1,9 @@
 """What KerasTuner's oracles lack for searches that run wide, stop and go on.
 
-KerasTuner 1.4.8 writes its files in place, so that a kill can leave half a file; runs a finished
-trial once more after a kill; adds the results of a repeated trial to those of the run that failed;
-and its grid names one point at a time, and forgets on reloading where it was, which ends the search
-at once.
+KerasTuner 1.4.8 writes its files in place, so that a kill can leave half a file; after a kill it
+runs a finished trial once more, and loses one that was about to begin; it adds the results of a
+repeated trial to those of the run that failed; and its grid names one point at a time, and forgets
+on reloading where it was, which ends the search at once.
 """
 
 import functools
@@ -26,6 +26,25 @@ def adapt(oracle: Oracle) -> None:
     oracle.__class__ = type(kind.__name__, (*added, kind), {})
 
 
+def check_trials(oracle: Oracle) -> None:
+    """Refuse trials whose files have been damaged in a way that KerasTuner takes for good."""
+    statuses = [value for name, value in vars(TrialStatus).items() if name.isupper()]
+    for name, trial in oracle.trials.items():
+        whole = isinstance(trial.score, int | float | type(None)) and trial.status in statuses
+        if (
+            not whole
+            or trial.trial_id != name
+            or not isinstance(trial.hyperparameters.values, dict)
+        ):
+            raise ValueError(f"trial_{name}/trial.json does not hold a trial")
+        if trial.status == TrialStatus.COMPLETED and trial.score is None:
+            raise ValueError(f"trial_{name}/trial.json has no score")
+
+
+class OffTheGrid(ValueError):
+    """The trials on disk are not those of this grid."""
+
+
 class _Safe(Oracle):
     """Files written whole or not at all; a trial that runs again starts without results."""
 
@@ -38,6 +57,18 @@ class _Safe(Oracle):
 
     def reload(self):
         super().reload()
+        lost = [trial for trial in self.start_order if trial not in self.trials]
+        if lost:
+            raise ValueError(f"trial_{lost[0]}/trial.json is missing")
+        # A kill before the oracle's own file took note of a trial: it is drawn again, the same.
+        for trial in set(self.trials) - set(self.start_order):
+            del self.trials[trial]
+        # A kill before it took note of a trial's end.
+        ended = TrialStatus.COMPLETED, TrialStatus.FAILED
+        self.end_order += [
+            trial for trial in self.start_order
+            if self.trials[trial].status in ended and trial not in self.end_order
+        ]  # fmt: skip
         # A trial leaves the list of the running ones after the last save of its end.
         open_ = TrialStatus.RUNNING, TrialStatus.INVALID
         waiting = dict.fromkeys(self._retry_queue)
@@ -69,7 +100,7 @@ class _Wide(GridSearchOracle):
         try:
             trials = sorted(self.trials.values(), key=by_place)
         except (KeyError, ValueError) as error:
-            raise ValueError(
+            raise OffTheGrid(
                 "A grid can go on only with its own points. Received: a folder with trials that "
                 f"are not on this grid ({error}). Choose another `directory` or `project_name`, or "
                 "pass overwrite=True."

@@ -1,9 +1,11 @@
 """The tuner: KerasTuner's oracles choose, cross-validation scores, several trials at once."""
 
 import functools
-import json
+import os
 import time
 import traceback
+from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +15,21 @@ from keras_tuner import errors
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
-from coursekit._checks import is_int
-from coursekit._fingerprint import fingerprint
+from coursekit._checks import brief, count, number
 from coursekit.tuning import _workers as workers
-from coursekit.tuning._oracles import adapt
+from coursekit.tuning._objectives import check_objectives, no_such_objective, not_finite
+from coursekit.tuning._oracles import OffTheGrid, adapt, check_trials
 from coursekit.tuning._together import cross_validate_together
 from coursekit.validation import CrossValidation
-from coursekit.validation._folder import Folder
+from coursekit.validation._arguments import FIT_KWARGS
+from coursekit.validation._folder import Claim, Parts
 from coursekit.validation._plan import make_plan, parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 IDLE_SECONDS = 0.2  # until an oracle that waits for other trials is asked again
+WAY_OUT = "Choose another `directory` or `project_name`, or pass overwrite=True."
 BUDGET = "tuner/epochs"  # where Hyperband's oracle says how long a trial trains
 
 
@@ -56,14 +60,6 @@ class _Recipe(keras_tuner.HyperModel):
             )
         return given | {"epochs": hp.values[BUDGET]}
 
-    def parts(self) -> dict[str, str]:
-        """What a search depends on, by name: the code that builds, and `fit`'s arguments."""
-        build = getattr(self.hypermodel, "_build", self.hypermodel)
-        return {
-            "build_model": fingerprint(getattr(build, "__func__", build)),
-            "fit_kwargs": fingerprint(self.fit_kwargs),
-        }
-
 
 class CrossValidationTuner(BaseTuner):
     """Searches hyperparameters; each trial is cross-validated, and several train side by side.
@@ -72,8 +68,9 @@ class CrossValidationTuner(BaseTuner):
     orders of rows, so they are paired: see `coursekit.validation.compare`. The best score is still
     too good, for it was chosen: keep a test set, or use `nested_cross_validate`.
 
-    The metrics that an objective can name: each scorer (on the rows that a fold has not seen),
-    then what `fit` records, such as "val_loss", at the last epoch.
+    The metrics that an objective can name: each scorer (on the rows that a fold has not seen;
+    scorers are to be maximised), then what `fit` records, such as "val_loss", at the last epoch.
+    A trial whose objective is NaN or infinite in a fold has failed.
 
     Under Hyperband a trial that is promoted trains anew, for all the epochs of its new budget: its
     score is then exactly that of `cross_validate` with so many epochs. That costs up to
@@ -100,9 +97,11 @@ class CrossValidationTuner(BaseTuner):
         temporal: as in `cross_validate`.
         trials_at_once: how many trials are asked for and trained together, at least 1. An oracle
             that learns from results (Bayesian, Hyperband) decides with fewer of them at hand.
+        version: as in `cross_validate`: stands for what cannot be told apart.
         silence_seconds: with workers: how long one may be silent before it counts as lost.
         directory: where to keep the search; "." by default. Called again with the same folder and
-            arguments it goes on where it was; with others it is refused.
+            arguments it goes on where it was; with others it is refused, as `folder` of
+            `cross_validate` does.
         project_name: the name of its folder there.
         overwrite: whether to delete what that folder holds.
 
@@ -135,53 +134,62 @@ class CrossValidationTuner(BaseTuner):
 
     def __init__(
         self,
-        hypermodel,
+        hypermodel: Callable[..., Any] | keras_tuner.HyperModel,
         oracle: keras_tuner.Oracle,
         *,
-        cv=5,
-        preprocess=None,
-        fit_kwargs=None,
-        scoring=None,
+        cv: Any = 5,
+        preprocess: Any = None,
+        fit_kwargs: dict[str, Any] | Callable[..., dict[str, Any]] | None = None,
+        scoring: Any = None,
         seed: int = 0,
         task: str | None = None,
         temporal: bool = False,
         trials_at_once: int = 4,
+        version: str | float | None = None,
         silence_seconds: float = 60.0,
-        directory=None,
+        directory: str | PathLike | None = None,
         project_name: str | None = None,
         overwrite: bool = False,
+        **unknown: Any,
     ):
+        _refuse_unknown("CrossValidationTuner", unknown)
         _check(hypermodel, oracle, fit_kwargs)
-        if not is_int(trials_at_once) or trials_at_once < 1:
-            raise ValueError(
-                "`trials_at_once` must be a whole number, at least 1. "
-                f"Received: trials_at_once={trials_at_once!r}"
-            )
-        if isinstance(silence_seconds, bool | str) or not silence_seconds > 0:
-            raise ValueError(
-                f"`silence_seconds` must be above 0. Received: silence_seconds={silence_seconds!r}"
-            )
+        trials_at_once = count("trials_at_once", trials_at_once)
+        silence_seconds = number("silence_seconds", silence_seconds, above=0)
+        self.version = version
         self.cv, self.trials_at_once, self.silence_seconds = cv, trials_at_once, silence_seconds
         self.settings: dict[str, Any] = {"preprocess": preprocess, "scoring": scoring, "task": task,
                                          "seed": seed, "temporal": temporal}  # fmt: skip
         self.results: dict[str, CrossValidation] = {}
         adapt(oracle)
+        if not overwrite and not workers.is_worker():
+            _check_files(directory, project_name)
+        super().__init__(
+            oracle,
+            _Recipe(hypermodel, fit_kwargs),
+            directory=directory,
+            project_name=project_name,
+            # KerasTuner lets each worker delete the folder in which the chief keeps its trials.
+            overwrite=overwrite and not workers.is_worker(),
+        )
+
+    def reload(self) -> None:
+        """Read a search that was begun before; KerasTuner calls this."""
         try:
-            super().__init__(
-                oracle,
-                _Recipe(hypermodel, fit_kwargs),
-                directory=directory,
-                project_name=project_name,
-                # KerasTuner lets each worker delete the folder in which the chief keeps its trials.
-                overwrite=overwrite and not workers.is_worker(),
-            )
-        except json.JSONDecodeError as error:
+            super().reload()
+            check_trials(self.oracle)
+        except OffTheGrid:
+            raise
+        except Exception as error:  # JSON, its depth, its types, a folder in a file's place
+            cause = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ValueError(
-                f"`directory` must be new or hold a search. Received: {directory}, with a file "
-                f"that cannot be read ({error}). Choose another one, or pass overwrite=True."
+                f"`directory` must be new or hold a search. Received: {self.project_dir}, with a "
+                f"file that cannot be read ({cause[:200]}). {WAY_OUT}"
             ) from None
 
-    def search(self, x, y, *, groups=None, verbose="auto") -> None:
+    def search(
+        self, x: Any, y: Any, *, groups: Any = None, verbose: int | str = "auto", **unknown: Any
+    ) -> None:
         """Run trials until the oracle has no more.
 
         Args:
@@ -189,11 +197,15 @@ class CrossValidationTuner(BaseTuner):
             y: targets, as in `cross_validate`.
             groups: one value a row; rows of a group train or validate together.
             verbose: 0 for silence; "auto" or 1 for KerasTuner's tables.
+            unknown: arguments of `fit` belong into `fit_kwargs`: the error says so.
 
         Raises:
+            TypeError, ValueError: for data, folders and objectives that are wrong, before any
+                training.
             ConnectionError: where the chief, or the last worker, is lost.
             RuntimeError: after as many failed trials in a row as the oracle allows.
         """
+        _refuse_unknown("search", unknown)
         settings = self.settings | {"groups": groups}
         if not workers.is_worker():
             self.oracle.verbose = verbose
@@ -216,10 +228,18 @@ class CrossValidationTuner(BaseTuner):
         plan, candidate = make_plan(
             lambda: self.hypermodel.build(hp), x, y, self.cv, fit_kwargs=fit_kwargs, **settings
         )
+        check_objectives(self.oracle.objective, plan, candidate)
         oracle = [type(self.oracle).__name__, str(self.oracle.objective)]
-        given = parts_of(plan, candidate, settings["scoring"])
-        parts = {k: fingerprint(v) for k, v in given.items()} | self.hypermodel.parts()
-        Folder(Path(self.project_dir), parts | {"oracle": fingerprint(oracle)})
+        parts = parts_of(plan, candidate, settings["scoring"])
+        own = {"build_model": self.hypermodel.hypermodel, "oracle": oracle,
+               "fit_kwargs": self.hypermodel.fit_kwargs}  # fmt: skip
+        folder = Path(self.project_dir)
+        self.claim = Claim(
+            folder,
+            Parts(parts | own, self.version),
+            empty=not any(folder.glob("trial_*/trial.json")),
+            words=("directory", "trials", "search", WAY_OUT),
+        )
 
     def _drive(self, evaluate, check) -> None:
         """Ask for trials and run them until each slot is told to stop.
@@ -253,6 +273,8 @@ class CrossValidationTuner(BaseTuner):
             recipes.append((build, self.hypermodel.fit_arguments(hp)))
         outcomes = evaluate(recipes)
         check()
+        if not workers.is_worker():
+            self.claim.note_state()
         for trial, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, errors.FatalError):
                 raise outcome
@@ -261,25 +283,26 @@ class CrossValidationTuner(BaseTuner):
                 trial.status = TrialStatus.FAILED if failed else TrialStatus.INVALID
                 trial.message = "".join(traceback.format_exception(outcome))
             else:
-                self._report(trial, outcome)
-                trial.status = TrialStatus.COMPLETED
+                trial.message = self._report(trial, outcome)
+                trial.status = TrialStatus.INVALID if trial.message else TrialStatus.COMPLETED
             self.on_trial_end(trial)
 
-    def _report(self, trial, result: CrossValidation) -> None:
-        """Give the oracle the metrics of each fold; it takes their means and keeps them all."""
+    def _report(self, trial, result: CrossValidation) -> str | None:
+        """Give the oracle the metrics of each fold; return why the trial has no score, or nothing.
+
+        The oracle takes their means and keeps them all.
+        """
         self.results[trial.trial_id] = result
-        objective = self.oracle.objective
+        objective, values = self.oracle.objective, []
         for fold in range(len(result.folds)):
             metrics = {name: curve[-1] for name, curve in result.histories[fold].items()}
             metrics |= {name: float(scores[fold]) for name, scores in result.scores.items()}
             if not objective.has_value(metrics):
-                raise errors.FatalValueError(
-                    "The objective must be a scorer, or a metric that `fit` records. Received: "
-                    f"{objective}. There are: {', '.join(metrics)}. Choose one of these, or "
-                    "name a scorer in `scoring`."
-                )
-            metrics[objective.name] = objective.get_value(metrics)
+                raise no_such_objective(objective, metrics)
+            values.append(objective.get_value(metrics))
+            metrics[objective.name] = values[-1]
             self.oracle.update_trial(trial.trial_id, metrics)
+        return not_finite(objective.name, values, result)
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -308,6 +331,31 @@ class CrossValidationTuner(BaseTuner):
         raise NotImplementedError(
             "No fold's model is kept. Build one, `tuner.hypermodel.build("
             "tuner.get_best_hyperparameters()[0])`, and fit it on all rows."
+        )
+
+
+def _refuse_unknown(where: str, unknown: dict) -> None:
+    for name, value in unknown.items():
+        way_out = f"CrossValidationTuner(..., fit_kwargs={{{name!r}: {brief(value, 40)}}})"
+        if name in ("max_trials", "objective", "hyperparameters", "executions_per_trial"):
+            way_out = f"give it to the oracle: RandomSearchOracle(objective, {name}=...)"
+        elif name not in FIT_KWARGS:
+            way_out = "leave it out"
+            if name == "validation_data":
+                way_out = "leave it out: each fold's validation rows are used"
+        raise TypeError(
+            f"`{where}` takes no {name}. Received: {name}={brief(value, 40)}. Instead: {way_out}."
+        )
+
+
+def _check_files(directory, project_name) -> None:
+    """Refuse a search whose own file is missing: KerasTuner would begin anew over its trials."""
+    folder = Path(directory or ".", project_name or "untitled_project")
+    own = f"{os.environ.get('KERASTUNER_TUNER_ID', 'tuner0')}.json"
+    if (folder / "oracle.json").exists() and not (folder / own).exists():
+        raise ValueError(
+            f"`directory` must be new or hold a search. Received: {folder}, without {own}. "
+            f"{WAY_OUT}"
         )
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coursekit._checks import brief, switch
-from coursekit._fingerprint import fingerprint
 from coursekit.validation._arguments import IN_FIT_KWARGS, explained
-from coursekit.validation._folder import Fold, Folder
+from coursekit.validation._folder import Fold, Folder, Parts
 from coursekit.validation._models import fold_seed
 from coursekit.validation._plan import Plan, make_plan, parts_of
 from coursekit.validation._reports import of_kept, tell_broken, tell_leaks, tell_problems
@@ -131,6 +130,7 @@ def cross_validate(
     task: str | dict[str, str] | None = None,
     temporal: bool = False,
     folder: str | PathLike | None = None,
+    version: str | float | None = None,
     keep_models: bool = False,
     on_fold: Callable[[int, FoldResult], Any] | None = None,
     verbose: int | str = "auto",
@@ -172,8 +172,13 @@ def cross_validate(
             several outputs a dict by name.
         temporal: the rows are in the order of time: refuse splits that train on later ones.
         folder: where to keep finished folds. Called again with the same folder and arguments,
-            they are not trained again; with others it is refused. Of functions the code counts,
-            and the plain values it reads. Nothing is pickled.
+            they are not trained again; with others it is refused, by the name of what differs.
+            Counted are the data, the code of functions and classes, and all that they read and
+            hold at the beginning of the call; of installed libraries the version. Not counted is
+            what the functions themselves change while they run, such as a list they append to.
+            What cannot be told apart, such as a lock, is refused. Nothing is pickled.
+        version: a word or a number that stands for what cannot be told apart. Change it when that
+            changes.
         keep_models: whether the result holds the trained model of each fold. Not with `folder`:
             what comes from disk has no model.
         on_fold: `on_fold(fold, result)` is called after each fold that was trained and scored,
@@ -221,12 +226,9 @@ def cross_validate(
     )  # fmt: skip
     found: dict[int, Fold] = {}
     if folder is not None:
-        folder = Folder(
-            folder,
-            {k: fingerprint(v) for k, v in parts_of(plan, candidate, scoring).items()},
-        )
+        folder = Folder(folder, Parts(parts_of(plan, candidate, scoring), version))
         for k, (_, validation) in enumerate(plan.folds):
-            kept = folder.load(k, len(validation))
+            kept = folder.load(k, len(validation), plan.scorers)
             if kept is not None:
                 found[k] = kept
     if verbose and found:

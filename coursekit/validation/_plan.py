@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
 from coursekit._checks import count, switch
 from coursekit.validation._arguments import (
@@ -104,10 +105,12 @@ def make_plan(
 def parts_of(plan: Plan, candidate: Candidate, scoring) -> dict[str, Any]:
     """What the result depends on, by name."""
     rows = plan.rows
+    preprocess = rows.preprocess  # of a transformer its parameters: each fold fits it anew
     return {
         "x": rows.x, "y": rows.y, "splits": plan.folds, "seed": plan.seed, "model": candidate.first,
         "build_model": candidate.build_model, "task": plan.kind, "scoring": scoring,
-        "preprocess": rows.preprocess, "temporal": rows.temporal,
+        "preprocess": clone(preprocess) if hasattr(preprocess, "fit") else preprocess,
+        "temporal": rows.temporal,
         "fit_kwargs": plan.fit | {"callbacks": candidate.callbacks},
     }  # fmt: skip
 

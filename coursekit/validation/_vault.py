@@ -1,14 +1,19 @@
 """A test set that opens once."""
 
 import json
+import warnings
 from datetime import datetime
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from coursekit._files import write_whole
 from coursekit._fingerprint import fingerprint
 from coursekit.validation._inputs import as_inputs, rows_of
+
+PENDING = "a score that was not written down"  # what a file says while the score is computed
 
 
 class TestVault:
@@ -40,13 +45,14 @@ class TestVault:
 
     __test__ = False  # not a test class, whatever pytest makes of its name
 
-    def __init__(self, x, y, path=None):
+    def __init__(self, x: Any, y: Any, path: str | PathLike | None = None):
         self._x, self._y = as_inputs(x), np.asarray(y)
         if self._y.ndim == 0 or len(self._y) != rows_of(self._x) or not len(self._y):
             raise ValueError(
                 "`x` and `y` must have the same rows, at least one. "
                 f"Received: {rows_of(self._x)} rows in `x`, `y` of shape {self._y.shape}"
             )
+        self._data = fingerprint({"x": self._x, "y": self._y}, "test set")
         self._path = None if path is None else Path(path)
         self._opened: dict | None = None
         if self._path is not None and self._path.exists():
@@ -55,13 +61,15 @@ class TestVault:
     def _remembered(self) -> dict:
         try:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
-            same = kept["data"] == fingerprint([self._x, self._y])
-        except (ValueError, KeyError, TypeError) as error:
+            data, words = kept["data"], (kept["time"], kept["reason"])
+            if not all(isinstance(word, str) for word in (data, *words)) or "score" not in kept:
+                raise TypeError
+        except Exception as error:  # JSON, its depth, its types, a folder in the file's place
             raise ValueError(
                 f"`path` must be new or a vault's file. Received: {self._path}, which is neither "
                 f"({type(error).__name__})."
             ) from None
-        if not same:
+        if data != self._data:
             raise ValueError(
                 f"`path` must belong to this test set. Received: {self._path}, kept for other "
                 "rows. Choose another file."
@@ -82,7 +90,7 @@ class TestVault:
             state = f"opened on {self._opened['time']}: {self._opened['reason']!r}"
         return f"TestVault({len(self)} rows, {state})"
 
-    def evaluate(self, model, *, reason: str):
+    def evaluate(self, model: Any, *, reason: str) -> Any:
         """Score a model on the test set, this once.
 
         Args:
@@ -93,7 +101,9 @@ class TestVault:
             A dict of the loss and the metrics, or what the function returned.
 
         Raises:
-            VaultOpened: the second time.
+            VaultOpened: the second time, also where the first one was killed, or could not write
+                its score down.
+            OSError: if `path` cannot be written, before anything is scored.
         """
         if self._opened is None and self._path is not None and self._path.exists():
             self._opened = self._remembered()  # by another kernel, meanwhile
@@ -108,26 +118,45 @@ class TestVault:
                 "`reason` must say in words why the test set is opened now. "
                 f"Received: reason={reason!r}"
             )
-        if hasattr(model, "evaluate"):
-            score = model.evaluate(self._x, self._y, return_dict=True, verbose=0)
-        elif callable(model):
-            score = model(self._x, self._y)
-        else:
+        if not hasattr(model, "evaluate") and not callable(model):
             raise TypeError(
                 "`model` must be a compiled Keras model or a function of (x, y). "
                 f"Received: {type(model).__name__}"
             )
-        opened = {
-            "time": datetime.now().astimezone().isoformat(" ", "minutes"),
-            "reason": reason.strip(),
-            "score": score,
-            "data": fingerprint([self._x, self._y]),
-        }
+        self._keep(reason, PENDING)  # a disk that is full must be found out before the score is
+        try:
+            if hasattr(model, "evaluate"):
+                score = model.evaluate(self._x, self._y, return_dict=True, verbose=0)
+            else:
+                score = model(self._x, self._y)
+        except BaseException:
+            self._forget()
+            raise
+        self._opened = self._record(reason, score)
+        try:
+            self._keep(reason, score)
+        except (OSError, TypeError, ValueError) as error:
+            warnings.warn(
+                f"{self._path} could not take the score down ({error}). It says that the vault is "
+                f"open. Write the score down yourself: {score}",
+                stacklevel=2,
+            )
+        return score
+
+    def _record(self, reason: str, score) -> dict:
+        time = datetime.now().astimezone().isoformat(" ", "minutes")
+        return {"time": time, "reason": reason.strip(), "score": score, "data": self._data}
+
+    def _keep(self, reason: str, score) -> None:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._path, json.dumps(opened, indent=1, default=_plain))
-        self._opened = opened
-        return score
+            text = json.dumps(self._record(reason, score), indent=1, default=_plain)
+            write_whole(self._path, text)
+
+    def _forget(self) -> None:
+        """Nothing was said: the vault stays closed."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
 class VaultOpened(RuntimeError):

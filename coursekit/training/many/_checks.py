@@ -1,5 +1,8 @@
 """What `fit_many` asks of its models, validation data and callbacks, before any work."""
 
+import numpy as np
+
+from coursekit._checks import brief
 from coursekit.training.many._data import checked_rows, standardize
 
 
@@ -69,7 +72,7 @@ def checked_callbacks(callbacks, models):
     if len(callbacks) != models or not all(isinstance(one, list) for one in callbacks):
         raise ValueError(
             "`callbacks` must hold a list of callbacks for each model, or be a function from the "
-            f"number of a model to its list. Received: {callbacks!r} for {models} models"
+            f"number of a model to its list. Received: {brief(callbacks)} for {models} models"
         )
     flat = [callback for one in callbacks for callback in one]
     for callback in flat:
@@ -81,3 +84,61 @@ def checked_callbacks(callbacks, models):
             "ones: callbacks=lambda k: [keras.callbacks.EarlyStopping()]."
         )
     return callbacks
+
+
+def check_broadcasting(models, data) -> None:
+    """Refuse a loss that makes (n, n) of targets (n,) and outputs (n, 1), as Keras lets it.
+
+    Keras aligns the ranks for functions and for its own losses, not for a subclass of `Loss` with a
+    `call` of its own. Whether that one does is asked of it, on three rows.
+    """
+    import keras
+
+    if data.y is None or keras.tree.is_nested(data.y) or data.y.ndim != 1:
+        return
+    if data.y.dtype.kind not in "biuf":
+        return
+    for k, model in enumerate(models):
+        own = isinstance(model.loss, keras.losses.Loss) and _own_call(model.loss)
+        shape = getattr(model, "output_shape", None) if own and model.built else None
+        if own and shape is None:
+            shape = _shape_of_outputs(model, data)
+        if isinstance(shape, tuple) and shape[1:] == (1,) and _broadcasts(model.loss, data.y):
+            raise ValueError(
+                f"`y` must have the shape of the outputs for {type(model.loss).__name__}, which "
+                f"would broadcast it. Received: y of shape {data.y.shape}, outputs of shape "
+                f"({len(data.y)}, 1) in `models[{k}]`. Pass y[:, None]."
+            )
+
+
+def _own_call(loss) -> bool:
+    return type(loss).call.__module__.partition(".")[0] not in ("keras", "coursekit")
+
+
+def _shape_of_outputs(model, data):
+    import keras
+
+    try:
+        with keras.StatelessScope():
+            outputs = model(data.take(np.arange(1))[0], training=False)
+        return tuple(outputs.shape)
+    except Exception:  # whatever it is: the training says it
+        return None
+
+
+def _broadcasts(loss, y) -> bool:
+    """Whether a loss gives other values for targets (n,) than for (n, 1)."""
+    import keras
+
+    rows = np.resize(y, 3)
+    outputs = np.array([[0.2], [0.5], [0.9]], keras.config.floatx())
+    try:
+        flat, column = (
+            keras.ops.convert_to_numpy(loss.call(keras.ops.convert_to_tensor(targets),
+                                                 keras.ops.convert_to_tensor(outputs)))
+            for targets in (rows, rows[:, None])
+        )  # fmt: skip
+    except Exception:  # whatever it is: the training says it
+        return False
+    flat, column = np.mean(flat, dtype="float64"), np.mean(column, dtype="float64")
+    return not np.allclose(flat, column, rtol=1e-5, equal_nan=True)

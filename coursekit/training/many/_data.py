@@ -1,9 +1,11 @@
 """The data of `fit_many`: arrays in memory, rows and batch order of each model."""
 
-import operator
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from coursekit._checks import brief, is_int, is_number, require
 
 
 class Data(NamedTuple):
@@ -54,6 +56,7 @@ def standardize(x, y, sample_weight, class_weight, name) -> tuple[Data, int]:
     size = lengths.pop()
     if size == 0:
         raise ValueError(f"`{name or 'x'}` must hold at least one row. Received: an empty array.")
+    _tell_not_finite(data, name)
     if class_weight is not None:
         data = data._replace(sample_weight=_class_weights(data, class_weight, size))
     elif sample_weight is not None and keras.tree.is_nested(data.y):
@@ -101,14 +104,57 @@ def _class_weights(data, class_weight, size):
             "`class_weight` needs one array of labels in `y`. "
             f"Received: y={type(data.y).__name__}. Use `sample_weight` instead."
         )
-    labels = data.y
-    if labels.ndim > 1:
-        labels = labels[:, 0] if labels.shape[-1] == 1 else labels.argmax(-1)
-    labels = np.round(labels).astype("int32")
-    weights = np.ones(size, keras.config.floatx())
     for label, weight in class_weight.items():
-        weights[labels.reshape(size) == label] = weight
+        require(is_int(label) and is_number(weight) and weight >= 0,
+                "`class_weight` must map class numbers to finite weights of at least 0.",
+                class_weight=class_weight)  # fmt: skip
+    labels, weights = _labels(data.y), np.ones(size, keras.config.floatx())
+    for label, weight in class_weight.items():
+        weights[labels == label] = weight
     return weights
+
+
+def _labels(y) -> np.ndarray:
+    """Return one class number for each row, as `fit` finds them, where there is one."""
+    shape = y.shape
+    if y.ndim == 2 and y.shape[1] > 1:  # exclusive classes, of which a row has one
+        values = y.astype("float64") if y.dtype.kind in "biuf" else np.full(shape, np.nan)
+        if (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3):
+            return values.argmax(axis=1)
+    elif y.ndim < 3 and y.dtype.kind in "biuf":
+        labels = y.reshape(len(y)).astype("float64")
+        whole = np.round(labels)
+        if (np.abs(labels - whole) < 1e-3).all():
+            return whole.astype("int64")
+        raise ValueError(
+            "`class_weight` needs class numbers in `y`. "
+            f"Received: y={labels[~(np.abs(labels - whole) < 1e-3)][0]} in row "
+            f"{np.flatnonzero(~(np.abs(labels - whole) < 1e-3))[0]}. Use `sample_weight` instead."
+        )
+    raise ValueError(
+        "`class_weight` needs one class for each row: numbers, or one-hot rows that sum to 1. "
+        f"Received: y of shape {shape} and dtype {y.dtype}. For pixels or steps pass a "
+        "`sample_weight` of the shape of `y`, such as weights[y], or take a loss with a weight of "
+        "its own for each class, such as the `alpha` of the focal loss."
+    )
+
+
+def _tell_not_finite(data, name) -> None:
+    """Say once that values are NaN or infinite: `fit` trains on them without a word."""
+    import keras
+
+    for part, what in zip(data, ("x", "y", "sample_weight"), strict=True):
+        for leaf in () if part is None else keras.tree.flatten(part):
+            if leaf.dtype.kind != "f" or np.isfinite(leaf).all():
+                continue
+            rows = np.flatnonzero(~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1))
+            where = f"`{what}`" + (f" of `{name}`" if name else "")
+            warnings.warn(
+                f"{where} holds NaN or infinity in {len(rows)} of {len(leaf)} rows, first in row "
+                f"{rows[0]}. They are trained on as they are, as `fit` does.",
+                stacklevel=4,
+            )
+            break
 
 
 def _weights_per_output(data):
@@ -158,19 +204,14 @@ def checked_rows(rows, models, size, name) -> list[np.ndarray]:
 
 def checked_seeds(seed, models) -> list[int]:
     """Return one seed for each model: `seed + k`, or the given ones."""
-    try:
-        if isinstance(seed, (list, tuple, np.ndarray)):
-            seeds = [operator.index(one) for one in seed]
-        else:
-            seeds = [operator.index(seed) + k for k in range(models)]
-    except TypeError:
-        seeds = [-1]
-    if len(seeds) != models or min(seeds) < 0:
+    several = isinstance(seed, list | tuple | np.ndarray)
+    seeds = list(seed) if several else [seed]
+    if (several and len(seeds) != models) or not all(is_int(k) and k >= 0 for k in seeds):
         raise ValueError(
             "`seed` must be an integer of at least 0, or one such integer for each model. "
-            f"Received: seed={seed!r}"
+            f"Received: seed={brief(seed)}"
         )
-    return seeds
+    return [int(k) for k in seeds] if several else [int(seed) + k for k in range(models)]
 
 
 def batch_order(rows, seed, epoch, shuffle):

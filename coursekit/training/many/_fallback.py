@@ -19,7 +19,7 @@ def fit_one(model, data, rows, seed, validation, validation_rows, **settings):
 
         def __getitem__(self, index):
             order = batch_order(rows, seed, self.epoch, shuffle)
-            return data.take(order[index * batch_size : (index + 1) * batch_size])
+            return _fed(data.take(order[index * batch_size : (index + 1) * batch_size]))
 
     batches = Batches()
 
@@ -46,6 +46,19 @@ def _fixed_batches(data, rows, batch_size):
             return -(-len(rows) // batch_size)
 
         def __getitem__(self, index):
-            return data.take(np.asarray(rows[index * batch_size : (index + 1) * batch_size]))
+            return _fed(data.take(np.asarray(rows[index * batch_size : (index + 1) * batch_size])))
 
     return Fixed()
+
+
+def _fed(batch):
+    """Text as TensorFlow's strings: `fit` takes it so from a `PyDataset`, not as objects."""
+    import keras
+
+    if all(leaf.dtype.kind not in "OUS" for leaf in keras.tree.flatten(batch)):
+        return batch
+    import tensorflow as tf
+
+    return keras.tree.map_structure(
+        lambda leaf: tf.constant(leaf.astype(object)) if leaf.dtype.kind in "OUS" else leaf, batch
+    )

@@ -1,6 +1,8 @@
 """Train many models at once: ten folds, ten seeds or ten settings for the price of about one.
 
-    histories = fit_many(models, x, y, rows=folds, validation_rows=held_out, epochs=20)
+```python
+histories = fit_many(models, x, y, rows=folds, validation_rows=held_out, epochs=20)
+```
 
 `fit` spends most of a small model's time between the operations: Python between two batches, and
 tracing for each model anew. Here a whole epoch is one call into a compiled program, models of one
@@ -10,29 +12,36 @@ On TensorFlow and on JAX. On a GPU or TPU JAX computes all models of one archite
 as one program; on a CPU one compiled epoch serves them all, in threads.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from coursekit.training.many._checks import checked_callbacks, checked_models, checked_validation
+from coursekit._checks import count, switch
+from coursekit.training.many._checks import (
+    check_broadcasting,
+    checked_callbacks,
+    checked_models,
+    checked_validation,
+)
 from coursekit.training.many._data import checked_rows, checked_seeds, standardize
 from coursekit.training.many._run import Member, Run
 
 
 def fit_many(
-    models,
-    x,
-    y=None,
+    models: Sequence[Any],
+    x: Any,
+    y: Any = None,
     *,
-    rows=None,
-    sample_weight=None,
-    class_weight=None,
-    validation_data=None,
-    validation_rows=None,
-    epochs=1,
-    batch_size=32,
-    shuffle=True,
-    seed=0,
-    callbacks=None,
-    verbose="auto",
+    rows: Sequence[Any] | None = None,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
+    validation_data: tuple | None = None,
+    validation_rows: Sequence[Any] | None = None,
+    epochs: int = 1,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int | Sequence[int] = 0,
+    callbacks: Sequence[Any] | Callable[[int], Any] | None = None,
+    verbose: int | str = "auto",
 ) -> list[Any]:
     """Train compiled Keras models side by side, each on its own rows of the same arrays.
 
@@ -53,8 +62,8 @@ def fit_many(
       metrics and optimizer (learning rates and seeds may differ) are traced once;
     - *own program*: the model's own `train_step`, also a custom one, traced for each model;
     - *`fit`*, with a warning that says why: `run_eagerly` (on JAX also `jit_compile=False`),
-      callbacks with batch hooks, a distribution strategy, memory-mapped arrays, another backend
-      than TensorFlow and JAX, or a step that cannot be traced.
+      callbacks with batch hooks, a distribution strategy, memory-mapped arrays, text, another
+      backend than TensorFlow and JAX, or a step that cannot be traced.
 
     On JAX the data lie on the device, whole.
 
@@ -65,7 +74,8 @@ def fit_many(
         y: targets, as `x`; None for models that need none.
         rows: for each model an array of row numbers of `x`; None trains all models on all rows.
         sample_weight: weights of the rows, as in `fit`.
-        class_weight: dict from class to weight, as in `fit`; not together with `sample_weight`.
+        class_weight: dict from class number to weight, at least 0, as in `fit`; for labels of one
+            class a row, not together with `sample_weight`.
         validation_data: `(x, y)` or `(x, y, sample_weight)` for all models, measured after each
             epoch.
         validation_rows: instead of that, for each model the row numbers of `x` to validate on.
@@ -88,7 +98,8 @@ def fit_many(
     Raises:
         TypeError: for models that are not Keras models, data that are not arrays.
         ValueError: for models that are not compiled, or share an object, variables or an
-            optimizer; rows out of range; lengths that do not match; numbers out of range. All
+            optimizer; rows out of range; lengths that do not match; numbers out of range; a loss
+            that would broadcast `y` (n,) against outputs (n, 1) to (n, n), as `fit` lets it. All
             this before any model is changed. An error in a callback or a program is raised after
             every model got the weights of its last finished epoch.
 
@@ -110,9 +121,8 @@ def fit_many(
         30
     """
     models = checked_models(models)
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value}")
+    epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
+    shuffle = switch("shuffle", shuffle)
     seeds = checked_seeds(seed, len(models))
     data, size = standardize(x, y, sample_weight, class_weight, "")
     rows = checked_rows(rows, len(models), size, "rows")
@@ -123,5 +133,6 @@ def fit_many(
     members = [
         Member(*one) for one in zip(models, rows, validation_rows, callbacks, seeds, strict=True)
     ]
+    check_broadcasting(models, data)
     verbose = 1 if verbose == "auto" else int(verbose)
-    return Run(members, data, validation, epochs, batch_size, bool(shuffle), verbose)()
+    return Run(members, data, validation, epochs, batch_size, shuffle, verbose)()

@@ -1,0 +1,77 @@
+"""What a search may optimise: known before any training, and in the right direction."""
+
+import difflib
+
+import numpy as np
+from keras_tuner import errors
+
+from coursekit.validation._inputs import take
+
+
+def check_objectives(objective, plan, candidate) -> None:
+    """Refuse an objective that nothing will measure, or a scorer to be minimised.
+
+    Args:
+        objective: the oracle's.
+        plan: of the cross-validation of each trial; it knows the scorers.
+        candidate: of any trial; its first model is not used any more.
+    """
+    recorded: list[str] = []
+    for one in getattr(objective, "objectives", [objective]):
+        if one.name in plan.scorers:
+            if one.direction != "max":
+                raise ValueError(
+                    "A scorer is to be maximised: the higher, the better, also of those that "
+                    f"begin with neg_. Received: {one}. Write keras_tuner.Objective({one.name!r}, "
+                    '"max").'
+                )
+        elif one.name not in ("loss", "val_loss"):
+            recorded = recorded or _recorded(plan, candidate.first)
+            if one.name not in recorded and not _may_record_more(candidate):
+                raise no_such_objective(one, [*recorded, *plan.scorers])
+
+
+def _recorded(plan, model) -> list[str]:
+    """What `fit` will record: asked of the model itself, with a few rows."""
+    data = plan.rows.assemble([0])
+    rows = data.parts[0].validation[:8]
+    x, y = take(data.x, rows), take(data.y, rows)
+    names = list(model.evaluate(x, y, return_dict=True, verbose=0))
+    return names + [f"val_{name}" for name in names]
+
+
+def _may_record_more(candidate) -> bool:
+    """Whether callbacks, or a training step of one's own, may add names."""
+    step = type(candidate.first).train_step.__module__
+    return candidate.callbacks is not None or step.partition(".")[0] != "keras"
+
+
+def no_such_objective(objective, names) -> errors.FatalValueError:
+    """Return the error for an objective that is not there."""
+    near = difflib.get_close_matches(objective.name, list(names), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return errors.FatalValueError(
+        "The objective must be a scorer, or a metric that `fit` records. Received: "
+        f"{objective}.{hint} There are: {', '.join(names)}. Choose one of these, or name a scorer "
+        "in `scoring`."
+    )
+
+
+def not_finite(name: str, values: list[float], result) -> str | None:
+    """Return why a trial has no score, or None where it has one."""
+    folds = [fold for fold, value in enumerate(values) if not np.isfinite(value)]
+    if not folds:
+        return None
+    text = f"The objective {name!r} is {values[folds[0]]} in fold {', '.join(map(str, folds))}."
+    found = result.predictions
+    found = found if isinstance(found, dict) else {"": found}
+    for predictions in found.values():
+        rows = predictions.reshape(len(predictions), -1)
+        # A row is NaN as a whole where no fold has validated it.
+        broken = sum(
+            int((~np.isfinite(rows[validation])).any(axis=1).sum())
+            for validation in (result.folds[fold][1] for fold in folds)
+        )
+        if broken:
+            text += f" {broken} predictions there are NaN or infinite: the training diverged."
+    return text
