@@ -13,7 +13,7 @@ import weakref
 
 import numpy as np
 
-from coursekit._fingerprint import _code, _keras
+from coursekit._fingerprint import _code, _keras, _objects
 from coursekit._fingerprint._libraries import library
 
 PLAIN = bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)
@@ -88,12 +88,12 @@ class Teller:
             return self.hash("left out", type(value).__qualname__)
         root = self.name
         if at == root:
-            place = f"`{root}` is {what},"
+            place = f"`{root}` is {what}"
         elif at.startswith((f"{root}.", f"{root}[", f"{root}(")):
-            place = f"`{root}` holds `{at}`, {what},"
+            place = f"`{root}` holds `{at}`, {what}"
         else:
-            place = f"`{root}` reads `{at}`, {what},"
-        raise Untold(f"{place} which cannot be told apart")
+            place = f"`{root}` reads `{at}`, {what}"
+        raise Untold(f"{place}, which cannot be told apart")
 
     # One kind after the other ---------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Teller:
         if home == "scipy" and hasattr(value, "tocoo"):
             return self._sparse(value, at)
         if hasattr(value, "__next__"):
-            return self.hidden(value, at, f"{_a(value)}, used up as it is read,")
+            return self.hidden(value, at, f"{_objects.a(value)}, used up as it is read")
         if not library(type(value).__module__):
             return None
         if hasattr(value, "python_function") or hasattr(value, "__wrapped__"):
@@ -148,28 +148,15 @@ class Teller:
         try:
             array = np.asarray(value)
         except Exception:  # a tensor in a graph has no value yet
-            return self.hidden(value, at, f"{_a(value)} without a value")
+            return self.hidden(value, at, f"{_objects.a(value)} without a value")
         if array.dtype.hasobject and array.ndim == 0:
             return self._object(value, at)
         return self.hash(self._class_name(type(value)), self.of(array, at))
 
     def _table(self, value, at):
         """A table, column, index or array of pandas: types, categories and labels count."""
-        if hasattr(value, "columns"):
-            columns = [value.iloc[:, k].array for k in range(value.shape[1])]
-            parts = [value.columns, value.index, columns]
-        elif hasattr(value, "iloc"):
-            parts = [value.array, value.index, value.name]
-        elif hasattr(value, "levels"):
-            parts = [list(value.names), value.tolist()]
-        elif hasattr(value, "names"):
-            parts = [list(value.names), value.array]
-        elif hasattr(value, "codes"):
-            parts = [value.categories, bool(value.ordered), np.asarray(value.codes)]
-        else:
-            parts = [_cells(value)]
-        dtype = str(getattr(value, "dtype", ""))
-        return self.hash(type(value).__name__, dtype, *(self.of(part, at) for part in parts))
+        parts = _objects.table_parts(value)
+        return self.hash(type(value).__name__, *(self.of(part, at) for part in parts))
 
     def _sparse(self, value, at):
         coo = value.tocoo()
@@ -192,7 +179,7 @@ class Teller:
             kind = self.hash(kind, self.of(value.default_factory, f"{at}.default_factory"))
         tell = self.of if self.program or len(value) > SEVERAL else self.node
         return self.hash(kind, *(
-            self.hash(self.of(key, at), tell(one, f"{at}[{_short(key)}]"))
+            self.hash(self.of(key, at), tell(one, f"{at}[{_objects.short(key)}]"))
             for key, one in value.items()
         ))  # fmt: skip
 
@@ -320,19 +307,19 @@ class Teller:
         Nothing is pickled: pickle is asked what the object consists of.
         """
         kind = type(value)
-        found = _attributes_of(value)
-        if library(kind.__module__) and (_own_reduce(kind) or not found):
+        found = _objects.attributes_of(value)
+        if library(kind.__module__) and (_objects.own_reduce(kind) or not found):
             return self._reduced(value, at)
         parts = [self.of(kind, at), self._attributes(found, at)]
-        if any(_own_reduce(base) for base in kind.__mro__ if library(base.__module__)):
+        if any(_objects.own_reduce(base) for base in kind.__mro__ if library(base.__module__)):
             parts.append(self._reduced(value, at))
         return self.hash("object", *parts)
 
     def _reduced(self, value, at):
         try:
-            parts = copyreg.dispatch_table.get(type(value), _reduce)(value)
+            parts = copyreg.dispatch_table.get(type(value), _objects.reduce)(value)
         except Exception:  # each has its own
-            return self.hidden(value, at, _a(value))
+            return self.hidden(value, at, _objects.a(value))
         if isinstance(parts, str):
             return self.hash("global", self._class_name(type(value)), parts)
         make, arguments, state, *more = (*parts, None)[:6]
@@ -349,10 +336,10 @@ class Teller:
         return self.hash(self.of(type(value), at), base.__repr__(value), self._attributes(own, at))
 
     def _refused(self, value, at):
-        return self.hidden(value, at, _a(value))
+        return self.hidden(value, at, _objects.a(value))
 
     def _drawn(self, value, at):
-        return self.hidden(value, at, "a random generator, which goes on from call to call,")
+        return self.hidden(value, at, "a random generator, which goes on from call to call")
 
     # Keras ----------------------------------------------------------------------------------
 
@@ -378,7 +365,7 @@ class Teller:
             found.pop("loss", None)
             found.pop("optimizer", None)
         if hasattr(value, "get_vocabulary"):
-            found["vocabulary"] = _vocabulary(value)
+            found["vocabulary"] = _objects.vocabulary(value)
         return self.hash("layer", *parts, self._state(found, at))
 
     def _keras_object(self, value, at):
@@ -395,63 +382,6 @@ class Teller:
 
     def _tensor(self, value, at):
         return self.hash("symbol", tuple(value.shape), value.dtype)
-
-
-def _vocabulary(layer):
-    try:
-        return [*map(str, layer.get_vocabulary(include_special_tokens=False))]
-    except Exception:  # not adapted yet
-        return None
-
-
-def _cells(array):
-    """The cells of an array of pandas, by NumPy's types where there are any."""
-    if hasattr(array, "tz_convert") and array.tz is not None:
-        array = array.tz_convert(None)
-    cells = np.asarray(array)
-    if not cells.dtype.hasobject or str(array.dtype) == "object":
-        return cells
-    return [None if type(cell).__name__ == "NAType" else cell for cell in cells.tolist()]
-
-
-def _attributes_of(value) -> dict:
-    """The attributes of an object, in `__dict__` and in slots; not what it has cached."""
-    found = dict(getattr(value, "__dict__", {}))
-    for base in type(value).__mro__:
-        slots = vars(base).get("__slots__", ())
-        for slot in [slots] if isinstance(slots, str) else slots:
-            if slot.startswith("__") and not slot.endswith("__"):
-                slot = f"_{base.__name__.lstrip('_')}{slot}"
-            if slot not in ("__dict__", "__weakref__") and hasattr(value, slot):
-                found[slot] = getattr(value, slot)
-        for name, one in vars(base).items():
-            if isinstance(one, functools.cached_property):
-                found.pop(name, None)
-    return found
-
-
-def _own_reduce(kind: type) -> bool:
-    """Whether a class tells pickle by itself what it consists of."""
-    return any(getattr(kind, name) is not getattr(object, name)
-               for name in ("__reduce__", "__reduce_ex__"))  # fmt: skip
-
-
-def _reduce(value):
-    return value.__reduce_ex__(4)
-
-
-def _short(key) -> str:
-    text = repr(key)
-    return text if len(text) < 60 else f"{text[:50]}..."
-
-
-def _a(value) -> str:
-    name = type(value).__name__
-    if name.endswith("Lock"):
-        name = "lock"
-    for kind, word in {io.IOBase: "file", types.ModuleType: "module"}.items():
-        name = word if isinstance(value, kind) else name
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 DESCRIPTORS = staticmethod, classmethod, property, functools.cached_property

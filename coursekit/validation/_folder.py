@@ -3,7 +3,7 @@
 import json
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Fold(NamedTuple):
     scores: dict[str, float]
     train_scores: dict[str, float]
     history: dict[str, list[float]]
-    predictions: np.ndarray | dict[str, np.ndarray]
+    predictions: Any  # an array; of several outputs a dict of arrays
 
 
 class Parts:
@@ -76,7 +76,7 @@ class Claim:
         path: the folder; made if it is missing.
         parts: what its results depend on.
         empty: whether nothing is kept there yet, so that there is nothing to mistake.
-        what: what the messages call the argument, the results, their whole, and the way out.
+        words: what the messages call the argument, the results, their whole, and the way out.
 
     Raises:
         ValueError: if the folder belongs to another recipe; the error names what differs.
@@ -109,11 +109,8 @@ class Claim:
     def _read(self) -> dict:
         try:
             kept = json.loads(self.run.read_text(encoding="utf-8"))
-            if kept.get("format") == FORMAT:
-                parts, run = kept["parts"], kept["run"]
-                assert isinstance(run, str)
-                assert all(isinstance(v, str) for one in parts.values() for v in one.values())
-                assert all(isinstance(v, str) for one in kept["state"].values() for v in one)
+            if kept["format"] == FORMAT:
+                _check_types(kept["run"], kept["parts"], kept["state"])
             return kept
         except Exception as error:  # JSON, its depth, its types, a folder in the file's place
             raise ValueError(
@@ -122,7 +119,7 @@ class Claim:
             ) from None
 
     def _compare(self, kept: dict) -> None:
-        if kept.get("format") != FORMAT:
+        if kept["format"] != FORMAT:
             raise ValueError(
                 f"{self._rule()}, made by another version of coursekit. {self.words[3]}"
             )
@@ -252,6 +249,13 @@ class Folder:
             self._file(fold),
             lambda file: np.savez_compressed(file, numbers=np.array(numbers), **arrays),
         )
+
+
+def _check_types(run, parts, state) -> None:
+    words = [run, *(word for labels in parts.values() for word in labels.values())]
+    words += [word for labels in state.values() for word in labels]
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError("a hash that is no word")
 
 
 def _words(names: list[str]) -> str:
