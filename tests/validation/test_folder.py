@@ -191,6 +191,7 @@ def cost(factor):
 
 
 CLEAN = """
+from sklearn.base import BaseEstimator, TransformerMixin
 class Clean(TransformerMixin, BaseEstimator):
     def fit(self, x, y=None): return self
     def transform(self, x): return x * {}
