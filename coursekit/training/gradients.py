@@ -220,9 +220,9 @@ def _program(model, training) -> Callable:
     signs = [model.optimizer, model._compile_loss, *model.trainable_variables]
     kept = vars(model).setdefault(_KEPT, {})
     if training in kept:
-        before, program = kept[training]
+        before, made = kept[training]
         if len(before) == len(signs) and all(map(operator.is_, before, signs)):
-            return program
+            return made
     calling = {"training": training} if model._call_has_training_arg else {}
 
     def program(values, others, x, y, sample_weight, scale):
