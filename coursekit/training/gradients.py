@@ -12,6 +12,7 @@ found = value_and_gradients(lambda w, b: keras.ops.sum(w**2) + b, [w, b])  # a p
 
 import collections
 import operator
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +21,8 @@ import numpy as np
 from coursekit._checks import brief, switch
 from coursekit.training.many._data import pack, standardize
 
-_KEPT = "_coursekit_gradients"  # where a model keeps its compiled programs, as Keras keeps `fit`'s
+# The compiled functions of each model, as Keras keeps `fit`'s: by `training`.
+_KEPT: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()
 
 
 class Gradients(NamedTuple):
@@ -211,21 +213,21 @@ def _others(model) -> list:
 
 
 def _program(model, training) -> Callable:
-    """Return the compiled function behind a model; the last one is kept until it is compiled anew.
-
-    It is kept where Keras keeps its own: on the model.
-    """
+    """Return the compiled function behind a model; it is kept until the model is compiled anew."""
     import keras
 
     signs = [model.optimizer, model._compile_loss, *model.trainable_variables]
-    kept = vars(model).setdefault(_KEPT, {})
+    kept = _KEPT.setdefault(model, {})
     if training in kept:
         before, made = kept[training]
         if len(before) == len(signs) and all(map(operator.is_, before, signs)):
             return made
     calling = {"training": training} if model._call_has_training_arg else {}
+    alive = weakref.ref(model)  # what is kept must not keep the model
 
     def program(values, others, x, y, sample_weight, scale):
+        model = alive()
+
         def loss_of(*values):
             mapping = [*zip(model.trainable_variables, values, strict=True)]
             mapping += zip(_others(model), others, strict=True)

@@ -1,8 +1,10 @@
 """`value_and_gradients` gives what one step of `fit` moves, and changes nothing."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import keras
@@ -215,6 +217,16 @@ def test_what_is_kept_is_not_stale():
     model.layers[0].trainable = False
     model.compile("sgd", "mse")
     assert len(value_and_gradients(model, x, np.zeros((ROWS, 3))).gradients) == 2
+
+
+def test_a_model_is_not_kept_alive():
+    model, x, y = compiled(dense)
+    value_and_gradients(model, x, y)
+    alive = weakref.ref(model)
+    del model
+    keras.utils.clear_session()
+    gc.collect()
+    assert alive() is None
 
 
 def test_groups_and_names():
