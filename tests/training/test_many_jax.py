@@ -337,8 +337,10 @@ def test_random_state_is_left_alone():
 
 
 class Untraceable(L.Layer):
-    def call(self, x):
-        return x * (1.0 if float(keras.ops.mean(x)) < 1e9 else 2.0)
+    def call(self, x, training=None):
+        if training and float(keras.ops.mean(x)) > 1e9:  # Python looks at a number
+            return x * 2.0
+        return x
 
 
 @pytest.mark.parametrize("why", ["eagerly", "jit_compile", "traced", "at batches"])
@@ -352,12 +354,12 @@ def test_fit_is_the_last_resort(why):
 
     used = None
     if why == "at batches":
-        used = [[keras.callbacks.LambdaCallback(on_train_batch_end=print)], []]
+        used = [[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)], []]
     models = [build(k) for k in range(2)]
     settings = {"epochs": 1, "batch_size": 8, "seed": [4, 9], "verbose": 0, "callbacks": used}
     with pytest.warns(UserWarning, match=f"by `fit`: .*{why}"):
         if why == "traced":
-            with pytest.raises(Exception, match="Untraceable"):
+            with pytest.raises(Exception, match="(?i)trace"):
                 fit_many(models, TABLE, CLASSES, **settings)
             return
         fit_many(models, TABLE, CLASSES, **settings)
