@@ -19,7 +19,7 @@ from coursekit._fingerprint._keras import RECORDS, SEEDS
 ROOT = Path(__file__).parent.parent / "coursekit"
 LISTED = {name for names in NAMES.values() for name in names} | {*ELSEWHERE, *RECORDS, *SEEDS}
 PYTHONS = {"_replace", "_abc_impl", "_self_", "_thread"}
-OWN = {"_solutions", "_macro", "_coursekit_gradients"}  # a folder, the end of a name, a mark
+OWN = {"_solutions", "_macro"}  # a folder, the end of a name
 TREES = {
     path: ast.parse(path.read_text())
     for path in ROOT.rglob("*.py")

@@ -21,6 +21,8 @@ import numpy as np
 from coursekit._checks import brief, switch
 from coursekit.training.many._data import pack, standardize
 
+__all__ = ["Gradients", "value_and_gradients"]
+
 # The compiled functions of each model, as Keras keeps `fit`'s: by `training`.
 _KEPT: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()
 

@@ -25,9 +25,9 @@ def fingerprint(model) -> str:
     reason = _unfit_optimizer(optimizer)
     if reason:
         raise Unlike(reason)
-    decays = None
-    if optimizer.weight_decay is not None:
-        decays = [optimizer._use_weight_decay(v) for v in model.trainable_variables]
+    decays, inner = None, getattr(optimizer, "inner_optimizer", optimizer)
+    if inner.weight_decay is not None:
+        decays = [inner._use_weight_decay(v) for v in model.trainable_variables]
     try:
         return recipe_of({"model": model, "decays": decays}, "model", program=True)
     except Untold as error:
