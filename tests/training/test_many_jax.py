@@ -359,7 +359,7 @@ def test_fit_is_the_last_resort(why):
     settings = {"epochs": 1, "batch_size": 8, "seed": [4, 9], "verbose": 0, "callbacks": used}
     with pytest.warns(UserWarning, match=f"by `fit`: .*{why}"):
         if why == "traced":
-            with pytest.raises(Exception, match="(?i)trace"):
+            with pytest.raises(Exception, match=r"(?i)trace"):
                 fit_many(models, TABLE, CLASSES, **settings)
             return
         fit_many(models, TABLE, CLASSES, **settings)
