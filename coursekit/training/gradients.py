@@ -258,8 +258,7 @@ def _compiled(model, program) -> Callable:
         return jax.jit(program) if model.jit_compile else program
     import tensorflow as tf
 
-    options = {"autograph": False, "jit_compile": model.jit_compile or None}
-    return tf.function(program, reduce_retracing=True, **options)
+    return tf.function(program, autograph=False, jit_compile=model.jit_compile or None)
 
 
 def _layers(model, prefix="") -> Iterator[tuple[str, Any]]:
