@@ -7,11 +7,13 @@ data = datasets.load_fashion_mnist()
 ```
 
 Parts are loaded when they are first used: `import coursekit` imports neither Keras nor
-TensorFlow.
+TensorFlow. A model that was saved with something of coursekit in it loads after that import alone.
 """
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+
+from coursekit import _saving
 
 # Names that one reaches for first, and where each lives.
 FIRST = {
@@ -45,6 +47,8 @@ try:
     __version__ = version("keras-coursekit")
 except PackageNotFoundError:  # used from a checkout that is not installed
     __version__ = "0+unknown"
+
+_saving.once_keras_is_there(_saving.register)
 
 
 def __getattr__(name: str):

@@ -15,7 +15,7 @@ PACKAGES = sorted(
 UNTYPED = {
     f"coursekit{part}"
     for part in [
-        *("", ".callbacks", ".distribution", ".exercises", ".losses", ".optimizers"),
+        *("", ".callbacks", ".distribution", ".exercises", ".optimizers"),
         *(".training", ".training.many", ".tuning", ".validation"),
     ]
 }

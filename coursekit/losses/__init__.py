@@ -1,27 +1,35 @@
 """Losses that Keras lacks or has wrong, as functions and as classes.
 
-    from coursekit import losses
+```python
+from coursekit import losses
 
-    model.compile("adam", losses.SparseCategoricalFocalCrossentropy(from_logits=True))
+model.compile("adam", losses.SparseCategoricalFocalCrossentropy(from_logits=True))
+```
+
+In all of them what has a default is given by name: first what is the loss's own, then
+`from_logits`, `ignore_class`, `axis`, `gather_replicas`, then Keras's `reduction`, `name`, `dtype`.
 
 Every loss returns one value per example, as several devices need it: full batches then give what
 one device gives. Losses that compare rows of a batch need `gather_replicas=True` for that, and
 ragged batches or `ignore_class` need `coursekit.distribution.step`.
 
-To load a saved model that uses one, `import coursekit.losses` first: that registers the classes.
+A model that uses one, as a class or as a function, loads wherever coursekit has been imported.
 """
 
 from coursekit.losses import adversarial
-from coursekit.losses._classification import (
+from coursekit.losses._balanced import (
     ClassBalancedCrossentropy,
     CrammerSingerHinge,
-    LabelSmoothedCrossentropy,
-    SparseCategoricalFocalCrossentropy,
     class_balanced_crossentropy,
     crammer_singer_hinge,
+)
+from coursekit.losses._classification import (
+    LabelSmoothedCrossentropy,
+    SparseCategoricalFocalCrossentropy,
     label_smoothed_crossentropy,
     sparse_categorical_focal_crossentropy,
 )
+from coursekit.losses._lovasz import LovaszSoftmax, lovasz_softmax
 from coursekit.losses._metric_learning import (
     InfoNCE,
     PairContrastive,
@@ -35,11 +43,10 @@ from coursekit.losses._per_example import per_example
 from coursekit.losses._segmentation import (
     CrossentropyDice,
     FocalTversky,
-    LovaszSoftmax,
     crossentropy_dice,
     focal_tversky,
-    lovasz_softmax,
 )
+from coursekit.losses._temperature import LearnedTemperature
 from coursekit.losses._triplet import TripletLoss, triplet_loss
 
 __all__ = [
@@ -49,6 +56,7 @@ __all__ = [
     "FocalTversky",
     "InfoNCE",
     "LabelSmoothedCrossentropy",
+    "LearnedTemperature",
     "LovaszSoftmax",
     "PairContrastive",
     "SparseCategoricalFocalCrossentropy",

@@ -1,65 +1,181 @@
 """What the losses on masks share: targets, probabilities and counts of pixels, image by image."""
 
 import math
+from typing import NamedTuple
 
+import keras
+import numpy as np
 from keras import ops
 
 from coursekit._checks import require
-from coursekit.losses._labels import class_of, known, log_probabilities
+from coursekit.losses._arguments import INT32
+from coursekit.losses._base import (
+    PerExampleLoss,
+    Tensor,
+    refuse_mask,
+    shape_of,
+    sizes_fit,
+    tensor,
+    times,
+)
+from coursekit.losses._labels import (
+    as_classes,
+    by_class,
+    known,
+    labels_of,
+    like,
+    log_probabilities,
+    refuse_logits,
+    whole,
+)
+
+# The label of pixels that a Keras mask takes out: no label of anyone's.
+MASKED = -INT32
 
 
-def masks_of(y_true, y_pred, ignore_class):
-    """Return masks of the shape of `y_pred`, and 1 for each pixel that counts (None: all do)."""
-    if y_pred.shape[-1] == 1:
-        targets = ops.convert_to_tensor(y_true)
-        if len(targets.shape) == len(y_pred.shape) - 1:
-            targets = targets[..., None]
-        require(
-            len(targets.shape) == len(y_pred.shape) and targets.shape[-1] == 1,
-            "`y_true` must be one mask for each image, as `y_pred` has one channel.",
-            y_true=tuple(targets.shape),
-            y_pred=tuple(y_pred.shape),
+class ImageLoss(PerExampleLoss):
+    """A loss with one value per image (or sequence): what a Keras mask masks in it is ignored."""
+
+    def call_masked(self, y_true: Tensor, y_pred: Tensor, mask: Tensor):
+        """Ignore what is masked inside of images; a mask of whole images is left for Keras."""
+        shape, of_mask = tuple(y_pred.shape), tuple(mask.shape)
+        if len(of_mask) == 1:
+            return self.call(y_true, y_pred), mask
+        refuse_mask(self.name, mask, y_pred[..., 0], deeper=True, what="labels")
+        degrees = self.arguments["multilabel"] or shape[-1] == 1
+        labels = (
+            tensor("y_true", y_true)
+            if degrees
+            else as_classes(whole(y_true), self.arguments["ignore_class"])
         )
-        targets = ops.cast(targets, y_pred.dtype)
-        valid = None if ignore_class is None else ops.not_equal(targets, ignore_class)
-        targets = targets if valid is None else ops.where(valid, targets, 0.0)
-        in_range = ops.logical_and(targets >= 0, targets <= 1)
-        targets = ops.where(in_range, targets, float("nan"))  # 255, for example, not ignored
-    else:
-        is_label, valid = class_of(y_true, y_pred, -1, ignore_class)
-        targets = ops.cast(is_label, y_pred.dtype)
-        targets = ops.where(known(is_label), targets, float("nan"))
-        valid = None if valid is None else valid[..., None]
-    return targets, None if valid is None else ops.cast(valid, y_pred.dtype)
+        if len(labels.shape) == len(shape) and labels.shape[-1] == 1:
+            labels = ops.squeeze(labels, -1)
+        wanted = shape[: len(labels.shape)] if degrees else shape[:-1]
+        if not sizes_fit(tuple(labels.shape), wanted):
+            return self.call(y_true, y_pred), None  # which refuses them
+        labels = like(labels, wanted, lambda: ops.shape(y_pred)[: len(wanted)])
+        ones = [1] * (len(wanted) - len(of_mask))
+        mask = ops.reshape(ops.cast(mask, "bool"), (*ops.shape(mask), *ones))
+        ignored = self.arguments["ignore_class"]
+        ignored = MASKED if ignored is None else ignored
+        labels = ops.where(mask, ops.cast(labels, "float32") if degrees else labels, ignored)
+        return self.fn(labels, y_pred, **{**self.arguments, "ignore_class": ignored}), None
 
 
-def probabilities(y_pred, from_logits):
+class Masks(NamedTuple):
+    """Masks beside predictions.
+
+    targets: masks of the shape of `y_pred`; NaN where the label is none.
+    valid: 1 for what counts, of that shape or with one channel; None: all of it.
+    y_pred: the predictions; 0 where they do not count.
+    independent: whether each channel is a mask by itself, or the channels exclude each other.
+    """
+
+    targets: Tensor
+    valid: Tensor
+    y_pred: Tensor
+    independent: bool
+
+
+def masks_of(y_true: Tensor, y_pred: Tensor, ignore_class: int | None, multilabel: bool) -> Masks:
+    """Return masks of the shape of `y_pred`, and what of them counts."""
+    shape = tuple(y_pred.shape)
+    require(
+        len(shape) > 1 and shape[-1] is not None,
+        "`y_pred` must have its batch on the first axis and a known number of channels on the "
+        "last one.",
+        y_pred=shape,
+    )
+    if multilabel or shape[-1] == 1:
+        return _independent(y_true, y_pred, ignore_class)
+    given = shape_of(y_true)
+    require(
+        len(given) != len(shape) or given[-1] == 1,
+        "`y_true` must hold integer labels, of the shape of `y_pred` without its channels.",
+        "Of one-hot labels take `keras.ops.argmax(y_true, axis=-1)`; for masks that may overlap, "
+        "one in each channel, set `multilabel=True`",
+        y_true=given,
+        y_pred=shape,
+    )
+    is_label, valid, y_pred, axis = labels_of(y_true, y_pred, -1, ignore_class)
+    targets = ops.where(known(is_label, axis), ops.cast(is_label, y_pred.dtype), float("nan"))
+    valid = None if valid is None else ops.cast(valid[..., None], y_pred.dtype)
+    return Masks(targets, valid, y_pred, False)
+
+
+def _independent(y_true, y_pred, ignore_class) -> Masks:
+    targets, shape = tensor("y_true", y_true), tuple(y_pred.shape)
+    given = tuple(targets.shape)
+    if shape[-1] == 1 and len(given) == len(shape) - 1:
+        targets = targets[..., None]
+    require(
+        sizes_fit(tuple(targets.shape), shape),
+        "`y_true` must hold one mask for each channel of `y_pred`, and have its shape.",
+        y_true=given,
+        y_pred=shape,
+    )
+    targets = like(targets, shape, lambda: ops.shape(y_pred))
+    targets = ops.cast(targets, y_pred.dtype)
+    valid = None
+    if ignore_class is not None:
+        counts = ops.not_equal(targets, ignore_class)
+        targets, y_pred = ops.where(counts, targets, 0.0), ops.where(counts, y_pred, 0.0)
+        valid = ops.cast(counts, y_pred.dtype)
+    in_range = ops.logical_and(targets >= 0, targets <= 1)
+    targets = ops.where(in_range, targets, float("nan"))  # 255, for example, not ignored
+    return Masks(targets, valid, y_pred, True)
+
+
+def probabilities(masks: Masks, from_logits: bool):
+    """Return probabilities of classes that exclude each other, or of independent masks."""
     if not from_logits:
-        return y_pred
-    return ops.sigmoid(y_pred) if y_pred.shape[-1] == 1 else ops.softmax(y_pred, axis=-1)
+        refuse_logits(masks.y_pred)
+        return masks.y_pred
+    return ops.sigmoid(masks.y_pred) if masks.independent else ops.softmax(masks.y_pred, axis=-1)
 
 
-def flat(x):
+def flat(x: Tensor):
     """Return `(batch, pixels, channels)`."""
     pixels = -1 if None in x.shape[1:-1] else math.prod(x.shape[1:-1])  # a batch may have no row
     return ops.reshape(x, (ops.shape(x)[0], pixels, x.shape[-1]))
 
 
-def overlap(targets, p, valid):
+def overlap(masks: Masks, p: Tensor):
     """Return TP, FP and FN of each image and class, over the pixels that count."""
+    targets = masks.targets
     counts = (p * targets, p * (1 - targets), (1 - p) * targets)
-    if valid is not None:
-        counts = [count * valid for count in counts]
+    if masks.valid is not None:
+        counts = [count * masks.valid for count in counts]
     return [ops.sum(flat(count), axis=1) for count in counts]
 
 
-def mean_crossentropy(targets, y_pred, valid, from_logits):
+def over_classes(values: Tensor, weights: list[float] | None, reduce=ops.mean):
+    """Return the mean (or sum) over the last axis, weighted; weights matter by their ratios."""
+    if weights is not None:
+        spread = by_class([len(weights) * w / sum(weights) for w in weights], values, -1)
+        values = times(spread, values)
+    return reduce(values, axis=-1)
+
+
+def mean_crossentropy(masks: Masks, from_logits: bool):
     """Return the mean crossentropy of the pixels of each image that count."""
-    if y_pred.shape[-1] > 1:
-        values = -ops.sum(targets * log_probabilities(y_pred, from_logits, -1), -1, keepdims=True)
+    y_pred, targets = masks.y_pred, masks.targets
+    if not masks.independent:
+        log_p = log_probabilities(y_pred, from_logits, -1)
+        values = -ops.sum(times(targets, log_p), -1, keepdims=True)
     else:
-        values = ops.binary_crossentropy(targets, y_pred, from_logits=from_logits)
-    if valid is None:
-        return ops.mean(flat(values), axis=(1, 2))
-    pixels = ops.sum(flat(valid), axis=(1, 2))
-    return ops.sum(flat(values * valid), axis=(1, 2)) / ops.maximum(pixels, 1)
+        yes, no = ops.softplus(-y_pred), ops.softplus(y_pred)
+        if not from_logits:
+            epsilon = keras.config.epsilon()
+            p = ops.clip(y_pred, epsilon, 1 - epsilon)
+            yes, no = -ops.log(p), -ops.log(1 - p)
+        values = times(targets, yes) + times(1 - targets, no)
+    valid = ops.ones_like(values) if masks.valid is None else masks.valid
+    pixels = ops.maximum(ops.sum(flat(valid), axis=1), 1)
+    return ops.mean(ops.sum(flat(values * valid), axis=1) / pixels, axis=-1)
+
+
+def whole_masks(y_true: Tensor):
+    """Return masks that hold only 0 and 1 (and the ignored label) where that can be seen."""
+    labels = whole(y_true)
+    return ops.convert_to_tensor(labels) if isinstance(labels, np.ndarray) else labels

@@ -1,22 +1,31 @@
 """Losses for embeddings: near to what belongs together, far from the rest.
 
-    distance = losses.euclidean_distance(left, right)
-    loss = losses.PairContrastive(margin=1.0)(similar, distance)
+```python
+distance = losses.euclidean_distance(left, right)
+loss = losses.PairContrastive(margin=1.0)(similar, distance)
+```
 
-Triplets are in `triplet.py`.
+Triplets are in `_triplet.py`.
 """
+
+from typing import Any
 
 from keras import ops
 
-from coursekit._checks import is_number, require
-from coursekit.losses._base import HIDDEN, PerExampleLoss, floats, register
-from coursekit.losses._pairs import (
-    mean_of,
-    pairs,
-    rank_is,
-    root,
-    unit,
+from coursekit._checks import number, require
+from coursekit.losses import _arguments
+from coursekit.losses._base import (
+    HIDDEN,
+    PerExampleLoss,
+    Tensor,
+    floats,
+    loss_function,
+    register,
+    seen,
+    sizes_fit,
+    tensor,
 )
+from coursekit.losses._pairs import mean_of, pairs, rank_is, root, unit
 
 __all__ = [
     "InfoNCE",
@@ -29,7 +38,7 @@ __all__ = [
 ]
 
 
-def euclidean_distance(a, b):
+def euclidean_distance(a: Tensor, b: Tensor):
     """Compute the Euclidean distance of each pair, with a gradient that is finite at distance 0.
 
     ```
@@ -43,6 +52,9 @@ def euclidean_distance(a, b):
     Shapes:
         a, b `(batch, ..., features)`, alike; returns `(batch, ...)`.
 
+    Raises:
+        ValueError: if the sizes of a and b differ.
+
     Numerics:
         `keras.ops.norm` has a NaN gradient at 0, where a siamese network with equal inputs starts;
         here it is 0.
@@ -51,10 +63,14 @@ def euclidean_distance(a, b):
         >>> float(euclidean_distance([[0.0, 0.0]], [[3.0, 4.0]])[0])
         5.0
     """
-    return root(ops.sum(ops.square(floats(a) - floats(b)), axis=-1))
+    a, b = floats(a, "a"), floats(b, "b")
+    of_a, of_b = tuple(a.shape), tuple(b.shape)
+    require(sizes_fit(of_a, of_b), "`a` and `b` must have the same shape.", a=of_a, b=of_b)
+    return root(ops.sum(ops.square(a - b), axis=-1))
 
 
-def pair_contrastive(y_true, y_pred, margin=1.0):
+@loss_function
+def pair_contrastive(y_true: Tensor, y_pred: Tensor, *, margin: float = 1.0):
     """Compute the contrastive loss of pairs from their distances.
 
     ```
@@ -72,10 +88,11 @@ def pair_contrastive(y_true, y_pred, margin=1.0):
         y_true and y_pred `(batch,)` or `(batch, 1)`.
 
     Returns:
-        One value per pair, `(batch,)`.
+        One value per pair, `(batch,)`. A label that is none of these gives NaN.
 
     Raises:
-        ValueError: if `margin` is not > 0, or `y_pred` is not one distance per pair.
+        ValueError: if `margin` is not > 0, `y_pred` is not one distance per pair, `y_true` has
+            another number of rows, or a label is seen to be another one.
 
     Numerics:
         The gradient of a square root is infinite at distance 0: `euclidean_distance` has the cure.
@@ -88,23 +105,30 @@ def pair_contrastive(y_true, y_pred, margin=1.0):
         Hadsell, Chopra, LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", CVPR
         2006, equation 4.
     """
-    _check_pair(margin)
-    distances = floats(y_pred)
-    shape = tuple(distances.shape)
+    margin = number("margin", margin, above=0)
+    distances, similar = floats(y_pred), tensor("y_true", y_true)
+    shape, given = tuple(distances.shape), tuple(similar.shape)
     require(
         len(shape) == 1 or (len(shape) == 2 and shape[1] == 1),
         "`y_pred` must have one distance for each pair, shape (batch,) or (batch, 1).",
         "From embeddings: coursekit.losses.euclidean_distance(a, b)",
         shape=shape,
     )
+    require(
+        sizes_fit(given, shape[:1]) or sizes_fit(given, (*shape[:1], 1)),
+        "`y_true` must have one label for each pair, shape (batch,) or (batch, 1).",
+        y_true=given,
+        y_pred=shape,
+    )
     distances = ops.reshape(distances, (-1,))
-    similar = ops.reshape(ops.convert_to_tensor(y_true), ops.shape(distances))
-    similar = ops.cast(similar, distances.dtype) > 0
-    return ops.where(similar, ops.square(distances), ops.square(ops.relu(margin - distances)))
-
-
-def _check_pair(margin):
-    require(is_number(margin) and margin > 0, "`margin` must be a number > 0.", margin=margin)
+    similar = ops.cast(ops.reshape(similar, ops.shape(distances)), distances.dtype)
+    known = ops.equal(similar, 1) | ops.equal(similar, 0) | ops.equal(similar, -1)
+    labels, there = seen(similar), seen(known)
+    if there is not None and not there.all():
+        rule = "`y_true` must be 1 for a similar pair and 0 (or -1) for a dissimilar one."
+        require(False, rule, label=float(labels[~there][0]))
+    values = ops.where(similar > 0, ops.square(distances), ops.square(ops.relu(margin - distances)))
+    return ops.where(known, values, float("nan"))
 
 
 @register
@@ -119,18 +143,24 @@ class PairContrastive(PerExampleLoss):
 
     def __init__(
         self,
-        margin=1.0,
-        reduction="sum_over_batch_size",
-        name="pair_contrastive",
-        dtype=None,
+        *,
+        margin: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "pair_contrastive",
+        dtype: Any = None,
     ):
-        _check_pair(margin)
-        super().__init__(
-            pair_contrastive, reduction=reduction, name=name, dtype=dtype, margin=margin
-        )
+        arguments = {"margin": number("margin", margin, above=0)}
+        super().__init__(pair_contrastive, arguments, reduction, name, dtype)
 
 
-def supervised_contrastive(y_true, y_pred, temperature=0.1, gather_replicas=False):
+@loss_function
+def supervised_contrastive(
+    y_true: Tensor,
+    y_pred: Tensor,
+    *,
+    temperature: float | None = 0.1,
+    gather_replicas: bool = False,
+):
     """Compute the supervised contrastive loss: pick out your positives among all others.
 
     ```
@@ -141,9 +171,10 @@ def supervised_contrastive(y_true, y_pred, temperature=0.1, gather_replicas=Fals
     each, this is the NT-Xent loss of SimCLR.
 
     Args:
-        y_true: labels; two rows with the same label are each other's positives.
+        y_true: integer labels; two rows with the same label are each other's positives.
         y_pred: embeddings, of any length: they are normalized here.
-        temperature: > 0. Defaults to 0.1.
+        temperature: > 0; or None: `y_pred` is taken as it is, with s the scalar product, where a
+            layer has normalized and scaled it (`LearnedTemperature`). Defaults to 0.1.
         gather_replicas: compare with the batches of all replicas, so that N replicas give what one
             device gives. Defaults to False.
 
@@ -171,18 +202,15 @@ def supervised_contrastive(y_true, y_pred, temperature=0.1, gather_replicas=Fals
         Khosla et al., "Supervised Contrastive Learning", arXiv:2004.11362, equation 2; Chen et al.,
         arXiv:2002.05709, equation 1.
     """
-    _check_temperature(temperature)
+    temperature, gather_replicas = _supervised(temperature, gather_replicas).values()
     x = floats(y_pred)
     rank_is(x, 2, "(batch, features)")
-    others, is_positive, is_negative = pairs(y_true, x, gather_replicas)
-    logits = ops.matmul(unit(x) / temperature, ops.transpose(unit(others)))
-    log_p = ops.log_softmax(ops.where(is_positive | is_negative, logits, HIDDEN), axis=1)
-    return mean_of(-log_p, is_positive)
-
-
-def _check_temperature(temperature):
-    holds = is_number(temperature) and temperature > 0
-    require(holds, "`temperature` must be a number > 0.", temperature=temperature)
+    x = _unit(x, temperature)
+    compared = pairs(y_true, x, gather_replicas)
+    logits = ops.matmul(x / (temperature or 1.0), ops.transpose(compared.others))
+    others = compared.is_positive | compared.is_negative
+    log_p = ops.log_softmax(ops.where(others, logits, HIDDEN), axis=1)
+    return compared.unless_unknown(mean_of(-log_p, compared.is_positive))
 
 
 @register
@@ -197,24 +225,35 @@ class SupervisedContrastive(PerExampleLoss):
 
     def __init__(
         self,
-        temperature=0.1,
-        gather_replicas=False,
-        reduction="sum_over_batch_size",
-        name="supervised_contrastive",
-        dtype=None,
+        *,
+        temperature: float | None = 0.1,
+        gather_replicas: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "supervised_contrastive",
+        dtype: Any = None,
     ):
-        _check_temperature(temperature)
-        super().__init__(
-            supervised_contrastive,
-            reduction=reduction,
-            name=name,
-            dtype=dtype,
-            temperature=temperature,
-            gather_replicas=gather_replicas,
-        )
+        arguments = _supervised(temperature, gather_replicas)
+        super().__init__(supervised_contrastive, arguments, reduction, name, dtype)
 
 
-def info_nce(y_true, y_pred, temperature=0.07, symmetric=True, gather_replicas=False):
+def _supervised(temperature, gather_replicas) -> dict[str, Any]:
+    temperature = _arguments.temperature(temperature)
+    return {"temperature": temperature, **_arguments.common(gather_replicas=gather_replicas)}
+
+
+def _unit(x, temperature):
+    return x if temperature is None else unit(x)
+
+
+@loss_function
+def info_nce(
+    y_true: Tensor,
+    y_pred: Tensor,
+    *,
+    temperature: float | None = 0.07,
+    symmetric: bool = True,
+    gather_replicas: bool = False,
+):
     """Compute the InfoNCE loss of pairs of views: pick out the other half of your pair.
 
     ```
@@ -229,7 +268,8 @@ def info_nce(y_true, y_pred, temperature=0.07, symmetric=True, gather_replicas=F
             0, 1, 2, ... (never zeros: then nothing is a negative and the loss is 0).
         y_pred: a query and a key for each pair, of any length: they are normalized here. A model
             with two towers ends in `keras.ops.stack([query, key], axis=1)`.
-        temperature: > 0. Defaults to 0.07.
+        temperature: > 0; or None: `y_pred` is taken as it is, with s the scalar product, where a
+            layer has normalized and scaled it (`LearnedTemperature`). Defaults to 0.07.
         symmetric: the mean of picking keys for queries and queries for keys, as in CLIP. Defaults
             to True.
         gather_replicas: find negatives in the batches of all replicas, so that N replicas give what
@@ -256,21 +296,26 @@ def info_nce(y_true, y_pred, temperature=0.07, symmetric=True, gather_replicas=F
         van den Oord et al., arXiv:1807.03748, equation 4; Radford et al., "CLIP", arXiv:2103.00020,
         figure 3.
     """
-    _check_temperature(temperature)
+    temperature, symmetric, gather_replicas = _info(
+        temperature, symmetric, gather_replicas
+    ).values()
     x = floats(y_pred)
     rank_is(x, 3, "(batch, 2, features): a query and a key")
     require(x.shape[1] == 2, "`y_pred` must hold a query and a key.", shape=tuple(x.shape))
-    x = unit(x)
-    others, is_alike, is_negative = pairs(y_true, x, gather_replicas)
-    itself = ~(is_alike | is_negative)
+    x = _unit(x, temperature)
+    compared = pairs(y_true, x, gather_replicas)
+    others, is_alike = compared.others, compared.is_positive
+    itself = ~(is_alike | compared.is_negative)
 
     def picking(anchors, candidates):
-        logits = ops.matmul(anchors / temperature, ops.transpose(candidates))
+        logits = ops.matmul(anchors / (temperature or 1.0), ops.transpose(candidates))
         log_p = ops.log_softmax(ops.where(is_alike, HIDDEN, logits), axis=1)
         return mean_of(-log_p, itself)
 
-    losses = picking(x[:, 0], others[:, 1])
-    return 0.5 * (losses + picking(x[:, 1], others[:, 0])) if symmetric else losses
+    values = picking(x[:, 0], others[:, 1])
+    if symmetric:
+        values = 0.5 * (values + picking(x[:, 1], others[:, 0]))
+    return compared.unless_unknown(values)
 
 
 @register
@@ -285,20 +330,20 @@ class InfoNCE(PerExampleLoss):
 
     def __init__(
         self,
-        temperature=0.07,
-        symmetric=True,
-        gather_replicas=False,
-        reduction="sum_over_batch_size",
-        name="info_nce",
-        dtype=None,
+        *,
+        temperature: float | None = 0.07,
+        symmetric: bool = True,
+        gather_replicas: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "info_nce",
+        dtype: Any = None,
     ):
-        _check_temperature(temperature)
-        super().__init__(
-            info_nce,
-            reduction=reduction,
-            name=name,
-            dtype=dtype,
-            temperature=temperature,
-            symmetric=symmetric,
-            gather_replicas=gather_replicas,
-        )
+        arguments = _info(temperature, symmetric, gather_replicas)
+        super().__init__(info_nce, arguments, reduction, name, dtype)
+
+
+def _info(temperature, symmetric, gather_replicas) -> dict[str, Any]:
+    return {
+        "temperature": _arguments.temperature(temperature),
+        **_arguments.common(symmetric=symmetric, gather_replicas=gather_replicas),
+    }

@@ -1,45 +1,105 @@
 """Pairs of embeddings in a batch: which belong together, and how far apart they are."""
 
+from typing import NamedTuple
+
+import keras
+import numpy as np
 from keras import ops
 
 from coursekit._checks import require
+from coursekit.losses._base import Tensor, seen, sizes_fit
+from coursekit.losses._labels import dtype_of, whole
 from coursekit.losses._replicas import gather
 
 # Farther than any embedding: what masked distances are set to. Infinity would make inf - inf.
 FAR = 1e30
 
 
-def pairs(y_true, x, gather_replicas: bool):
+class Pairs(NamedTuple):
+    """What the rows of a batch are compared with.
+
+    others: all rows, `(all, ...)`.
+    is_positive: whether a pair has one label and is not a row with itself, `(batch, all)`.
+    is_negative: whether it has two labels.
+    known: whether all labels are whole numbers that were not rounded; None: they are.
+    """
+
+    others: Tensor
+    is_positive: Tensor
+    is_negative: Tensor
+    known: Tensor
+
+    def unless_unknown(self, values):
+        """Return values, all of them NaN if labels are unknown: each depends on every label."""
+        return values if self.known is None else ops.where(self.known, values, float("nan"))
+
+
+def pairs(y_true: Tensor, x: Tensor, gather_replicas: bool) -> Pairs:
     """Return what the rows of `x` are compared with, and which pairs are positive and negative.
 
     Args:
         y_true: a label for each row, `(batch,)` or `(batch, 1)`.
         x: the rows, `(batch, ...)`.
         gather_replicas: compare with the rows of all replicas, not only with those of this one.
-
-    Returns:
-        All rows, `(all, ...)`; whether a pair has the same label and is not a row with itself,
-        `(batch, all)`; whether it has different labels.
     """
-    labels = ops.convert_to_tensor(y_true)
-    shape = tuple(labels.shape)
+    labels = identities(y_true)
+    shape, rows = tuple(labels.shape), tuple(x.shape)[:1]
     require(
         len(shape) == 1 or (len(shape) == 2 and shape[1] == 1),
         "`y_true` must have one label for each row, shape (batch,) or (batch, 1).",
-        "With one-hot labels: keras.ops.argmax(y_true, axis=-1)",
+        "Of one-hot labels take `keras.ops.argmax(y_true, axis=-1)`" if len(shape) == 2 else "",
         shape=shape,
     )
-    labels = ops.reshape(labels, (-1,))
+    require(
+        sizes_fit(shape[:1], rows),
+        "`y_true` must have one label for each row of `y_pred`.",
+        y_true=shape,
+        y_pred=tuple(x.shape),
+    )
+    labels = ops.reshape(labels, ops.shape(x)[:1])
     others, other_labels, start = x, labels, 0
     if gather_replicas:
         (others, other_labels), start = gather(x, labels)
     alike = ops.equal(labels[:, None], other_labels[None, :])
     rows, columns = ops.arange(ops.shape(x)[0]), ops.arange(ops.shape(others)[0])
     itself = ops.equal(rows[:, None] + start, columns[None, :])
-    return others, alike & ~itself, ~alike
+    return Pairs(others, alike & ~itself, ~alike, _known(other_labels))
 
 
-def rank_is(x, rank: int, wanted: str) -> None:
+def identities(y_true: Tensor):
+    """Return labels as a tensor in which different labels are different, or refuse them."""
+    labels = whole(y_true)
+    values = seen(labels)
+    if "float" in dtype_of(labels) and values is not None:
+        limit = _exact_below(dtype_of(labels))
+        wide = values[np.abs(values.astype("float64")) >= limit]
+        if wide.size:
+            require(
+                False,
+                f"Labels in {dtype_of(labels)} must be below {limit:,}: larger ones are rounded, "
+                "and two of them may be one.",
+                "Give them as integers",
+                label=float(wide[0]),
+            )
+    if isinstance(labels, np.ndarray) and keras.backend.backend() != "tensorflow":
+        numbers = np.unique(labels, return_inverse=True)[1]  # 64 bits would be cut to 32
+        labels = numbers.reshape(labels.shape).astype("int32")
+    return ops.convert_to_tensor(labels)
+
+
+def _exact_below(dtype: str) -> int:
+    return {"float64": 2**53, "float32": 2**24, "float16": 2**11}.get(dtype, 2**8)
+
+
+def _known(labels):
+    dtype = dtype_of(labels)
+    if "float" not in dtype:
+        return None
+    whole_number = ops.equal(labels, ops.round(labels))
+    return ops.all(whole_number & (ops.abs(labels) < _exact_below(dtype)))
+
+
+def rank_is(x: Tensor, rank: int, wanted: str) -> None:
     """Raise a ValueError unless predictions have this rank."""
     shape = tuple(x.shape)
     require(len(shape) == rank, f"`y_pred` must have shape {wanted}.", shape=shape)
@@ -51,7 +111,7 @@ def unit(x):
     Dividing by the largest entry first changes nothing but keeps every square in range: no epsilon
     is needed, whatever the size of the vector.
     """
-    size = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+    size = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0))
     x = x / ops.where(size > 0, size, ops.ones_like(size))
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 0.5))
 

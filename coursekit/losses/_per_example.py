@@ -6,6 +6,9 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from coursekit._checks import require
+from coursekit.losses._base import get_keras_mask, refuse_mask, sizes_fit
+
 
 def per_example(fn: Callable) -> Callable:
     """Check that a loss function returns one value per example, whenever it is called.
@@ -34,8 +37,11 @@ def per_example(fn: Callable) -> Callable:
     Raises:
         ValueError: when it is called, in `fit` while the first step is traced and so before any
             weight has changed: if `fn` returns one number for the whole batch, or values that are
-            not as many as the examples. Values that are, and still depend on other rows (a mean
-            of the batch subtracted, for example), cannot be told from outside.
+            not as many as the examples; if labels have another number of rows; if a Keras mask
+            (`mask_zero`, `Masking`) has axes that the values do not have. (A mask on predictions of
+            another dtype than the loss's is lost in Keras's cast, and cannot be seen.) Values that
+            are, and still depend on other rows (a mean of the batch subtracted, for example),
+            cannot be told from outside.
 
     Example:
         >>> from keras import ops
@@ -57,13 +63,16 @@ axes only: `ops.mean(..., axis=-1)`.
 
     @functools.wraps(fn)
     def checked(y_true, y_pred, *args, **kwargs):
+        mask = get_keras_mask(y_pred)
+        y_true, y_pred = _aligned(name, y_true, y_pred)
         values = ops.convert_to_tensor(fn(y_true, y_pred, *args, **kwargs))
-        shape, given = tuple(values.shape), tuple(keras.tree.flatten(y_pred)[0].shape)
+        shape, given = tuple(values.shape), _first(y_pred)
         if shape == ():
             problem = "returns one number for the whole batch; return one value per example"
         elif shape[0] != given[0]:
             problem = "returns values that do not follow the batch; return one value per example"
         else:
+            refuse_mask(name, mask, values)
             return values
         raise ValueError(
             f"`{name}` {problem}. Received: a result of shape {shape}, for predictions of shape "
@@ -71,3 +80,35 @@ axes only: `ops.mean(..., axis=-1)`.
         )
 
     return checked
+
+
+def _aligned(name, y_true, y_pred):
+    """Give (n,) and (n, 1) one rank, as `fit` does: as they are they broadcast to (n, n)."""
+    y_true, y_pred = _arrays(y_true), _arrays(y_pred)
+    if not (hasattr(y_true, "shape") and hasattr(y_pred, "shape")):
+        return y_true, y_pred
+    given, wanted = tuple(y_true.shape), tuple(y_pred.shape)
+    require(
+        sizes_fit(given[:1], wanted[:1]),
+        f"`{name}` must get one row of labels for each row of predictions.",
+        y_true=given,
+        y_pred=wanted,
+    )
+    if len(wanted) == len(given) + 1 and wanted[-1] == 1:
+        y_true = ops.expand_dims(y_true, -1)
+    elif len(wanted) == 1 and given[1:] == (1,):
+        y_pred = ops.expand_dims(y_pred, -1)
+    elif len(given) == len(wanted) + 1 and given[-1] == 1:
+        y_true = ops.squeeze(y_true, -1)
+    return y_true, y_pred
+
+
+def _arrays(values):
+    """Make a tensor of plain numbers; several outputs, which hold arrays, stay as they are."""
+    parts = keras.tree.flatten(values)
+    plain = any(part is not None and not hasattr(part, "shape") for part in parts)
+    return ops.convert_to_tensor(values) if plain else values
+
+
+def _first(values) -> tuple:
+    return tuple(keras.tree.flatten(values)[0].shape)

@@ -1,28 +1,35 @@
 """Triplets of an anchor, a positive and a negative, mined in the batch.
 
-    model.compile("adam", losses.TripletLoss(margin=0.2))
-    model.fit(images, labels, batch_size=256)
+```python
+model.compile("adam", losses.TripletLoss(margin=0.2))
+model.fit(images, labels, batch_size=256)
+```
 
 The model ends in `keras.layers.UnitNormalization()`.
 """
 
+from typing import Any
+
 from keras import ops
 
-from coursekit._checks import is_number, require
-from coursekit.losses._base import PerExampleLoss, floats, register
+from coursekit._checks import number, one_of, require
+from coursekit.losses import _arguments
+from coursekit.losses._base import PerExampleLoss, Tensor, floats, loss_function, register
 from coursekit.losses._pairs import DISTANCES, FAR, mean_of, pairs, rank_is
 
 __all__ = ["TripletLoss", "triplet_loss"]
 
 
+@loss_function
 def triplet_loss(
-    y_true,
-    y_pred,
-    margin=0.2,
-    positives="all",
-    negatives="semi_hard",
-    distance="squared",
-    gather_replicas=False,
+    y_true: Tensor,
+    y_pred: Tensor,
+    *,
+    margin: float | None = 0.2,
+    positives: str = "all",
+    negatives: str = "semi_hard",
+    distance: str = "squared",
+    gather_replicas: bool = False,
 ):
     """Compute the triplet loss with the positives and negatives found in the batch.
 
@@ -31,7 +38,7 @@ def triplet_loss(
     ```
 
     Args:
-        y_true: labels; two rows with the same label are each other's positives.
+        y_true: integer labels; two rows with the same label are each other's positives.
         y_pred: embeddings, usually of length 1 (`keras.layers.UnitNormalization`).
         margin: >= 0, or None for the soft margin `log(1 + exp(d(a, p) - d(a, n)))`. Defaults to
             0.2.
@@ -70,18 +77,21 @@ def triplet_loss(
         Schroff et al., "FaceNet", arXiv:1503.03832, equation 3 and section 3.2; Hermans et al.,
         "In Defense of the Triplet Loss", arXiv:1703.07737.
     """
-    _check_triplet(margin, positives, negatives, distance)
+    margin, positives, negatives, distance, gather_replicas = _triplet(
+        margin, positives, negatives, distance, gather_replicas
+    ).values()
     x = floats(y_pred)
     rank_is(x, 2, "(batch, features)")
-    others, is_positive, is_negative = pairs(y_true, x, gather_replicas)
-    distances = DISTANCES[distance](x, others)
+    compared = pairs(y_true, x, gather_replicas)
+    distances = DISTANCES[distance](x, compared.others)
+    is_positive, is_negative = compared.is_positive, compared.is_negative
     if positives == "all" and negatives != "hard":
         sums = _semi_hard if negatives == "semi_hard" else _all_with_all
         losses, is_positive = sums(distances, is_positive, is_negative, margin)
     else:
         near = distances
         if positives == "hard":
-            near = ops.max(ops.where(is_positive, near, -FAR), axis=1, keepdims=True)
+            near = _largest(near, is_positive)
             is_positive = ops.any(is_positive, axis=1, keepdims=True)
         if negatives == "all":
             losses = mean_of(_excess(near - distances, margin), is_negative)[:, None]
@@ -89,11 +99,16 @@ def triplet_loss(
             beyond = is_negative
             if negatives == "semi_hard":
                 beyond = is_negative & (distances > near)
-            far = ops.min(ops.where(beyond, distances, FAR), axis=1, keepdims=True)
-            farthest = ops.max(ops.where(is_negative, distances, -FAR), axis=1, keepdims=True)
+            far = -_largest(-distances, beyond)
+            farthest = _largest(distances, is_negative)
             losses = _excess(near - ops.where(far < FAR, far, farthest), margin)
     has_negative = ops.any(is_negative, axis=1, keepdims=True)
-    return mean_of(losses, is_positive & has_negative)
+    return compared.unless_unknown(mean_of(losses, is_positive & has_negative))
+
+
+def _largest(values, chosen):
+    """Return the largest chosen value of each row; there may be no row, or none chosen."""
+    return ops.max(ops.where(chosen, values, -FAR), axis=1, keepdims=True, initial=-FAR)
 
 
 def _excess(gap, margin):
@@ -106,7 +121,8 @@ def _semi_hard(distances, is_positive, is_negative, margin):
 
     Each row is sorted: of k negatives before a positive, the next one is number k in their order.
     """
-    ranked = ops.sort(ops.where(is_negative, distances, FAR), axis=1)
+    ranked = ops.where(is_negative, distances, FAR)  # `ops.sort` has no gradient without rows
+    ranked = _sorted(ranked, ops.argsort(ops.stop_gradient(ranked), axis=1))
     # At equal distance the negatives go first: they are not farther than the positive.
     nudged = distances + 2e-7 * ops.abs(distances) + 1 / FAR
     order = ops.argsort(ops.stop_gradient(ops.where(is_negative, distances, nudged)), axis=1)
@@ -137,19 +153,17 @@ def _sorted(values, order):
     return ops.take_along_axis(values, order, axis=1)
 
 
-def _check_triplet(margin, positives, negatives, distance):
-    require(
-        margin is None or (is_number(margin) and margin >= 0),
-        "`margin` must be a number >= 0, or None for the soft margin.",
-        margin=margin,
-    )
-    choices = {
-        "positives": (positives, ("all", "hard")),
-        "negatives": (negatives, ("all", "hard", "semi_hard")),
-        "distance": (distance, tuple(DISTANCES)),
+def _triplet(margin, positives, negatives, distance, gather_replicas) -> dict[str, Any]:
+    if margin is not None:
+        way_out = "None is the soft margin"
+        margin = number("margin", margin, least=0, way_out=way_out)
+    arguments = {
+        "margin": margin,
+        "positives": one_of("positives", positives, ("all", "hard")),
+        "negatives": one_of("negatives", negatives, ("all", "hard", "semi_hard")),
+        "distance": one_of("distance", distance, DISTANCES),
+        **_arguments.common(gather_replicas=gather_replicas),
     }
-    for name, (value, allowed) in choices.items():
-        require(value in allowed, f"`{name}` must be one of {allowed}.", **{name: value})
     require(
         not (margin is None and positives == negatives == "all"),
         "The soft margin needs mining.",
@@ -158,6 +172,7 @@ def _check_triplet(margin, positives, negatives, distance):
         positives=positives,
         negatives=negatives,
     )
+    return arguments
 
 
 @register
@@ -172,24 +187,15 @@ class TripletLoss(PerExampleLoss):
 
     def __init__(
         self,
-        margin=0.2,
-        positives="all",
-        negatives="semi_hard",
-        distance="squared",
-        gather_replicas=False,
-        reduction="sum_over_batch_size",
-        name="triplet_loss",
-        dtype=None,
+        *,
+        margin: float | None = 0.2,
+        positives: str = "all",
+        negatives: str = "semi_hard",
+        distance: str = "squared",
+        gather_replicas: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "triplet_loss",
+        dtype: Any = None,
     ):
-        _check_triplet(margin, positives, negatives, distance)
-        super().__init__(
-            triplet_loss,
-            reduction=reduction,
-            name=name,
-            dtype=dtype,
-            margin=margin,
-            positives=positives,
-            negatives=negatives,
-            distance=distance,
-            gather_replicas=gather_replicas,
-        )
+        arguments = _triplet(margin, positives, negatives, distance, gather_replicas)
+        super().__init__(triplet_loss, arguments, reduction, name, dtype)

@@ -1,6 +1,8 @@
 """Losses of two networks against each other, as plain functions of their logits.
 
-    loss = ops.mean(adversarial.hinge_discriminator(real_logits, fake_logits))
+```python
+loss = ops.mean(adversarial.hinge_discriminator(real_logits, fake_logits))
+```
 
 They take the logits of two batches, so they are no `keras.losses.Loss`. All return one value per
 example: under several replicas, sum and divide by the global batch size.
@@ -8,8 +10,8 @@ example: under several replicas, sum and divide by the global batch size.
 
 from keras import ops
 
-from coursekit._checks import is_number, require
-from coursekit.losses._base import floats
+from coursekit._checks import number, require
+from coursekit.losses._base import Tensor, floats, sizes_fit
 from coursekit.losses._pairs import root
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
 ]
 
 
-def non_saturating_discriminator(real_logits, fake_logits, real_label=1.0):
+def non_saturating_discriminator(
+    real_logits: Tensor, fake_logits: Tensor, *, real_label: float = 1.0
+):
     """Compute the crossentropy of telling real from generated examples.
 
     ```
@@ -55,15 +59,15 @@ def non_saturating_discriminator(real_logits, fake_logits, real_label=1.0):
         Goodfellow et al., arXiv:1406.2661, section 3; Salimans et al., arXiv:1606.03498, section
         3.4.
     """
-    holds = is_number(real_label) and 0.5 < real_label <= 1
-    require(holds, "`real_label` must be in (0.5, 1].", real_label=real_label)
+    real_label = number("real_label", real_label, above=0.5, most=1)
     real, fake = _two_batches(real_logits, fake_logits)
-    return _per_example(
-        ops.softplus(-real) + (1.0 - real_label) * real + ops.softplus(fake),
-    )
+    costs = real_label * ops.softplus(-real) + ops.softplus(fake)
+    if real_label < 1:
+        costs = costs + (1.0 - real_label) * ops.softplus(real)
+    return _per_example(costs)
 
 
-def non_saturating_generator(fake_logits):
+def non_saturating_generator(fake_logits: Tensor):
     """Compute `-log(sigmoid(fake))`: the generator wants its examples taken for real ones.
 
     Unlike `log(1 - sigmoid(fake))`, which has the same optimum, it has its largest gradient where
@@ -82,10 +86,10 @@ def non_saturating_generator(fake_logits):
     References:
         Goodfellow et al., arXiv:1406.2661, section 3.
     """
-    return _per_example(ops.softplus(-floats(fake_logits)))
+    return _per_example(ops.softplus(-_logits(fake_logits)))
 
 
-def hinge_discriminator(real_logits, fake_logits):
+def hinge_discriminator(real_logits: Tensor, fake_logits: Tensor):
     """Compute `max(1 - real, 0) + max(1 + fake, 0)`: a margin of 1 on both sides.
 
     Args:
@@ -112,7 +116,7 @@ def hinge_discriminator(real_logits, fake_logits):
     return _per_example(ops.relu(1.0 - real) + ops.relu(1.0 + fake))
 
 
-def hinge_generator(fake_logits):
+def hinge_generator(fake_logits: Tensor):
     """Compute `-fake`, the generator's side of the hinge loss (and of Wasserstein's).
 
     Args:
@@ -128,10 +132,10 @@ def hinge_generator(fake_logits):
     References:
         Miyato et al., arXiv:1802.05957, equation 17.
     """
-    return _per_example(-floats(fake_logits))
+    return _per_example(-_logits(fake_logits))
 
 
-def least_squares_discriminator(real_logits, fake_logits):
+def least_squares_discriminator(real_logits: Tensor, fake_logits: Tensor):
     """Compute `((real - 1) ** 2 + fake ** 2) / 2`: real examples at 1, generated ones at 0.
 
     Args:
@@ -158,7 +162,7 @@ def least_squares_discriminator(real_logits, fake_logits):
     return _per_example(0.5 * (ops.square(real - 1.0) + ops.square(fake)))
 
 
-def least_squares_generator(fake_logits):
+def least_squares_generator(fake_logits: Tensor):
     """Compute `(fake - 1) ** 2 / 2`, the generator's side of the least squares loss.
 
     Args:
@@ -174,10 +178,10 @@ def least_squares_generator(fake_logits):
     References:
         Mao et al., arXiv:1611.04076, equation 9.
     """
-    return _per_example(0.5 * ops.square(floats(fake_logits) - 1.0))
+    return _per_example(0.5 * ops.square(_logits(fake_logits) - 1.0))
 
 
-def gradient_penalty(gradients, target=1.0):
+def gradient_penalty(gradients: Tensor, *, target: float = 1.0):
     """Compute how far the length of each example's gradient is from its target.
 
     ```
@@ -213,21 +217,25 @@ def gradient_penalty(gradients, target=1.0):
     References:
         Gulrajani et al., arXiv:1704.00028, equation 3; Mescheder et al., arXiv:1801.04406.
     """
-    require(is_number(target) and target >= 0, "`target` must be a number >= 0.", target=target)
-    gradients = floats(gradients)
+    target = number("target", target, least=0)
+    gradients = _logits(gradients, "gradients")
     squares = ops.sum(ops.square(gradients), axis=tuple(range(1, len(gradients.shape))))
     return ops.square(root(squares) - target)
 
 
 def _two_batches(real_logits, fake_logits):
-    real, fake = floats(real_logits), floats(fake_logits)
-    require(
-        tuple(real.shape) == tuple(fake.shape),
-        "`real_logits` and `fake_logits` must have the same shape.",
-        real=tuple(real.shape),
-        fake=tuple(fake.shape),
-    )
+    real, fake = _logits(real_logits, "real_logits"), _logits(fake_logits)
+    of_real, of_fake = tuple(real.shape), tuple(fake.shape)
+    rule = "`real_logits` and `fake_logits` must have the same shape."
+    require(sizes_fit(of_real, of_fake), rule, real=of_real, fake=of_fake)
     return real, fake
+
+
+def _logits(values, name="fake_logits"):
+    values = floats(values, name)
+    shape = tuple(values.shape)
+    require(len(shape) > 0, f"`{name}` must have one value for each example.", shape=shape)
+    return values
 
 
 def _per_example(values):

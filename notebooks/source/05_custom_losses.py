@@ -283,7 +283,7 @@ check.reveal("predict_four")
 # %% tags=["nbval-ignore-output"]
 target = np.full(10, 0.01) + 0.9 * np.eye(10)[0]
 z = np.random.default_rng(0).normal(size=(5, 10))
-ours = losses.LabelSmoothedCrossentropy(0.1, from_logits=True)
+ours = losses.LabelSmoothedCrossentropy(label_smoothing=0.1, from_logits=True)
 theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
 assert np.isclose(float(ours(np.arange(5), z)), float(theirs(np.eye(10)[:5], z)))
 print(f"lowest smoothed loss, 10 classes: {-(target * np.log(target)).sum():.2f}")
@@ -294,7 +294,7 @@ smoothing = {}
 for amount in (0.0, 0.1):
     nets = [lessons.running_model(seed) for seed in range(3)]
     for net in nets:
-        smoothed = losses.LabelSmoothedCrossentropy(amount, from_logits=True)
+        smoothed = losses.LabelSmoothedCrossentropy(label_smoothing=amount, from_logits=True)
         net.compile(keras.optimizers.Adam(0.003), smoothed)
     fit_many(nets, train.x, train.y, epochs=12, batch_size=128, verbose=0)
     ps = [np.array(ops.softmax(net(valid.x))) for net in nets]
@@ -463,7 +463,10 @@ brain = datasets.load_brain()
 (slices, masks), (slices_valid, masks_valid) = quarter(brain.train), quarter(brain.validation)
 ious = {}
 for name, ce_weight in (("cross-entropy", 1.0), ("Dice", 0.0), ("both", 0.5)):
-    nets = [segmenter(losses.CrossentropyDice(ce_weight, from_logits=True), k) for k in range(3)]
+    nets = [
+        segmenter(losses.CrossentropyDice(ce_weight=ce_weight, from_logits=True), k)
+        for k in range(3)
+    ]
     fit_many(nets, slices, masks, epochs=20, batch_size=8, verbose=0)
     ious[name] = [iou(net(slices_valid).numpy()[..., 0] > 0, masks_valid > 0) for net in nets]
     print(f"{name:13}  IoU of three seeds {np.round(ious[name], 2)}")
@@ -600,7 +603,7 @@ guide = {
     "claims": "binary_crossentropy",
     "faces": losses.TripletLoss(margin=0.2),
     "lesions": losses.CrossentropyDice(),
-    "labels": losses.LabelSmoothedCrossentropy(0.1),
+    "labels": losses.LabelSmoothedCrossentropy(label_smoothing=0.1),
     "margin": "hinge",
 }
 ### STUB

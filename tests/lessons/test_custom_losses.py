@@ -326,7 +326,7 @@ ANSWERS = [
     row("guide", "empty", but(lesions=L.BinaryCrossentropy())),
     row("guide", "too_sure", but(labels=L.SparseCategoricalCrossentropy(from_logits=True))),
     row("guide", "too_sure", but(labels=L.CategoricalCrossentropy(label_smoothing=0.0))),
-    row("guide", "too_sure", but(labels=losses.LabelSmoothedCrossentropy(0.0))),
+    row("guide", "too_sure", but(labels=losses.LabelSmoothedCrossentropy(label_smoothing=0.0))),
     row("guide", "other_task", but(faces="hinge")),
     row("guide", "hard_is_wrong", but(labels="focal")),
     row("guide", "hard_is_wrong", but(labels=L.CategoricalFocalCrossentropy(label_smoothing=0.1))),

@@ -1,7 +1,7 @@
 """The classification losses: data, references as loops, configurations."""
 
 import numpy as np
-from loss_cases import Case
+from loss_case import Case
 
 from coursekit import losses
 
@@ -29,13 +29,22 @@ def each_label(y_true, y_pred, axis, value):
 
 
 def focal(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, ignore_class=None, axis=-1):
-    def value(label, row):
-        if label == ignore_class:
-            return 0.0
+    def of_class(c, row):
         log_p = log_p_of(row, from_logits)
-        wrong = sum(np.exp(log_p[c]) for c in range(len(row)) if c != label)
-        weight = alpha[label] if np.ndim(alpha) else alpha
-        return -weight * wrong**gamma * log_p[label]
+        wrong = sum(np.exp(log_p[k]) for k in range(len(row)) if k != c)
+        if not from_logits:
+            wrong = max(1 - np.exp(log_p[c]), 1e-7)
+        weight = alpha[c] if np.ndim(alpha) else alpha
+        return -weight * wrong**gamma * log_p[c]
+
+    if np.shape(y_true) == y_pred.shape and y_pred.shape[axis] > 1:  # soft labels
+        values = np.zeros(len(y_pred))
+        for i, row in enumerate(y_pred):
+            values[i] = sum(y_true[i][c] * of_class(c, row) for c in range(len(row)))
+        return values
+
+    def value(label, row):
+        return 0.0 if label == ignore_class else of_class(label, row)
 
     return each_label(y_true, y_pred, axis, value)
 
@@ -60,19 +69,24 @@ def balanced(
     y_pred,
     samples_per_class,
     beta=0.999,
-    from_logits=False,
     label_smoothing=0.0,
+    from_logits=False,
+    ignore_class=None,
     axis=-1,
 ):
     # The effective number is 1 + beta + ... + beta ** (n - 1).
     effective = [sum(beta**k for k in range(n)) for n in samples_per_class]
     total = sum(1 / e for e in effective)
     weights = [len(effective) / e / total for e in effective]
-    return smoothed(y_true, y_pred, label_smoothing, from_logits, axis=axis, weights=weights)
+    return smoothed(
+        y_true, y_pred, label_smoothing, from_logits, ignore_class, axis=axis, weights=weights
+    )
 
 
-def hinge(y_true, y_pred, margin=1.0, axis=-1):
+def hinge(y_true, y_pred, margin=1.0, ignore_class=None, axis=-1):
     def value(label, row):
+        if label == ignore_class:
+            return 0.0
         best = max(row[c] for c in range(len(row)) if c != label)
         return max(0.0, margin + best - row[label])
 
@@ -86,6 +100,15 @@ def logits(rng, rows):
 def probabilities(rng, rows):
     z = np.exp(rng.normal(0, 1, (rows, C)))
     return rng.integers(0, C, (rows, 1)), z / z.sum(-1, keepdims=True)
+
+
+def soft(rng, rows):
+    """Labels as mixup leaves them: two classes share a row."""
+    share = rng.beta(0.4, 0.4, (rows, 1))
+    one_hot = np.eye(C)[rng.integers(0, C, (2, rows))]
+    return (share * one_hot[0] + (1 - share) * one_hot[1]).astype("float32"), rng.normal(
+        0, 2, (rows, C)
+    )
 
 
 def images(rng, rows):
@@ -104,6 +127,17 @@ def hard_logits(rng):
         ("gap 200", np.array([0, 1]), np.array([[100.0, -100, -100, -100]] * 2)),
         ("one class", np.zeros(3, int), rng.normal(0, 1, (3, C))),
         ("no row", np.zeros(0, int), np.zeros((0, C))),
+    ]
+
+
+def hard_soft(rng):
+    sure, half = 100 * np.eye(C), np.full((C, C), 1 / C)
+    return [
+        ("sure of one", half, sure),
+        ("surely not one", half, -sure),
+        ("one-hot, right", np.eye(C), sure),
+        ("one-hot, wrong", np.roll(np.eye(C), 1, axis=0), sure),
+        ("no row", np.zeros((0, C)), np.zeros((0, C))),
     ]
 
 
@@ -129,7 +163,9 @@ def family(name, loss, function, reference, configs, invalid):
     cases = []
     for variant, config in configs.items():
         data, hard = logits, hard_logits
-        if config.get("axis") == 1:
+        if variant == "soft":
+            data, hard = soft, hard_soft
+        elif config.get("axis") == 1:
             data, hard = images, hard_ignored
         elif config.get("from_logits") is False:
             data, hard = probabilities, hard_probabilities
@@ -142,6 +178,8 @@ def family(name, loss, function, reference, configs, invalid):
                 reference=reference,
                 data=data,
                 hard=hard,
+                integer_labels=variant != "soft",
+                labels="soft" if variant == "soft" else "class",
                 # The mean over the labels that count is a ratio, one for each replica.
                 replicas=config.get("ignore_class") is None,
                 invalid=[{**config, **bad} for bad in invalid],
@@ -165,6 +203,7 @@ CASES = [
             "probabilities": {"from_logits": False, "gamma": 1.5, "alpha": 0.7},
             "gamma-half": {**LOGITS, "gamma": 0.5, "alpha": [0.1, 0.2, 0.3, 0.9]},
             "ignore": {**IGNORE, "gamma": 1.0, "alpha": [0.5, 2.0, 1.0, 0.0]},
+            "soft": {**LOGITS, "gamma": 1.5, "alpha": [0.1, 0.2, 0.3, 0.9]},
         },
         [{"alpha": -0.1}, {"alpha": [0.5, -1.0]}, {"gamma": -1}, {"gamma": "2"}, {"alpha": []}],
     ),
@@ -193,6 +232,7 @@ CASES = [
                 "beta": 0.9,
                 "label_smoothing": 0.1,
             },
+            "ignore": {**IGNORE, "samples_per_class": COUNTS, "beta": 0.99},
         },
         [
             {"beta": 1.0},
@@ -208,7 +248,11 @@ CASES = [
         losses.CrammerSingerHinge,
         losses.crammer_singer_hinge,
         hinge,
-        {"default": {}, "margin": {"margin": 2.5}},
+        {
+            "default": {},
+            "margin": {"margin": 2.5},
+            "ignore": {"margin": 0.5, "ignore_class": -1, "axis": 1},
+        },
         [{"margin": 0}, {"margin": -1}, {"margin": float("nan")}],
     ),
 ]

@@ -1,17 +1,18 @@
 """Pairs and triplets written out as loops in float64, and the batches they are compared on."""
 
 import numpy as np
-from loss_cases import Case
+from loss_case import Case
 
-from coursekit.losses._metric_learning import (
+from coursekit.losses import (
     InfoNCE,
     PairContrastive,
     SupervisedContrastive,
+    TripletLoss,
     info_nce,
     pair_contrastive,
     supervised_contrastive,
+    triplet_loss,
 )
-from coursekit.losses._triplet import TripletLoss, triplet_loss
 
 LABELS = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 3])  # 3 has no positive
 
@@ -69,7 +70,8 @@ def triplet_loop(
 
 
 def supervised_loop(y_true, y_pred, temperature=0.1, gather_replicas=False):
-    labels, z, values = np.reshape(y_true, -1), [unit(row) for row in y_pred], []
+    z = y_pred if temperature is None else [unit(row) for row in y_pred]
+    labels, values, temperature = np.reshape(y_true, -1), [], temperature or 1.0
     for i in range(len(z)):
         others = [j for j in range(len(z)) if j != i]
         logits = {j: sum(z[i] * z[j]) / temperature for j in others}
@@ -82,7 +84,9 @@ def supervised_loop(y_true, y_pred, temperature=0.1, gather_replicas=False):
 
 def info_nce_loop(y_true, y_pred, temperature=0.07, symmetric=True, gather_replicas=False):
     ids, values = np.reshape(y_true, -1), []
-    queries, keys = [[unit(row) for row in y_pred[:, half]] for half in (0, 1)]
+    as_given = temperature is None
+    queries, keys = [[r if as_given else unit(r) for r in y_pred[:, half]] for half in (0, 1)]
+    temperature = temperature or 1.0
 
     def picking(i, anchors, candidates):
         own = sum(anchors[i] * candidates[i]) / temperature
@@ -117,6 +121,7 @@ def hard_distances(rng):
         ("far", y, 100.0 + d),
         ("column", y[:, None], d[:, None]),
         ("one pair", np.array([0]), np.array([0.5])),
+        ("no pair", np.zeros(0, int), np.zeros(0)),
     ]
 
 
@@ -136,6 +141,7 @@ def hard_embeddings(rng):
         ("far from the origin", labels, np.round(8 * x) / 8 + 100.0),
         ("column of labels", labels[:, None], x),
         ("large labels", labels + 2**24, x),
+        ("no row", np.zeros(0, int), np.zeros((0, 5))),
     ]
 
 
@@ -156,6 +162,7 @@ def hard_views(rng):
         ("all zero", ids, np.zeros((4, 2, 5))),
         ("norm 1e4", ids, 1e4 * x),
         ("column of identities", ids[:, None] + 2**24, x),
+        ("no pair", np.zeros(0, int), np.zeros((0, 2, 5))),
     ]
 
 
@@ -171,6 +178,7 @@ def triplet_case(**config):
         data=embeddings,
         hard=hard_directions if cosine else hard_embeddings,
         batch_coupled=True,
+        labels="identity",
         invalid=[
             {"margin": -1},
             {"margin": "soft"},
@@ -191,6 +199,7 @@ CASES = [
         reference=contrastive_loop,
         data=distances,
         hard=hard_distances,
+        labels="pair",
         invalid=[{"margin": 0}, {"margin": -1}, {"margin": float("nan")}],
     ),
     triplet_case(),
@@ -212,7 +221,19 @@ CASES = [
         data=embeddings,
         hard=hard_directions,
         batch_coupled=True,
-        invalid=[{"temperature": 0}, {"temperature": -0.1}, {"temperature": None}],
+        labels="identity",
+        invalid=[{"temperature": 0}, {"temperature": -0.1}, {"temperature": "1"}],
+    ),
+    Case(
+        name="supervised_contrastive as given",
+        loss=SupervisedContrastive,
+        function=supervised_contrastive,
+        config={"temperature": None},
+        reference=supervised_loop,
+        data=embeddings,
+        hard=hard_embeddings,
+        batch_coupled=True,
+        labels="identity",
     ),
     Case(
         name="info_nce",
@@ -223,6 +244,7 @@ CASES = [
         data=views,
         hard=hard_views,
         batch_coupled=True,
+        labels="identity",
         invalid=[{"temperature": 0}, {"temperature": "1"}],
     ),
     Case(
@@ -234,5 +256,17 @@ CASES = [
         data=views,
         hard=hard_views,
         batch_coupled=True,
+        labels="identity",
+    ),
+    Case(
+        name="info_nce as given",
+        loss=InfoNCE,
+        function=info_nce,
+        config={"temperature": None},
+        reference=info_nce_loop,
+        data=views,
+        hard=lambda rng: [batch for batch in hard_views(rng) if batch[0] != "norm 1e4"],
+        batch_coupled=True,
+        labels="identity",
     ),
 ]

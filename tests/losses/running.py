@@ -32,6 +32,17 @@ def values_and_gradient(fn, y_true, y_pred):
     return values, tape.gradient(values, y_pred)
 
 
+def traced(fn):
+    """fn as a program of static shapes, on TensorFlow without XLA, which takes a second a loss."""
+    if JAX:
+        import jax
+
+        return jax.jit(fn)
+    import tensorflow as tf
+
+    return tf.function(fn)
+
+
 def compiled(fn, signature=None):
     """fn, compiled by XLA (with a signature on TensorFlow: a graph whose batch size is open)."""
     if JAX:

@@ -78,7 +78,7 @@ def test_gradient_penalty(target):
     gradients = np.random.default_rng(0).normal(size=(4, 3, 2)).astype("float32")
     wanted = [(sum(v**2 for v in g.ravel()) ** 0.5 - target) ** 2 for g in gradients]
     values, slope = values_and_gradient(
-        lambda _, g: adv.gradient_penalty(g, target), None, gradients
+        lambda _, g: adv.gradient_penalty(g, target=target), None, gradients
     )
     np.testing.assert_allclose(array(values), wanted, rtol=1e-5)
     length = np.sqrt((gradients**2).sum((1, 2), keepdims=True))

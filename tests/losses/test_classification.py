@@ -23,9 +23,14 @@ def close(got, expected):
 
 
 def test_with_nothing_added_all_are_crossentropy():
-    focal = losses.sparse_categorical_focal_crossentropy(Y, Z, 1.0, 0.0, from_logits=True)
+    focal = losses.sparse_categorical_focal_crossentropy(
+        Y, Z, alpha=1.0, gamma=0.0, from_logits=True
+    )
     close(focal, CROSSENTROPY)
-    close(losses.label_smoothed_crossentropy(Y, Z, 0.0, from_logits=True), CROSSENTROPY)
+    close(
+        losses.label_smoothed_crossentropy(Y, Z, label_smoothing=0.0, from_logits=True),
+        CROSSENTROPY,
+    )
     counts = [1, 20, 300, 4000, 5]
     flat = losses.class_balanced_crossentropy(Y, Z, counts, beta=0.0, from_logits=True)
     close(flat, CROSSENTROPY)
@@ -35,8 +40,12 @@ def test_focal_is_that_of_keras_where_keras_does_not_clip():
     one_hot, p = np.eye(5)[Y], array(keras.ops.softmax(Z))
     for gamma in (0.5, 1.0, 2.0):
         keras_loss = keras.losses.categorical_focal_crossentropy(one_hot, p, 0.3, gamma)
-        close(losses.sparse_categorical_focal_crossentropy(Y, p, 0.3, gamma), keras_loss)
-        of_logits = losses.sparse_categorical_focal_crossentropy(Y, Z, 0.3, gamma, True)
+        close(
+            losses.sparse_categorical_focal_crossentropy(Y, p, alpha=0.3, gamma=gamma), keras_loss
+        )
+        of_logits = losses.sparse_categorical_focal_crossentropy(
+            Y, Z, alpha=0.3, gamma=gamma, from_logits=True
+        )
         close(of_logits, keras_loss)
 
 
@@ -44,7 +53,9 @@ def test_smoothing_is_that_of_keras_with_one_hot_labels():
     keras_loss = keras.losses.categorical_crossentropy(
         np.eye(5)[Y], Z, from_logits=True, label_smoothing=0.2
     )
-    close(losses.label_smoothed_crossentropy(Y, Z, 0.2, from_logits=True), keras_loss)
+    close(
+        losses.label_smoothed_crossentropy(Y, Z, label_smoothing=0.2, from_logits=True), keras_loss
+    )
 
 
 def test_hinge_is_that_of_keras_where_the_others_are_positive():
@@ -71,7 +82,9 @@ def test_a_confident_wrong_answer_is_corrected(gap, gamma):
     """The gradient of Keras's clipped focal loss is 0 here; that of crossentropy is -1 and 1."""
 
     def loss(y, z):
-        return losses.sparse_categorical_focal_crossentropy(y, z, 1.0, gamma, True)
+        return losses.sparse_categorical_focal_crossentropy(
+            y, z, alpha=1.0, gamma=gamma, from_logits=True
+        )
 
     _, gradient = values_and_gradient(loss, np.array([0]), np.array([[0.0, gap]], "float32"))
     np.testing.assert_allclose(array(gradient), [[-1.0, 1.0]], atol=1e-4)
@@ -81,7 +94,7 @@ def test_a_confident_wrong_answer_is_corrected(gap, gamma):
     "loss",
     [
         losses.SparseCategoricalFocalCrossentropy(from_logits=True, dtype="bfloat16"),
-        losses.LabelSmoothedCrossentropy(0.05, from_logits=True, dtype="bfloat16"),
+        losses.LabelSmoothedCrossentropy(label_smoothing=0.05, from_logits=True, dtype="bfloat16"),
         losses.ClassBalancedCrossentropy([7] * 300, from_logits=True, dtype="bfloat16"),
         losses.CrammerSingerHinge(dtype="bfloat16"),
     ],
@@ -108,7 +121,6 @@ def test_a_label_that_is_no_class_gives_nan(label):
 
 def test_labels_that_are_one_hot_or_too_few_classes_are_refused():
     for function in (
-        losses.sparse_categorical_focal_crossentropy,
         losses.label_smoothed_crossentropy,
         losses.crammer_singer_hinge,
     ):
@@ -120,9 +132,9 @@ def test_labels_that_are_one_hot_or_too_few_classes_are_refused():
 
 def test_weights_must_be_as_many_as_classes():
     with pytest.raises(ValueError, match=r"each of the 5 classes. Received: weights=\[1.0, 2.0\]"):
-        losses.sparse_categorical_focal_crossentropy(Y, Z, alpha=[1.0, 2.0])
+        losses.sparse_categorical_focal_crossentropy(Y, Z, alpha=[1.0, 2.0], from_logits=True)
     with pytest.raises(ValueError, match="each of the 5 classes"):
-        losses.class_balanced_crossentropy(Y, Z, samples_per_class=[1, 2])
+        losses.class_balanced_crossentropy(Y, Z, [1, 2], from_logits=True)
 
 
 def test_numpy_arguments_are_saved_as_lists():

@@ -208,6 +208,7 @@ def test_defaults_are_those_of_the_function(case):
     function = inspect.signature(case.function).parameters
     cls = inspect.signature(case.loss).parameters
     names = list(function)[2:]
+    assert list(function)[:2] == ["y_true", "y_pred"]
     assert list(cls) == [*names, "reduction", "name", "dtype"]
     assert [cls[n].default for n in names] == [function[n].default for n in names]
     assert cls["reduction"].default == "sum_over_batch_size" and cls["dtype"].default is None

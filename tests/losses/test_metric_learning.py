@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from keras import ops
 from running import JAX, array, compiled, values_and_gradient
 
-from coursekit.losses._metric_learning import (
+from coursekit.losses import (
     InfoNCE,
     SupervisedContrastive,
+    TripletLoss,
     euclidean_distance,
     info_nce,
     pair_contrastive,
     supervised_contrastive,
+    triplet_loss,
 )
-from coursekit.losses._triplet import TripletLoss, triplet_loss
 
 pytestmark = pytest.mark.any_backend
 repeatable = settings(max_examples=5, derandomize=True, deadline=None)

@@ -21,7 +21,7 @@ def test_false_positives_and_false_negatives_by_hand():
     masks, p = [[1, 1, 0, 0]], image([1.0], [0.0], [0.25], [0.0])  # TP 1, FP 0.25, FN 1
     got = losses.focal_tversky(masks, p, fp_weight=0.4, fn_weight=0.2, exponent=1.0, smooth=0.5)
     np.testing.assert_allclose(array(got), [1 - 1.5 / (1 + 0.1 + 0.2 + 0.5)], rtol=1e-6)
-    focal = losses.focal_tversky(masks, p, 0.4, 0.2, exponent=0.5, smooth=0.5)
+    focal = losses.focal_tversky(masks, p, fp_weight=0.4, fn_weight=0.2, exponent=0.5, smooth=0.5)
     np.testing.assert_allclose(array(focal), (1 - 1.5 / 1.8) ** 0.5, rtol=1e-6)
     dice = losses.crossentropy_dice(masks, p, ce_weight=0.0, smooth=0.5)
     np.testing.assert_allclose(array(dice), [1 - 2.5 / (2 + 0.25 + 1 + 0.5)], rtol=1e-6)

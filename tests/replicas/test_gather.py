@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from coursekit.losses._metric_learning import InfoNCE, SupervisedContrastive
+from coursekit.losses import InfoNCE, SupervisedContrastive, TripletLoss
 from coursekit.losses._replicas import gather
-from coursekit.losses._triplet import TripletLoss
 
 LOSSES = {
     "semi_hard": lambda gather: TripletLoss(margin=0.5, gather_replicas=gather),

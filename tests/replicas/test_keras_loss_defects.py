@@ -90,8 +90,12 @@ def test_the_weights_of_tversky_are_swapped():
     assert float(keras.losses.tversky(y, p, alpha=0.0, beta=1.0)) == pytest.approx(0.5, abs=1e-6)
     own = {"exponent": 1.0, "smooth": 1e-6}
     args = y, p[..., None].astype("float32")
-    assert float(losses.focal_tversky(*args, 1.0, 0.0, **own)[0]) == pytest.approx(0.5, abs=1e-5)
-    assert float(losses.focal_tversky(*args, 0.0, 1.0, **own)[0]) == pytest.approx(0.0, abs=1e-5)
+    assert float(
+        losses.focal_tversky(*args, fp_weight=1.0, fn_weight=0.0, **own)[0]
+    ) == pytest.approx(0.5, abs=1e-5)
+    assert float(
+        losses.focal_tversky(*args, fp_weight=0.0, fn_weight=1.0, **own)[0]
+    ) == pytest.approx(0.0, abs=1e-5)
 
 
 def gradient(fn, z):
@@ -125,7 +129,7 @@ def test_binary_focal_loss_has_no_gradient_for_gamma_below_one():
         return loss(np.array([[1.0]]), z)
 
     def own(z):
-        loss = losses.SparseCategoricalFocalCrossentropy(1.0, 0.5, from_logits=True)
+        loss = losses.SparseCategoricalFocalCrossentropy(alpha=1.0, gamma=0.5, from_logits=True)
         return loss(np.array([1]), z)
 
     assert np.isnan(gradient(of_keras, np.array([[20.0]], "float32"))).all()
@@ -144,5 +148,5 @@ def test_class_257_becomes_256_in_bfloat16():
     z[0, 257] = 20.0
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="bfloat16")
     assert float(loss(np.array([257]), z)) > 10
-    own = losses.LabelSmoothedCrossentropy(0.0, from_logits=True, dtype="bfloat16")
+    own = losses.LabelSmoothedCrossentropy(label_smoothing=0.0, from_logits=True, dtype="bfloat16")
     assert float(own(np.array([257]), z)) < 0.1
