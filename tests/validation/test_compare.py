@@ -9,6 +9,8 @@ from sklearn.model_selection import ShuffleSplit
 
 from coursekit.validation import compare
 
+pytestmark = pytest.mark.any_backend
+
 FOLDS = [(np.r_[0:start, start + 5 : 25], np.arange(start, start + 5)) for start in range(0, 25, 5)]
 
 

@@ -8,6 +8,8 @@ from sklearn.model_selection import GroupKFold, KFold
 from coursekit.validation import _run as validation_run
 from coursekit.validation import compare, cross_validate, nested_cross_validate
 
+pytestmark = pytest.mark.any_backend
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 1)).astype("float32")
 Y = (2 * X[:, 0]).astype("float32")
