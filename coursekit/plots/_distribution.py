@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from coursekit._checks import number, require
 from coursekit.plots._style import Style, figure
+from coursekit.plots._values import numbers, on_axes, typed
 
 
 def timeline(
@@ -22,12 +24,14 @@ def timeline(
         end: where time ends; by default, or if it is less, with the last piece of work.
 
     Raises:
-        ValueError: if there is no work.
+        TypeError: for what is no axes, or no dict.
+        ValueError: if there is no work, or a piece is none.
     """
-    ends = [start + length for work in lanes.values() for start, length, *_ in work]
-    if not ends:
-        raise ValueError(f"`lanes` must hold work. Received: lanes={lanes!r}")
-    end = max(end, *ends)
+    on_axes(ax)
+    typed("lanes", lanes, Mapping, "a dict from devices to their work")
+    ends = [_end(piece) for work in lanes.values() for piece in work]
+    require(bool(ends), "`lanes` must hold work.", lanes=lanes)
+    end = max(number("end", end), *ends)
     for place, work in enumerate(lanes.values()):
         idle: dict[str, Any] = {
             "facecolor": "0.95",
@@ -47,6 +51,13 @@ def timeline(
     ax.grid(False)
 
 
+def _end(piece) -> float:
+    """Return when a piece of work ends."""
+    ok = isinstance(piece, tuple | list) and len(piece) == 4 and isinstance(piece[3], Style)
+    require(ok, "A piece of work must be (start, length, text, style).", piece=piece)
+    return number("start", piece[0]) + number("length", piece[1], least=0)
+
+
 def all_reduce(states: Sequence[np.ndarray], title: str = "") -> Figure:
     """Draw how a sum spreads over devices: a map for each step, a row a device, a column a chunk.
 
@@ -57,12 +68,10 @@ def all_reduce(states: Sequence[np.ndarray], title: str = "") -> Figure:
     Raises:
         ValueError: if `states` are not at least two such maps.
     """
-    states = np.asarray(states)
-    if states.ndim != 3 or len(states) < 2:
-        raise ValueError(
-            "`states` must have the shape (steps, devices, chunks), with at least 2 steps. "
-            f"Received: shape={states.shape}"
-        )
+    words = "of shape (steps, devices, chunks), with at least 2 steps"
+    states = numbers("states", states, (None, None, None), words)
+    require(len(states) > 1, f"`states` must be {words}.", shape=states.shape)
+    require(bool(np.isfinite(states).all()), "`states` must be finite.", states=states)
     devices = states.shape[1]
     fig, axes = figure(title, columns=len(states), height=1.9)
     for step, (ax, state) in enumerate(zip(axes, states, strict=True)):

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from coursekit.plots._style import TRAIN, VALIDATION, figure
+from coursekit.plots._values import has
 
 if TYPE_CHECKING:
     from coursekit.callbacks import RangeTest
@@ -19,9 +20,13 @@ def learning_rate(result: "RangeTest", title: str = "") -> Figure:
     Args:
         result: what `coursekit.callbacks.find_learning_rate` returns.
         title: what the figure shows.
+
+    Raises:
+        TypeError: for what is no `RangeTest`.
     """
-    fig, ax = figure(title, x="learning rate (logarithmic)", y="loss after the step")
+    has("result", result, ("rates", "losses", "smoothed", "suggestion"), "a `RangeTest`")
     rates, losses, smoothed = result.rates, result.losses, result.smoothed
+    fig, ax = figure(title, x="learning rate (logarithmic)", y="loss after the step")
     ax.plot(rates, losses, ".", ms=4, color=TRAIN.color, alpha=0.45, label="one batch")
     ax.plot(rates, smoothed, color=TRAIN.color, lw=2, label="smoothed")
     ax.set_xscale("log")

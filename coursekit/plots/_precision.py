@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from coursekit._checks import is_number, require
 from coursekit.plots._style import TRAIN, VALIDATION, figure
+from coursekit.plots._values import has
 
 if TYPE_CHECKING:
     from coursekit.precision import GradientHistogram
@@ -35,17 +37,28 @@ def gradients(
         The figure; its axes share their scales.
 
     Raises:
-        ValueError: for no scales, or one that is not finite and greater than 0.
+        TypeError: for what is no histogram of gradients.
+        ValueError: for no scales, one that is not finite and greater than 0, or another number of
+            labels.
     """
-    scales = [float(scale) for scale in scales]
-    if not scales or not all(0 < scale < float("inf") for scale in scales):
-        raise ValueError(
-            f"`scales` must be finite numbers greater than 0. Received: scales={scales}"
-        )
+    has("histogram", histogram, ("magnitudes",), "what `gradient_histogram` returns")
+    ok = np.ndim(scales) == 1 and all(is_number(one) and one > 0 for one in scales)
+    require(
+        ok and len(scales) > 0, "`scales` must be finite numbers greater than 0.", scales=scales
+    )
+    require(
+        labels is None or len(labels) == len(scales),
+        "There must be a label for each scale.",
+        labels=labels,
+        scales=scales,
+    )
     labels = labels or [f"loss times {scale:,.6g}" for scale in scales]
+    magnitudes = np.asarray(histogram.magnitudes, "float64")
+    ok = magnitudes.ndim == 1 and bool((magnitudes > 0).all())
+    require(ok, "`histogram.magnitudes` must be a row of numbers above 0.", magnitudes=magnitudes)
     fig, axes = figure(title, x="size of a gradient, as a power of 2", columns=len(scales))
     axes = np.atleast_1d(axes)
-    powers = np.log2(histogram.magnitudes.astype("float64"))
+    powers = np.log2(magnitudes)
     shifts = np.log2(scales)
     low = min([ZERO - 10, *(np.floor(powers.min() + shifts) if len(powers) else [])])
     high = max([INFINITE + 4, *(np.ceil(powers.max() + shifts) if len(powers) else [])])

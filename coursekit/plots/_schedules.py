@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from coursekit._checks import brief, count
 from coursekit.plots._style import COMPARE, curve, figure
 
 POINTS = 400
@@ -30,30 +31,52 @@ def schedule(
         The figure; its axes are learning rate and, with `momentum`, momentum.
 
     Raises:
-        ValueError: for no schedules or for less than two steps.
+        ValueError: for no schedules, less than two steps, or a rate that is not finite.
     """
     if not isinstance(schedules, Mapping) or not schedules:
         raise ValueError(
             "`schedules` must be a dict from labels to schedules. "
-            f"Received: schedules={schedules!r}. For one: {{'one cycle': OneCycle(...)}}."
+            f"Received: schedules={brief(schedules)}. For one: {{'one cycle': OneCycle(...)}}."
         )
-    if total_steps < 2:
-        raise ValueError(f"`total_steps` must be at least 2. Received: total_steps={total_steps}")
-    momentum = momentum or {}
-    fig, axes = figure(title=title, x="step", columns=2 if momentum else 1)
+    if momentum is not None and not isinstance(momentum, Mapping):
+        raise ValueError(
+            "`momentum` must be a dict from labels to schedules. "
+            f"Received: momentum={brief(momentum)}"
+        )
+    total_steps, momentum = count("total_steps", total_steps, 2), momentum or {}
     # Whole steps; a long run is sampled.
     steps = np.unique(np.linspace(0, total_steps - 1, POINTS).round().astype(int))
+    groups = [
+        {label: _values(label, one, steps) for label, one in group.items()}
+        for group in (schedules, momentum)
+    ]
+    fig, axes = figure(title=title, x="step", columns=2 if momentum else 1)
     styles = dict(zip(dict.fromkeys([*schedules, *momentum]), _styles(), strict=False))
     for ax, y, group in zip(
-        np.atleast_1d(axes), ("learning rate", "momentum"), (schedules, momentum), strict=False
+        np.atleast_1d(axes), ("learning rate", "momentum"), groups, strict=False
     ):
-        for label, one in group.items():
-            values = [float(one(int(step))) for step in steps]
+        for label, values in group.items():
             curve(ax, values, styles[label], x=steps, label=label)
         ax.set_ylabel(y)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()
     return fig
+
+
+def _values(label, schedule, steps):
+    """Return the values at these steps."""
+    if not callable(schedule):
+        raise ValueError(
+            f"A schedule must take a step. Received: {label!r}: {brief(schedule)}. For a constant "
+            "rate: lambda step: 0.1."
+        )
+    values = [float(schedule(int(step))) for step in steps]
+    for step, value in zip(steps, values, strict=True):
+        if not np.isfinite(value):
+            raise ValueError(
+                f"A rate must be finite. Received: {label!r} is {value} at step {step}"
+            )
+    return values
 
 
 def _styles():

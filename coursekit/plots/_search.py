@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from coursekit._checks import number
 from coursekit.plots._style import COMPARE, TRAIN, VALIDATION, curve
+from coursekit.plots._values import numbers, on_axes, row
 
 
 def trials(ax: Axes, points: np.ndarray) -> None:
@@ -14,10 +16,18 @@ def trials(ax: Axes, points: np.ndarray) -> None:
     Args:
         ax: where to draw.
         points: shape (trials, 2), from 0 to 1.
+
+    Raises:
+        TypeError: for what is no axes.
+        ValueError: for points of another shape, or outside of the square.
     """
-    points = np.asarray(points, float)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"`points` must have shape (trials, 2). Received: shape={points.shape}")
+    on_axes(ax)
+    points = numbers("points", points, (None, 2), "of shape (trials, 2)")
+    if not ((points >= 0) & (points <= 1)).all():
+        raise ValueError(
+            "`points` must lie from 0 to 1. "
+            f"Received: points from {points.min():.3g} to {points.max():.3g}"
+        )
     edge = np.full(len(points), 1.06)
     look: dict[str, Any] = {"ls": "", "ms": 14, "mew": 2, "color": VALIDATION.color}
     ax.plot(*points.T, TRAIN.marker, color=TRAIN.color)
@@ -45,8 +55,17 @@ def surrogate(
         tried: the places of the trials.
         scores: their scores.
         ahead: the place of the next trial.
+
+    Raises:
+        TypeError: for what is no axes.
+        ValueError: for what are no numbers, or not as many as they should be.
     """
-    x, mean, sd = np.ravel(x), np.ravel(mean), np.ravel(sd)
+    on_axes(ax)
+    x = row("x", np.ravel(x))
+    mean, sd = (row(name, np.ravel(one), len(x)) for name, one in (("mean", mean), ("sd", sd)))
+    tried = row("tried", np.ravel(tried))
+    scores = row("scores", np.ravel(scores), len(tried))
+    ahead = number("ahead", np.ravel(ahead)[0] if np.size(ahead) == 1 else ahead)
     look: dict[str, Any] = {"color": COMPARE[0].color, "alpha": 0.2, "lw": 0}
     ax.fill_between(x, mean - 2 * sd, mean + 2 * sd, label="mean and 2 sd", **look)
     curve(ax, mean, COMPARE[0], x, marker="")

@@ -11,10 +11,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from coursekit._checks import count, number, require
+from coursekit.plots._values import numbers, on_axes, row, typed
+
 
 @dataclass(frozen=True)
 class Style:
-    """How one kind of curve looks everywhere."""
+    """How one kind of curve looks everywhere.
+
+    `plots.TRAIN` is what was trained on (blue, solid, dots), `plots.VALIDATION` what was not
+    (orange, dashed, squares). `plots.COMPARE` holds six for other comparisons.
+
+    Attributes:
+        label: its name in the legend.
+        color: as matplotlib takes it.
+        line: line style, as matplotlib takes it.
+        marker: as matplotlib takes it.
+    """
 
     label: str
     color: str
@@ -24,24 +37,45 @@ class Style:
 
 TRAIN = Style("training", "#0072b2", "-", "o")
 VALIDATION = Style("validation", "#d55e00", "--", "s")
-# For comparisons: as different in line and marker as in colour (Okabe and Ito's palette).
-COMPARE = (
-    Style("", "#0072b2", "-", "o"),
-    Style("", "#d55e00", "--", "s"),
-    Style("", "#009e73", "-.", "^"),
-    Style("", "#cc79a7", ":", "D"),
-    Style("", "#56b4e9", (0, (5, 1)), "v"),
-    Style("", "#e69f00", (0, (3, 1, 1, 1)), "P"),
+
+
+class Styles(tuple):
+    """Six styles, `plots.COMPARE`, for comparisons: the first six curves of a figure.
+
+    As different in line and marker as in colour (Okabe and Ito's palette), so that a figure reads
+    in grey. They have no label: give one to `curve`.
+    """
+
+
+class Settings(dict):
+    """Settings of matplotlib: `plots.HOUSE` for a figure, `plots.TITLE` for its title.
+
+    For figures of one's own: `with plt.rc_context(plots.HOUSE): ...`, then
+    `fig.suptitle(title, **plots.TITLE)`.
+    """
+
+
+COMPARE = Styles(
+    [
+        Style("", "#0072b2", "-", "o"),
+        Style("", "#d55e00", "--", "s"),
+        Style("", "#009e73", "-.", "^"),
+        Style("", "#cc79a7", ":", "D"),
+        Style("", "#56b4e9", (0, (5, 1)), "v"),
+        Style("", "#e69f00", (0, (3, 1, 1, 1)), "P"),
+    ]
 )
-HOUSE: Any = {
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.facecolor": "white",
-    "font.size": 10,
-    "grid.alpha": 0.3,
-}
-TITLE: dict[str, Any] = {"x": 0.01, "ha": "left", "fontsize": 11, "fontweight": "bold"}
+HOUSE = Settings(
+    {
+        "axes.grid": True,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "figure.facecolor": "white",
+        "font.size": 10,
+        "grid.alpha": 0.3,
+    }
+)
+TITLE = Settings({"x": 0.01, "ha": "left", "fontsize": 11, "fontweight": "bold"})
 
 
 def figure(
@@ -58,7 +92,11 @@ def figure(
 
     Returns:
         The figure and its axes (an array for several columns).
+
+    Raises:
+        ValueError: for no columns, or a height that is none.
     """
+    columns, height = count("columns", columns), number("height", height, above=0)
     with plt.rc_context(HOUSE):
         size = (6.4 if columns == 1 else 9.0, height)
         fig, axes = plt.subplots(1, columns, figsize=size, layout="constrained")
@@ -76,9 +114,16 @@ def curve(
     label: str = "",
     **line: Any,
 ) -> None:
-    """Draw one curve; `x` counts from 1 (epochs) unless it is given."""
-    values = np.asarray(values, float)
-    x = np.arange(1, len(values) + 1) if x is None else x
+    """Draw one curve; `x` counts from 1 (epochs) unless it is given. NaN is a gap.
+
+    Raises:
+        TypeError: for what is no axes, or no style.
+        ValueError: for values that are no row of numbers, or of which none is finite.
+    """
+    on_axes(ax)
+    typed("style", style, Style, "a `plots.Style`, such as `plots.TRAIN`")
+    values = row("values", values)
+    x = np.arange(1, len(values) + 1) if x is None else row("x", x, len(values))
     markers = max(1, len(values) // 10)
     look = {"color": style.color, "ls": style.line, "lw": 1.8}
     look |= {"marker": style.marker, "ms": 4.5, "markevery": markers}
@@ -92,13 +137,17 @@ def band(
     x: Sequence[float] | np.ndarray | None = None,
     label: str = "",
 ) -> None:
-    """Draw the mean of several runs (one row a seed), in a band from the lowest to the highest."""
-    runs = np.asarray(runs, float)
-    if runs.ndim != 2:
-        raise ValueError(
-            f"`runs` must have one row a seed: shape (seeds, points). Received: shape={runs.shape}"
-        )
-    x = np.arange(1, runs.shape[1] + 1) if x is None else x
+    """Draw the mean of several runs (one row a seed), in a band from the lowest to the highest.
+
+    Raises:
+        TypeError: for what is no axes, or no style.
+        ValueError: for runs that are no table of numbers, or of which no point is finite in all.
+    """
+    on_axes(ax)
+    typed("style", style, Style, "a `plots.Style`, such as `plots.TRAIN`")
+    runs = numbers("runs", runs, (None, None), "with one row a seed: shape (seeds, points)")
+    row("runs", runs.mean(0))
+    x = np.arange(1, runs.shape[1] + 1) if x is None else row("x", x, runs.shape[1])
     ax.fill_between(x, runs.min(0), runs.max(0), color=style.color, alpha=0.2, lw=0)
     curve(ax, runs.mean(0), style, x, label)
 
@@ -106,15 +155,33 @@ def band(
 def images(
     rows: Sequence[np.ndarray], titles: Sequence[str], title: str = "", columns: int = 5
 ) -> Figure:
-    """Draw small images in a grid, each with a line of text above it."""
+    """Draw small images in a grid, each with a line of text above it.
+
+    Raises:
+        ValueError: for no images, images that are no maps of numbers, or another number of titles.
+    """
+    columns = count("columns", columns)
+    for name, values in (("rows", rows), ("titles", titles)):
+        ok = hasattr(values, "__len__") and not isinstance(values, str) and len(values)
+        require(bool(ok), f"`{name}` must hold at least one.", **{name: values})
+    require(
+        len(rows) == len(titles),
+        "There must be a title for each image.",
+        images=len(rows),
+        titles=len(titles),
+    )
+    for image in rows:
+        if np.ndim(image) != 3:
+            numbers("rows", image, (None, None), "of shape (height, width) or with colours")
     lines = -(-len(rows) // columns)
     with plt.rc_context(HOUSE):
         size = (1.5 * columns, 1.85 * lines + 0.4)
         fig, axes = plt.subplots(lines, columns, figsize=size, layout="constrained")
     fig.suptitle(title, **TITLE)
+    axes = np.atleast_1d(axes)
     for ax in axes.flat:
         ax.axis("off")
-    for ax, image, text in zip(axes.flat, rows, titles, strict=False):
+    for ax, image, text in zip(axes.flat, rows, titles, strict=False):  # some axes stay empty
         ax.imshow(image, cmap="gray_r")
         ax.set_title(text, fontsize=9)
     return fig
@@ -153,8 +220,10 @@ def show(fig: Figure, alt: str) -> None:
         alt: one or two sentences: what the curves do, not how they are drawn.
 
     Raises:
+        TypeError: for what is no figure.
         ValueError: if `alt` is empty.
     """
+    typed("fig", fig, Figure, "a matplotlib figure")
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(
             "A figure needs its caption in words, for those who cannot see it. "

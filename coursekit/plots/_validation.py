@@ -9,7 +9,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from coursekit._checks import brief, count, require
 from coursekit.plots._style import TRAIN, VALIDATION, curve, figure
+from coursekit.plots._values import has, on_axes, row
 
 if TYPE_CHECKING:
     from coursekit.validation import CrossValidation
@@ -24,10 +26,27 @@ def splits(ax: Axes, folds: Iterable, rows: int | None = None) -> None:
         ax: where to draw.
         folds: (train, validation) row indices, such as `cv.split(x, y)` or `result.folds`.
         rows: the number of rows; by default up to the last one used.
+
+    Raises:
+        TypeError: for what is no axes.
+        ValueError: for no splits, splits that are no pairs of row numbers, too few `rows`.
     """
-    folds = [tuple(np.asarray(side, int) for side in fold) for fold in folds]
+    on_axes(ax)
+    try:
+        folds = [tuple(map(_row_numbers, fold)) for fold in folds]
+    except TypeError:
+        raise ValueError(
+            "`folds` must hold pairs (train, validation) of row numbers. "
+            f"Received: folds={brief(folds)}"
+        ) from None
     if not folds:
         raise ValueError("`folds` must hold at least one split. Received: none.")
+    for fold in folds:
+        require(len(fold) == 2, "A split must be (train, validation).", parts=len(fold))
+    require(
+        any(side.size for fold in folds for side in fold), "`folds` must hold rows.", folds=folds
+    )
+    rows = None if rows is None else count("rows", rows)
     used = 1 + max(int(side.max()) for fold in folds for side in fold if side.size)
     if rows is not None and rows < used:
         raise ValueError(f"`rows` must reach the last row, {used - 1}. Received: rows={rows}")
@@ -54,6 +73,13 @@ def splits(ax: Axes, folds: Iterable, rows: int | None = None) -> None:
     ax.grid(False)
 
 
+def _row_numbers(side) -> np.ndarray:
+    side = np.asarray(side)
+    if side.ndim != 1 or (side.size and side.dtype.kind not in "iu") or (side < 0).any():
+        raise TypeError("no row numbers")
+    return side.astype(int)
+
+
 def cross_validation(result: "CrossValidation", title: str = "") -> Figure:
     """Draw the scores of each fold of a `CrossValidation`, and their mean; one column a scorer.
 
@@ -63,7 +89,16 @@ def cross_validation(result: "CrossValidation", title: str = "") -> Figure:
     Args:
         result: what `coursekit.validation.cross_validate` returns.
         title: what the figure shows.
+
+    Raises:
+        TypeError: for what is no `CrossValidation`.
+        ValueError: for scores of which none is finite.
     """
+    has("result", result, ("scores", "train_scores"), "a `CrossValidation`")
+    require(bool(result.scores), "`result` must hold scores.", scores=result.scores)
+    for name, scores in result.scores.items():
+        row(name, scores)
+        row(name, result.train_scores[name], len(scores))
     fig, axes = figure(title, columns=len(result.scores), x="fold", y="")
     for ax, (name, scores) in zip(np.atleast_1d(axes), result.scores.items(), strict=True):
         number = np.arange(1, len(scores) + 1)
