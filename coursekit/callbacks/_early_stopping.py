@@ -6,18 +6,25 @@ from typing import Any
 
 import keras
 
+from coursekit._checks import count, number, one_of, require, switch
+
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
     """Keras's `EarlyStopping`, with NaN and infinity counted as the worst value.
 
     Keras takes the first value as the best one, also if it is NaN. Nothing is smaller or larger
     than NaN, so no later epoch improves, and training stops after `patience` epochs (Keras 3.13
-    to 3.15). Here such an epoch is one without improvement, and a warning names it.
+    to 3.15). Here such an epoch is one without improvement, and a warning names the
+    first one of a run.
 
     Args:
         monitor, min_delta, patience, verbose, mode, baseline, restore_best_weights,
         start_from_epoch: as in `keras.callbacks.EarlyStopping`. Mind its defaults: `patience=0`
             and `restore_best_weights=False`.
+
+    Raises:
+        ValueError: for values out of range; when training begins, for a `start_from_epoch` that
+            the run does not reach.
 
     Example:
         >>> stopping = EarlyStopping(monitor="val_loss", patience=2, mode="min")
@@ -31,16 +38,53 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         (0.8, 2)
     """
 
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        self._told = False
+        super().__init__(
+            monitor=monitor,
+            min_delta=number("min_delta", min_delta),
+            patience=count("patience", patience, 0),
+            verbose=verbose,
+            mode=one_of("mode", mode, ("auto", "min", "max")),
+            baseline=None if baseline is None else number("baseline", baseline),
+            restore_best_weights=switch("restore_best_weights", restore_best_weights),
+            start_from_epoch=count("start_from_epoch", start_from_epoch, 0),
+        )
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Start anew, and refuse a start that the run does not reach."""
+        super().on_train_begin(logs)
+        self._told = False
+        epochs = (self.params or {}).get("epochs")
+        require(
+            epochs is None or self.start_from_epoch < epochs,
+            "`start_from_epoch` must be less than `epochs`: no epoch would be watched.",
+            start_from_epoch=self.start_from_epoch,
+            epochs=epochs,
+        )
+
     def get_monitor_value(self, logs: dict | None) -> float | None:
         """Return the monitored value; the worst possible one where it is not finite."""
         value = super().get_monitor_value(logs)
         if value is None or math.isfinite(value):
             return value
-        warnings.warn(
-            f"`{self.monitor}` is {value}: EarlyStopping counts this epoch as one without "
-            "improvement.",
-            stacklevel=2,
-        )
+        if not self._told:
+            self._told = True  # once a run
+            warnings.warn(
+                f"`{self.monitor}` is {value}: EarlyStopping counts this epoch as one without "
+                "improvement.",
+                stacklevel=2,
+            )
         return -math.inf if self.monitor_op is keras.ops.greater else math.inf
 
     def get_state(self) -> dict[str, Any]:

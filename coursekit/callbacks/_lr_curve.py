@@ -4,11 +4,14 @@ Everything is told by differences, against the noise between batches, so that ne
 the sign of the loss matters.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 REACH = 10.0  # a slope is fitted to the rates within this factor
 STILL = 0.5  # the suggestion comes from where the loss still falls this fast, of the steepest
 MARGIN = 2.0  # ... and is lower by this factor
+NOTHING = " Or there is nothing to learn: a model trained already, or targets without a pattern."
 CLEAR = 4.5  # a fall or rise is clear beyond so many times the noise left after averaging
 
 
@@ -72,7 +75,7 @@ def slopes(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
     return found
 
 
-def suggest(rates, losses, first: float, steps: int) -> tuple[float | None, str]:
+def suggest(rates, losses, first: float, steps: int, cause: str = "") -> tuple[float | None, str]:
     """Return a learning rate and the reason, or None and what is wrong with the curve.
 
     Args:
@@ -80,16 +83,25 @@ def suggest(rates, losses, first: float, steps: int) -> tuple[float | None, str]
         losses: the loss after it; only the last one may be NaN or infinite.
         first: the loss before any update.
         steps: number of updates the run was to make; it may have stopped before.
+        cause: a sentence that names what is not finite in the data or weights, if anything is.
     """
     rates, losses = np.asarray(rates, float), np.asarray(losses, float)
     if not np.isfinite(first):
         return None, (
-            f"The loss of the first batch is {first}, before any update. Look for NaN, infinite or "
-            "huge values in the data, and for an output that the loss cannot take."
+            f"The loss of the first batch is {first}, before any update: no learning rate can be "
+            "the reason, only the data or the weights at the start. "
+            + (
+                cause
+                or "Look for NaN, infinite or huge values, and for an output that the loss "
+                "cannot take."
+            )
         )
     width, broke = window(steps), not np.isfinite(losses).all()
     last_rate = rates[-1] if len(rates) else np.nan
-    end = f"after {len(losses)} updates, at a rate of {last_rate:.1g},"
+    many = "1 update" if len(losses) == 1 else f"{len(losses)} updates"
+    end = f"after {many}, at a rate of {last_rate:.1g},"
+    if broke and cause:
+        return None, f"The loss is not finite {end} and no rate mends the data: {cause}"
     if broke:
         rates, losses = rates[:-1], losses[:-1]
     ended = f"The data ended after {len(losses)} of {steps} updates. Give more batches."
@@ -107,14 +119,22 @@ def suggest(rates, losses, first: float, steps: int) -> tuple[float | None, str]
     clear = max(CLEAR * noise / np.sqrt(width), 1e-6 * abs(start))
     low = _end_of_descent(level, start, clear)
     fall = start - level[low] if low >= width else 0.0
-    rise = _rise(smooth(losses, width) > start + max(clear, 0.01 * abs(start)))
+    rise = _rise(losses, start, low if fall > clear else 0, least=1 if broke else 3)
     seen = f"from {start:.3g} to {level[low]:.3g} (noise of a batch {noise:.2g})"
     if fall <= clear:
         if rise is None and not broke and len(losses) < steps:
             return None, ended
-        return None, _no_fall(rates, start, noise, fall, rise, broke and end, width)
+        seen = Seen(rates, losses, start, first, noise, fall, rise, width)
+        return None, _no_fall(seen, broke and end)
     slope = slopes(rates, clipped)[: low + 1]
-    fast = np.flatnonzero(slope <= STILL * slope.min())
+    steepest = int(slope.argmin())
+    at_once = (
+        f"The loss falls {seen}, and does so at the lowest rate, {rates[0]:.2g}, already. Set a "
+        "lower `lowest`."
+    )
+    if slope[steepest] >= 0:
+        return None, at_once
+    fast = np.flatnonzero(slope <= STILL * slope[steepest])
     if fast[-1] >= len(losses) - 1 - width // 2 and rise is None:
         if broke:
             return None, (
@@ -128,12 +148,8 @@ def suggest(rates, losses, first: float, steps: int) -> tuple[float | None, str]
             "higher `highest`."
         )
     suggestion = rates[fast[-1]] / MARGIN
-    steepest = int(slope.argmin())
     if (slope[: steepest + 1] <= STILL * slope[steepest]).all() or suggestion < rates[0]:
-        return None, (
-            f"The loss falls {seen}, and does so at the lowest rate, {rates[0]:.2g}, already. "
-            "Set a lower `lowest`."
-        )
+        return None, at_once
     above = "." if rise is None else f", above its start from {rates[rise]:.2g} on."
     return float(suggestion), (
         f"The loss falls {seen}, steepest at {rates[steepest]:.2g} and at half that "
@@ -152,12 +168,11 @@ def _noise(losses, level, width) -> float:
     return float(np.sqrt(np.mean([np.mean(np.diff(end) ** 2) / 2 for end in ends])))
 
 
-def _rise(above) -> int | None:
-    """Return from where on the level stays above, to the end."""
-    if not above[-1]:
-        return None
-    below = np.flatnonzero(~above)
-    return int(below[-1]) + 1 if len(below) else 0
+def _rise(losses, start, low, least) -> int | None:
+    """Return from where on, after the lowest level, all losses to the end are above the start."""
+    below = np.flatnonzero(losses <= start + 1e-6 * abs(start))
+    rise = max(int(below[-1]) + 1 if len(below) else 0, low + 1 if low else 0)
+    return rise if rise <= len(losses) - least else None
 
 
 def _end_of_descent(level, start, clear) -> int:
@@ -172,23 +187,55 @@ def _end_of_descent(level, start, clear) -> int:
     return low
 
 
-def _no_fall(rates, start, noise, fall, rise, broke, width) -> str:
-    """Say why a loss that does not fall gives no suggestion."""
+def _fell(losses, start, noise) -> bool:
+    """Tell whether three losses in a row lie as low as noise alone hardly takes them."""
+    lowest = np.convolve(losses, np.ones(3) / 3, "valid").min() if len(losses) > 2 else start
+    return bool(start - lowest > 2 * noise / np.sqrt(3))
+
+
+class Seen(NamedTuple):
+    """What `suggest` has found of a curve without a clear fall."""
+
+    rates: np.ndarray
+    losses: np.ndarray
+    start: float
+    first: float
+    noise: float
+    fall: float
+    rise: int | None
+    width: int
+
+
+def _no_fall(seen: Seen, broke) -> str:
+    """Say why a loss that does not fall clearly gives no suggestion, and nothing not seen."""
+    rates, losses, start, first, noise, fall, rise, width = seen
+    lowest = int(losses.argmin())
+    dip = min(first, losses[0]) - losses[lowest]
+    # How far single batches differ before the rate can have moved much.
+    early = float(np.std([first, *losses[: width - 1]]))
+    if dip > max(4 * min(noise, early), 0.01 * abs(start), 1e-12):
+        return (
+            f"The loss falls to {losses[lowest]:.3g}, at a rate of {rates[lowest]:.1g}, from "
+            f"{first:.3g}, but {len(losses)} updates are too few to tell that from the noise "
+            f"between batches ({noise:.2g}). Set more `steps` or a larger `batch_size`, or rates "
+            "nearer to that one."
+        )
     if broke and rise is None:
         return (
-            f"The loss is not finite {broke} and neither fell nor rose before. That is more likely "
-            "a NaN in the data than a rate that is too high."
+            f"The loss is not finite {broke} and neither fell nor rose clearly before. That is "
+            "more likely a NaN in the data than a rate that is too high."
         )
-    if rise is not None and rise < 2 * width:
+    if rise is not None and rise < 2 * width and dip <= 0.03 * abs(first):
         return (
             f"The loss rises from the first rates on ({rates[rise]:.1g}) and never falls. Set a "
             "lower `lowest`, or scale the inputs."
         )
-    if fall > max(noise / np.sqrt(width), 1e-6 * abs(start)):
+    fall = max(fall, start - losses[lowest])
+    if fall > 1e-6 * abs(start) and (noise > 1e-6 * abs(start) or rise is None):
         return (
-            f"The loss falls by {fall:.2g} at most, while one batch differs from the next by "
-            f"{noise:.2g}: too noisy to tell. Set more `steps` or a larger `batch_size`. Or there "
-            "is nothing to learn: a model trained already, or targets without a pattern."
+            f"The loss falls by {fall:.2g} at most, while one batch differs from the "
+            f"next by {noise:.2g}: too noisy to tell. Set more `steps` or a larger `batch_size`."
+            + ("" if _fell(losses, start, noise) else NOTHING)
         )
     if rise is not None:
         return (

@@ -14,10 +14,13 @@ import itertools
 import types
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
+from coursekit._checks import brief, count, number
+from coursekit.callbacks._lr_causes import cause_of
 from coursekit.callbacks._lr_curve import diverged, smooth, suggest, window, without_wall
 from coursekit.callbacks._untouched import untouched
 
@@ -56,12 +59,12 @@ class RangeTest:
 
 
 def find_learning_rate(
-    model,
-    x,
-    y=None,
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
     *,
-    sample_weight=None,
-    class_weight=None,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
     batch_size: int | None = None,
     lowest: float = 1e-6,
     highest: float = 10.0,
@@ -78,9 +81,9 @@ def find_learning_rate(
     The steepest point itself scatters from run to run; the end of the steep part scatters less.
 
     The run stops early once the loss has left its range. Where the curve tells nothing the
-    suggestion is None, and `reason` says why and what to try: the loss is not finite, rises from
-    the first rates on, never falls, falls less than it varies between batches, or still falls at
-    the highest rate.
+    suggestion is None, and `reason` says why and what to try: the loss is not finite (with the row
+    of an array that makes it so), rises from the first rates on, never falls, falls less than it
+    varies between batches or in too few steps, or still falls at the highest rate.
 
     Afterwards everything is as before, bit by bit, also after an error or Ctrl-C: weights,
     optimizer, learning rate or schedule, metrics, random states, history. Only the data may have
@@ -105,8 +108,8 @@ def find_learning_rate(
 
     Raises:
         TypeError: if `model` is not a Keras model.
-        ValueError: if it is not compiled, an argument is out of range, the data hold no batch, or
-            the training step reports no loss.
+        ValueError: if it is not compiled, an argument is out of range, targets are missing, the
+            data hold no batch, or the training step reports no loss.
 
     Numerics: a batch's loss is compared with others of this run only, by differences: the scale
     and the sign of the loss do not matter.
@@ -126,7 +129,12 @@ def find_learning_rate(
     References:
         Smith, "Cyclical Learning Rates for Training Neural Networks", arXiv:1506.01186.
     """
-    _check(model, lowest, highest, steps)
+    _check(model, x, y)
+    lowest = number("lowest", lowest, above=0)
+    highest = number("highest", highest, above=lowest)
+    steps = count("steps", steps, 20, "With fewer the curve is all noise")
+    if batch_size is not None:
+        batch_size = count("batch_size", batch_size)
     rates = np.geomspace(lowest, highest, steps)
     probe = _Probe(rates)
     # On JAX the first `fit` draws a batch to build the loss with; later ones do not.
@@ -146,8 +154,11 @@ def find_learning_rate(
         raise ValueError("The data must hold at least one batch. Received: none.")
     losses = np.array(probe.losses[1:])
     rates = rates[: len(losses)]
-    suggestion, reason = suggest(rates, losses, first=probe.losses[0], steps=steps)
-    if not probe.updates:
+    cause = ""
+    if not np.isfinite(probe.losses).all():
+        cause = cause_of(model, x=x, y=y, sample_weight=sample_weight)
+    suggestion, reason = suggest(rates, losses, probe.losses[0], steps, cause)
+    if not probe.updates and np.isfinite(probe.losses[0]):
         suggestion, reason = None, NO_UPDATE
     seen = without_wall(losses, probe.losses[0], window(steps))
     return RangeTest(rates, losses, smooth(seen, window(steps)), suggestion, reason)
@@ -240,21 +251,27 @@ def _build(model, x):
     return data
 
 
-def _check(model, lowest, highest, steps):
+def _check(model, x, y):
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
+        raise TypeError(f"`model` must be a Keras model. Received: model={brief(model)}")
     if not model.compiled or not isinstance(model.optimizer, keras.optimizers.Optimizer):
         raise ValueError(
             "`model` must be compiled with an optimizer. Received: "
             f"optimizer={getattr(model, 'optimizer', None)!r}. Call `model.compile` first."
         )
-    if not 0 < lowest < highest < np.inf:
+    spec = getattr(x, "element_spec", None)
+    alone = not isinstance(spec, tuple) if spec is not None else _is_arrays(x)
+    own = type(model).train_step is not keras.Model.train_step or not model.loss
+    own = own or type(model).compute_loss is not keras.Model.compute_loss
+    if y is None and alone and not own:
         raise ValueError(
-            "The rates must satisfy 0 < lowest < highest, and be finite. "
-            f"Received: lowest={lowest}, highest={highest}"
+            "`y` is needed: the loss that the model was compiled with compares with targets. "
+            f"Received: y=None, loss={brief(model.loss)}. Pass the targets, or a dataset of pairs "
+            "(x, y)."
         )
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 20:
-        raise ValueError(
-            f"`steps` must be an integer of at least 20. Received: steps={steps}. "
-            "With fewer the curve is all noise."
-        )
+
+
+def _is_arrays(x) -> bool:
+    if isinstance(x, types.GeneratorType | keras.utils.PyDataset):
+        return False
+    return all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))

@@ -6,12 +6,17 @@ run.losses, run.reason      # [0.92, 0.41, ...], "converged"
 ```
 
 It gives the same weights as `model.fit(..., shuffle=False)` on the same batches. For real work use
-`fit`, which adds callbacks, metrics, devices and sample weights.
+`fit`, which adds callbacks, metrics, devices and sample weights. How a loss is called: `_loss.py`.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
+
+import keras
+
+from coursekit._checks import brief, count, number, require, same_rows
+from coursekit.training._loss import check_shapes, checked_loss
 
 
 class Run(NamedTuple):
@@ -19,10 +24,15 @@ class Run(NamedTuple):
 
     losses: list[float]
     validation_losses: list[float]
-    reason: str
+    reason: str  # "max_epochs", "converged", "no_improvement" or "not_finite"
 
 
-def train_one_epoch(model, batches: Iterable, loss_fn: Callable, optimizer) -> float:
+def train_one_epoch(
+    model: keras.Model,
+    batches: Iterable[tuple[Any, Any]],
+    loss_fn: str | Callable,
+    optimizer: keras.optimizers.Optimizer,
+) -> float:
     r"""Train for one pass over the batches and return the mean loss over the rows.
 
     ```
@@ -35,14 +45,18 @@ def train_one_epoch(model, batches: Iterable, loss_fn: Callable, optimizer) -> f
     Args:
         model: a built Keras model. Its regularization losses count (`model.losses`).
         batches: pairs (x, y).
-        loss_fn: `loss_fn(y_true, y_pred)`, the mean over a batch, such as a `keras.losses.Loss`.
+        loss_fn: what `compile` takes for one output: a `keras.losses.Loss`, a function
+            `loss_fn(y_true, y_pred)`, or a name such as "mse".
         optimizer: a Keras optimizer.
 
     Returns:
         The mean loss as a float, each batch measured before its update.
 
     Raises:
-        ValueError: if there is no batch.
+        TypeError: for what is no model, or no optimizer.
+        ValueError: for no batch, a batch that is no pair of as many rows, a model without weights,
+            and a loss that takes targets of shape (n,) and outputs of shape (n, 1) for another
+            pair than (n, 1) and (n, 1).
 
     Example:
         >>> import keras, numpy as np
@@ -59,10 +73,10 @@ def train_one_epoch(model, batches: Iterable, loss_fn: Callable, optimizer) -> f
 
 
 def train_until(
-    model,
-    batches: Iterable,
-    loss_fn: Callable,
-    optimizer,
+    model: keras.Model,
+    batches: Iterable[tuple[Any, Any]],
+    loss_fn: str | Callable,
+    optimizer: keras.optimizers.Optimizer,
     *,
     max_epochs: int,
     tolerance: float = 0.0,
@@ -74,7 +88,7 @@ def train_until(
     Args:
         model: a built Keras model, as in `train_one_epoch`.
         batches: pairs (x, y), looped over anew in each epoch: a list or a `tf.data.Dataset`.
-        loss_fn: `loss_fn(y_true, y_pred)`, the mean over a batch.
+        loss_fn: as in `train_one_epoch`.
         optimizer: a Keras optimizer.
         max_epochs: at least 1; reason "max_epochs".
         tolerance: stop when the training loss changes by less from one epoch to the next; reason
@@ -89,29 +103,33 @@ def train_until(
         with reason "not_finite".
 
     Raises:
-        ValueError: for arguments out of range, `patience` without `validation`, or batches that
-            can be looped over only once.
+        TypeError, ValueError: as in `train_one_epoch`; for arguments out of range, `patience`
+            without `validation`, and batches that can be looped over only once.
     """
-    if not isinstance(max_epochs, int) or max_epochs < 1:
-        raise ValueError(f"`max_epochs` must be at least 1. Received: max_epochs={max_epochs}")
-    if tolerance < 0:
-        raise ValueError(f"`tolerance` must not be negative. Received: tolerance={tolerance}")
-    if patience is not None and (patience < 1 or validation is None):
-        raise ValueError(
-            "`patience` must be at least 1 and needs `validation=(x, y)`. "
-            f"Received: patience={patience}, validation={validation}"
+    max_epochs = count("max_epochs", max_epochs)
+    tolerance = number("tolerance", tolerance, least=0)
+    if patience is not None:
+        patience = count("patience", patience)
+        require(
+            validation is not None,
+            "`patience` needs `validation=(x, y)`.",
+            patience=patience,
+            validation=None,
         )
+    if validation is not None:
+        validation = _pair("validation", validation)
     if isinstance(batches, Iterator):
         raise ValueError(
             "`batches` must give its batches again in every epoch. Received an iterator, empty "
             "after one pass: put it into a list, or use a tf.data.Dataset."
         )
-    step = _compiled_step(model, loss_fn, optimizer)
+    step, loss_fn = _compiled_step(model, loss_fn, optimizer), checked_loss(loss_fn)
     run = Run([], [], "max_epochs")
     for _ in range(max_epochs):
         run.losses.append(_epoch(step, batches))
         if validation is not None:
-            loss = loss_fn(validation[1], model(validation[0], training=False))
+            predicted = model(validation[0], training=False)
+            loss = loss_fn(validation[1], predicted)
             run.validation_losses.append(float(loss + sum(model.losses)))
         reason = _reason(run, tolerance, patience)
         if reason:
@@ -135,10 +153,29 @@ def _reason(run: Run, tolerance: float, patience: int | None) -> str:
 
 
 def _compiled_step(model, loss_fn, optimizer) -> Callable:
+    for name, value, kind in (
+        ("model", model, keras.Model),
+        ("optimizer", optimizer, keras.optimizers.Optimizer),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"`{name}` must be a Keras {name}. Received: {name}={brief(value)}")
+    require(
+        keras.backend.backend() == "tensorflow",
+        "The loop in the open is written for the TensorFlow backend.",
+        "Use `fit`",
+        backend=keras.backend.backend(),
+    )
+    require(
+        bool(model.trainable_variables),
+        "`model` must be built, and have trainable weights.",
+        "Give it a `keras.Input`, or call it on a batch",
+        model=model.name,
+    )
+    loss_fn = checked_loss(loss_fn)
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True)
-    def step(x, y):
+    def update(x, y):
         with tf.GradientTape() as tape:
             loss = loss_fn(y, model(x, training=True)) + sum(model.losses)
             scaled = optimizer.scale_loss(loss)
@@ -146,16 +183,38 @@ def _compiled_step(model, loss_fn, optimizer) -> Callable:
         optimizer.apply(gradients, model.trainable_variables)
         return loss
 
+    seen = set()
+
+    def step(x, y):
+        shapes = (x.shape, y.shape)
+        if shapes not in seen:  # before the first update on rows like these
+            seen.add(shapes)
+            with keras.StatelessScope():  # the seeds stay where `fit` would have them
+                predicted = model(x, training=False)
+            check_shapes(loss_fn, y, predicted)
+        return update(x, y)
+
     return step
 
 
 def _epoch(step, batches) -> float:
-    import keras
-
     mean = keras.metrics.Mean()
-    for x, y in batches:
-        x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+    for batch in batches:
+        x, y = _pair("batches", batch)
         mean.update_state(step(x, y), sample_weight=x.shape[0])
     if not float(mean.count):
         raise ValueError("`batches` holds no batch. Received an empty iterable.")
     return float(mean.result())
+
+
+def _pair(name, pair):
+    """Return x and y as tensors of as many rows."""
+    require(
+        isinstance(pair, tuple | list) and len(pair) == 2,
+        f"`{name}` must hold pairs (x, y)." if name == "batches" else f"`{name}` must be (x, y).",
+        received=type(pair).__name__,
+        length=len(pair) if hasattr(pair, "__len__") else None,
+    )
+    x, y = (keras.ops.convert_to_tensor(one) for one in pair)
+    same_rows(x=x, y=y)
+    return x, y

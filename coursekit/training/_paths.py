@@ -12,7 +12,10 @@ Any Keras optimizer, with its schedule, clipping or weight decay. TensorFlow and
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+
+from coursekit._checks import brief, count, require
 
 
 class TracedPath(NamedTuple):
@@ -25,7 +28,10 @@ class TracedPath(NamedTuple):
 
 
 def trace_path(
-    optimizer, loss_surface: Callable[[Any, Any], Any], start: Sequence[float], steps: int
+    optimizer: keras.optimizers.Optimizer,
+    loss_surface: Callable[[Any, Any], Any],
+    start: Sequence[float],
+    steps: int,
 ) -> TracedPath:
     """Follow an optimizer over a loss of two parameters, step by step.
 
@@ -66,23 +72,23 @@ def trace_path(
         >>> path.losses.tolist()
         [80.0, 20.0, 5.0]
     """
-    import keras
-
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "`optimizer` must be a Keras optimizer, such as `keras.optimizers.SGD(0.1)`. "
-            f"Received: optimizer={optimizer!r}"
+            f"Received: optimizer={brief(optimizer)}"
         )
     if not callable(loss_surface):
         raise TypeError(
             "`loss_surface` must be a function of two parameters. "
-            f"Received: loss_surface={loss_surface!r}"
+            f"Received: loss_surface={brief(loss_surface)}"
         )
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        raise ValueError(f"`steps` must be an integer of at least 1. Received: steps={steps}")
-    place = np.asarray(start, float)
-    if place.shape != (2,) or not np.isfinite(place).all():
-        raise ValueError(f"`start` must be two finite numbers. Received: start={start}")
+    steps = count("steps", steps)
+    try:
+        place = np.asarray(start, float)
+    except (TypeError, ValueError):
+        place = np.full(2, np.nan)
+    ok = place.shape == (2,) and np.isfinite(place).all()
+    require(ok, "`start` must be two finite numbers.", start=start)
     optimizer, look = _fresh_copy(optimizer), _value_and_gradient(loss_surface)
     parameters = keras.Variable(place, dtype=keras.config.floatx(), name="parameters")
     _check_surface(loss_surface, parameters.value)
@@ -97,24 +103,36 @@ def trace_path(
     return TracedPath(rows[:, :2], rows[:, 2], rows[:, 3:], stopped)
 
 
-def losses_at(loss_surface: Callable[[Any, Any], Any], points) -> np.ndarray:
+def losses_at(loss_surface: Callable[[Any, Any], Any], points: Any) -> np.ndarray:
     """Return the loss at many points: shape (n,) for points of shape (n, 2).
 
     Args:
         loss_surface: as `trace_path` takes it; a mean over data in it is no obstacle.
         points: the pairs of parameters.
 
+    Raises:
+        ValueError: for points that are no pairs of numbers, a surface that gives no single number.
+
     Example:
         >>> losses_at(lambda a, b: a**2 + 10 * b, [(1, 2), (3, 4)]).tolist()
         [21.0, 49.0]
     """
-    import keras
 
     def all_at_once(points):
         return keras.ops.vectorized_map(lambda w: loss_surface(w[0], w[1]), points)
 
-    points = keras.ops.convert_to_tensor(np.asarray(points), keras.config.floatx())
-    _check_surface(loss_surface, points[0])
+    try:
+        pairs = np.asarray(points, float)
+    except (TypeError, ValueError):
+        pairs = np.zeros(0)
+    ok = pairs.ndim == 2 and pairs.shape[1] == 2
+    require(ok, "`points` must be pairs of numbers, of shape (n, 2).", points=points)
+    dtype = keras.config.floatx()
+    first = pairs[0] if len(pairs) else np.ones(2)
+    _check_surface(loss_surface, keras.ops.convert_to_tensor(first, dtype))
+    if not len(pairs):
+        return np.zeros(0, dtype)
+    points = keras.ops.convert_to_tensor(pairs, dtype)
     if keras.backend.backend() == "tensorflow":
         all_at_once = _graph(all_at_once, points)
     return keras.ops.convert_to_numpy(all_at_once(points))
@@ -122,7 +140,6 @@ def losses_at(loss_surface: Callable[[Any, Any], Any], points) -> np.ndarray:
 
 def _value_and_gradient(loss_surface: Callable) -> Callable:
     """Return a function from both parameters to the loss and its gradient, on this backend."""
-    import keras
 
     def loss_of(w):
         return keras.ops.cast(loss_surface(w[0], w[1]), w.dtype)
@@ -143,8 +160,6 @@ def _value_and_gradient(loss_surface: Callable) -> Callable:
 
 
 def _row(w, loss, gradient):
-    import keras
-
     return keras.ops.concatenate([w, keras.ops.reshape(loss, (1,)), gradient])
 
 
@@ -163,7 +178,6 @@ def _tensorflow_step(optimizer, parameters, look: Callable) -> Callable:
 
 def _jax_step(optimizer, parameters, look: Callable) -> Callable:
     import jax
-    import keras
 
     @jax.jit
     def pure(w, state):
@@ -194,8 +208,6 @@ _STEPS = {"tensorflow": _tensorflow_step, "jax": _jax_step}
 
 
 def _check_surface(loss_surface: Callable, w) -> None:
-    import keras
-
     loss = loss_surface(w[0], w[1])
     if not keras.ops.is_tensor(loss):
         raise ValueError(

@@ -80,3 +80,34 @@ def test_the_state_goes_on():
     assert second.model.stop_training
     assert (second.wait, second.best, second.best_epoch) == (whole.wait, whole.best, 1)
     np.testing.assert_array_equal(second.best_weights[0], whole.best_weights[0])
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"patience": NAN}, "`patience` must be an integer of at least 0. .*patience=nan"),
+        ({"patience": -1}, "patience=-1"),
+        ({"patience": True}, "patience=True"),
+        ({"min_delta": NAN}, "min_delta=nan"),
+        ({"baseline": NAN}, "baseline=nan"),
+        ({"baseline": "low"}, "baseline='low'"),
+        ({"mode": "mim"}, "mode='mim'. Did you mean 'min'"),
+        ({"restore_best_weights": "no"}, "restore_best_weights='no'"),
+        ({"start_from_epoch": 2.5}, "start_from_epoch=2.5"),
+    ],
+)
+def test_bad_arguments(options, words):
+    with pytest.raises(ValueError, match=words):
+        EarlyStopping("val_loss", **options)
+
+
+def test_numpy_numbers_are_numbers():
+    assert EarlyStopping(patience=np.int64(3), min_delta=np.float32(0.5)).patience == 3
+
+
+def test_a_start_that_the_run_does_not_reach_is_refused():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 1), "float32")
+    with pytest.raises(ValueError, match="start_from_epoch=3, epochs=3"):
+        model.fit(x, x, epochs=3, verbose=0, callbacks=[EarlyStopping("loss", start_from_epoch=3)])

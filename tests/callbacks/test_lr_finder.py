@@ -156,7 +156,7 @@ REFUSED = {
                      ValueError, "compile"),
     "lowest": (lambda: find_learning_rate(regression(), X, Y, lowest=0), ValueError, "lowest=0"),
     "order": (lambda: find_learning_rate(regression(), X, Y, lowest=2, highest=1), ValueError,
-              "lowest=2, highest=1"),
+              "`highest` must be a number above 2.0. Received: highest=1"),
     "nan": (lambda: find_learning_rate(regression(), X, Y, highest=np.nan), ValueError, "nan"),
     "steps": (lambda: find_learning_rate(regression(), X, Y, steps=19), ValueError, "steps=19"),
     "kind of steps": (lambda: find_learning_rate(regression(), X, Y, steps=50.0), ValueError,

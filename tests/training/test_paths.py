@@ -201,6 +201,8 @@ def test_it_traces_the_surface_a_few_times_only():
         ((None, bumpy, START, 0), ValueError, "Received: steps=0"),
         ((None, bumpy, START, 2.5), ValueError, "Received: steps=2.5"),
         ((None, bumpy, START, True), ValueError, "Received: steps=True"),
+        ((None, bumpy, "ab", 3), ValueError, "two finite numbers. Received: start='ab'"),
+        ((None, bumpy, None, 3), ValueError, "start=None"),
         ((None, bumpy, (1, 2, 3), 3), ValueError, "two finite numbers"),
         ((None, bumpy, (1, np.nan), 3), ValueError, "two finite numbers"),
         ((None, lambda a, b: keras.ops.stack([a, b]), START, 3), ValueError, r"shape \(2,\)"),
@@ -246,3 +248,15 @@ def test_many_maps_and_paths_leave_the_log_silent(caplog):
         losses_at(lambda a, b: a + b, [(1, 2)])
         trace_path(optimizers.SGD(0.1), lambda a, b: a + b, (1, 2), 1)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("points", [[1, 2], [[1, 2, 3]], "ab", None, [["a", "b"]], 3.0])
+def test_points_that_are_no_pairs(points):
+    with pytest.raises(ValueError, match=r"`points` must be pairs of numbers, of shape \(n, 2\)"):
+        losses_at(bumpy, points)
+
+
+def test_no_points_and_points_that_are_not_finite():
+    assert losses_at(bumpy, np.zeros((0, 2))).shape == (0,)
+    got = losses_at(lambda a, b: a + b, [(1, 2), (np.nan, 1), (np.inf, 1)])
+    np.testing.assert_array_equal(got, [3, np.nan, np.inf])
