@@ -17,7 +17,7 @@ class _Function(keras.losses.Loss):
     """
 
     def __init__(self, function: Callable):
-        super().__init__(name=getattr(function, "__name__", "loss"))
+        super().__init__(name="loss")  # TensorFlow takes no name such as "<lambda>"
         self.function = function
 
     def call(self, y_true, y_pred):

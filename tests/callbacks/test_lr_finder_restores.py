@@ -113,7 +113,7 @@ def test_a_rate_set_after_the_finder_reaches_the_compiled_step():
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_everything_is_back_after_an_error(error, monkeypatch):
-    from coursekit.callbacks import lr_finder
+    from coursekit.callbacks import _lr_finder as lr_finder
 
     def interrupt(losses, steps):
         if len(losses) == 7:
@@ -136,7 +136,7 @@ def test_everything_is_back_after_an_error(error, monkeypatch):
 
 @pytest.mark.any_backend
 def test_history_flags_and_metrics_are_back(monkeypatch):
-    from coursekit.callbacks import lr_finder
+    from coursekit.callbacks import _lr_finder as lr_finder
 
     monkeypatch.setattr(lr_finder, "diverged", lambda losses, steps: False)
     model = built(sgd(), steps_per_execution=2)

@@ -168,7 +168,7 @@ def test_numpy_numbers_are_numbers():
 @pytest.mark.parametrize(
     "bad, error, text",
     [
-        ({"loss_fn": "no_such_loss"}, ValueError, "`loss_fn` must be .* 'no_such_loss'"),
+        ({"loss_fn": "no_such_loss"}, ValueError, "`loss_fn` must be .*'no_such_loss'"),
         ({"loss_fn": None}, ValueError, "loss_fn=None"),
         ({"optimizer": "adam"}, TypeError, "`optimizer` must be a Keras optimizer. .*'adam'"),
         ({"model": "net"}, TypeError, "`model` must be a Keras model. .*'net'"),
