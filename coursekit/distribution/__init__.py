@@ -1,11 +1,13 @@
 """The same training on one device and on many.
 
-    from coursekit.distribution import runtime
+```
+from coursekit.distribution import runtime
 
-    with runtime().scope():
-        model = build()
-        model.compile(...)
-    model.fit(...)
+with runtime().scope():
+    model = build()
+    model.compile(...)
+model.fit(...)
+```
 
 `lint(model)` says what goes wrong on several replicas before it does, `parity(build, data)` trains
 on one and on several and compares, and `coursekit.distribution.step` is the cure.

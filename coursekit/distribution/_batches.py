@@ -1,6 +1,9 @@
 """Batch sizes and learning rates for several replicas."""
 
 import math
+from typing import Any
+
+from coursekit._checks import count, number
 
 
 def global_batch_size(per_replica: int, replicas: int | None = None) -> int:
@@ -21,8 +24,7 @@ def global_batch_size(per_replica: int, replicas: int | None = None) -> int:
         from coursekit.distribution._runtime import runtime
 
         replicas = runtime().replicas
-    _check_counts(per_replica=per_replica, replicas=replicas)
-    return per_replica * replicas
+    return count("per_replica", per_replica) * count("replicas", replicas)
 
 
 def linear_scaling(learning_rate: float, batch_size: int, base_batch_size: int) -> float:
@@ -51,7 +53,7 @@ def linear_scaling(learning_rate: float, batch_size: int, base_batch_size: int) 
     References:
         Goyal et al., Accurate, Large Minibatch SGD, arXiv 1706.02677, section 2.1.
     """
-    return learning_rate * _ratio(learning_rate, batch_size, base_batch_size)
+    return number("learning_rate", learning_rate, above=0) * _ratio(batch_size, base_batch_size)
 
 
 def square_root_scaling(learning_rate: float, batch_size: int, base_batch_size: int) -> float:
@@ -80,10 +82,11 @@ def square_root_scaling(learning_rate: float, batch_size: int, base_batch_size: 
         Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms,
         arXiv 2205.10287.
     """
-    return learning_rate * math.sqrt(_ratio(learning_rate, batch_size, base_batch_size))
+    ratio = _ratio(batch_size, base_batch_size)
+    return number("learning_rate", learning_rate, above=0) * math.sqrt(ratio)
 
 
-def static_batches(dataset, replicas: int):
+def static_batches(dataset: Any, replicas: int) -> Any:
     """Return the dataset if all its batches suit so many replicas, or a TPU.
 
     That is: all of one size, which divides by the replicas, with shapes that are known and no text.
@@ -106,7 +109,13 @@ def static_batches(dataset, replicas: int):
     """
     import tensorflow as tf
 
-    _check_counts(replicas=replicas)
+    replicas = count("replicas", replicas)
+    if not isinstance(dataset, tf.data.Dataset):
+        raise ValueError(
+            "`dataset` must be a batched `tf.data.Dataset`. Received: "
+            f"{type(dataset).__name__}. Of arrays: `tf.data.Dataset.from_tensor_slices((x, y))"
+            ".batch(rows, drop_remainder=True)`."
+        )
     for part in tf.nest.flatten(dataset.element_spec):
         shape, dtype = getattr(part, "shape", None), getattr(part, "dtype", None)
         if dtype == tf.string:
@@ -127,16 +136,5 @@ def static_batches(dataset, replicas: int):
     return dataset
 
 
-def _ratio(learning_rate, batch_size, base_batch_size) -> float:
-    _check_counts(batch_size=batch_size, base_batch_size=base_batch_size)
-    if not learning_rate > 0:
-        raise ValueError(f"`learning_rate` must be > 0. Received: learning_rate={learning_rate}")
-    return batch_size / base_batch_size
-
-
-def _check_counts(**counts):
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(
-                f"`{name}` must be an integer of at least 1. Received: {name}={count!r}"
-            )
+def _ratio(batch_size, base_batch_size) -> float:
+    return count("batch_size", batch_size) / count("base_batch_size", base_batch_size)

@@ -1,15 +1,17 @@
 """What goes wrong on several replicas, said before it does. TensorFlow backend."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from coursekit._findings import Finding
+from coursekit.distribution._strategies import clashes
 
 STEP = "Build the model as a `coursekit.distribution.step.ReplicaModel`."
 
 
-def lint(model) -> list[Finding]:
+def lint(model: Any) -> list[Finding]:
     """Say what fails, or is silently wrong, when this model is trained on several replicas.
 
     It looks at the compiled model, not at the data: `static_batches` does that, and `parity`
@@ -63,6 +65,15 @@ def _of_compile(model) -> Iterator[Finding]:
             f"`fit` of Keras 3 does not run under a {type(strategy).__name__} of several workers.",
             "Train with `coursekit.distribution.workers.fit_on_workers`, or on JAX with "
             "`keras.distribution`.",
+        )
+    if clashes(strategy):
+        yield Finding(
+            "strategy",
+            "fails",
+            "Another MirroredStrategy has trained in this process. TensorFlow numbers the messages "
+            "between devices alike for both, and would mix them up.",
+            "Build the model under that one, or make a new MirroredStrategy now, and the model "
+            "under it.",
         )
     if model.steps_per_execution > 1:
         yield Finding(
@@ -219,14 +230,8 @@ def _of_losses(model) -> Iterator[Finding]:
             continue
         loss = keras.losses.get(loss)
         name = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
-        if _is_scalar(loss, model):
-            yield Finding(
-                name,
-                "wrong",
-                "This loss is one number for all rows. Keras does not divide it by the number of "
-                "replicas: gradients and the logged loss count once per replica.",
-                f"Return one value per row, or: {STEP}",
-            )
+        for reason, cure in _of_values(loss, model):
+            yield Finding(name, "wrong", reason, cure)
         if getattr(loss, "reduction", None) == "mean_with_sample_weight":
             yield Finding(
                 name,
@@ -249,22 +254,51 @@ def _of_losses(model) -> Iterator[Finding]:
         )
 
 
-def _is_scalar(loss, model) -> bool:
-    """Try the loss on made-up rows; a loss that takes none of them is not known to be scalar."""
+def _of_values(loss, model) -> Iterator[tuple[str, str]]:
+    """Say what is wrong (and the cure) with the values that a loss gives for made-up rows."""
+    values, apart = _together_and_apart(loss, model)
+    if values is None:
+        return
+    if not values.shape:
+        yield (
+            "This loss is one number for all rows. Keras does not divide it by the number of "
+            "replicas: gradients and the logged loss count once per replica.",
+            f"Return one value per row, or: {STEP}",
+        )
+        return
+    if getattr(values, "_keras_mask", None) is not None:
+        yield (
+            "Labels that do not count are another number on each replica, and each divides by its "
+            "own.",
+            STEP,
+        )
+    gathers = getattr(loss, "arguments", {}).get("gather_replicas")
+    if not gathers and not np.allclose(values, apart, rtol=1e-4, atol=1e-6, equal_nan=True):
+        yield (
+            "This loss compares the rows of a batch, and each replica compares its own only.",
+            f"For a loss of coursekit `gather_replicas=True`, or: {STEP}",
+        )
+
+
+def _together_and_apart(loss, model):
+    """Return the values of a loss for eight rows, and for each half of them; None if it fails."""
     import keras
 
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
-    shapes = [
-        tuple(size or 2 for size in out.shape) for out in getattr(model, "outputs", None) or []
-    ]
-    for shape in shapes or [(2, 3)]:
-        y_pred = np.full((2, *shape[1:]), 0.5, "float32")
-        for y_true in (y_pred, np.zeros(y_pred.shape[:-1], "int32"), np.zeros(2, "int32")):
+    tensor = keras.ops.convert_to_tensor
+    ids, rng = np.arange(8) % 2, np.random.default_rng(0)
+    shapes = [tuple(out.shape[1:]) for out in getattr(model, "outputs", None) or []]
+    for shape in shapes or [(3,)]:
+        y_pred = rng.uniform(0.1, 0.9, (8, *(size or 2 for size in shape))).astype("float32")
+        labels = np.broadcast_to(ids.reshape(8, *[1] * max(0, len(shape) - 1)), y_pred.shape[:-1])
+        for y_true in (y_pred, np.array(labels), ids):
             try:
-                value = call(
-                    keras.ops.convert_to_tensor(y_true), keras.ops.convert_to_tensor(y_pred)
+                whole, first, second = (
+                    call(tensor(y_true[rows]), tensor(y_pred[rows]))
+                    for rows in (slice(8), slice(4), slice(4, 8))
                 )
-                return len(value.shape) == 0
-            except Exception:
+                apart = keras.ops.concatenate([first, second]) if whole.shape else None
+            except Exception:  # labels of another kind
                 continue
-    return False
+            return whole, apart
+    return None, None

@@ -1,16 +1,17 @@
 """Train on one device and on several, and compare."""
 
-import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from coursekit._checks import count, require, same_rows
 from coursekit._findings import Finding
 from coursekit.distribution._lint import lint
 from coursekit.distribution._runtime import virtual_devices
+from coursekit.distribution._strategies import mirrored
 
 TOLERANCE = 1e-5  # float32 sums in another order
 
@@ -28,6 +29,8 @@ class Parity:
         losses: the last logged loss on one device and on the replicas.
         error: what training on the replicas raised, or an empty string.
         findings: what `lint` says about the model.
+        not_finite: where infinite or NaN numbers began, of each training that has any; or an empty
+            string.
     """
 
     replicas: int
@@ -37,17 +40,22 @@ class Parity:
     losses: tuple[float, float]
     error: str
     findings: tuple[Finding, ...]
+    not_finite: str = ""
 
     @property
     def equal(self) -> bool:
-        """Whether weights and loss agree within float32 rounding."""
+        """Whether weights and loss are finite, and agree within float32 rounding."""
         one, many = self.losses
+        if self.error or self.not_finite or not np.isfinite([self.moved, one, many]).all():
+            return False
         same_loss = abs(one - many) <= TOLERANCE * max(1.0, abs(one))
-        return not self.error and self.difference <= TOLERANCE * max(1.0, self.moved) and same_loss
+        return self.difference <= TOLERANCE * max(1.0, self.moved) and same_loss
 
     def __str__(self) -> str:
         if self.error:
             head = f"Training fails on {self.replicas} replicas: {self.error}"
+        elif self.not_finite:
+            head = f"Nothing to compare, the numbers are not finite: {self.not_finite}"
         else:
             verdict = "The same training" if self.equal else "NOT the same training"
             head = (
@@ -78,14 +86,15 @@ def parity(
     Args:
         build: a function without arguments that returns a new, compiled model. It is called twice,
             once inside the strategy's scope.
-        data: `(x, y)` or `(x, y, sample_weight)`, or a batched `tf.data.Dataset`. Rows are not
-            shuffled.
+        data: `(x, y)` or `(x, y, sample_weight)`, or a batched `tf.data.Dataset` (in the same order
+            each time). Rows are not shuffled.
         replicas: at least 2. Defaults to 2.
         batch_size: rows of a batch over all replicas; only for arrays. Defaults to 32.
         epochs: at least 1. Defaults to 1.
 
     Returns:
-        A `Parity`: the largest difference, where, and why if `lint` knows.
+        A `Parity`: the largest difference, where, and why if `lint` knows; or where numbers stopped
+        being finite, which is never "equal".
 
     Raises:
         ValueError: for arguments out of range, or a `build` that returns no compiled model.
@@ -99,45 +108,122 @@ def parity(
             "`parity` compares `tf.distribute` replicas. Received: backend="
             f"{keras.backend.backend()!r}. With JAX, `keras.distribution` gives the same numbers."
         )
-    if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 2:
-        raise ValueError(f"`replicas` must be at least 2. Received: replicas={replicas!r}")
-    if not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(f"`epochs` must be at least 1. Received: epochs={epochs!r}")
+    check_build(build)
+    replicas = count("replicas", replicas, least=2)
+    fit, batch_of = _arguments(data, count("batch_size", batch_size), count("epochs", epochs))
     import tensorflow as tf
 
-    strategy = _strategy(tuple(_devices(tf, replicas)))
-    arguments = {"epochs": epochs, "verbose": 0, "shuffle": False}
-    if isinstance(data, tf.data.Dataset):
-        arguments["x"], first = data, keras.utils.unpack_x_y_sample_weight(next(iter(data)))[0]
-    else:
-        names = ("x", "y", "sample_weight")
-        arguments |= dict(zip(names, data, strict=False)) | {"batch_size": batch_size}
-        first = data[0]
-    first = tf.nest.map_structure(lambda part: part[:1], first)
-
+    strategy = mirrored(tuple(_devices(tf, replicas)))
+    first = tf.nest.map_structure(lambda part: part[:1], batch_of(0))
     one = _built(build, first)
     with strategy.scope():
         many = _built(build, first)
+    require(
+        one is not many,
+        "`build` must return a new model each time it is called.",
+        "Make the layers and the model inside of it",
+        build=build,
+    )
+    shapes = [[tuple(v.shape) for v in model.variables] for model in (one, many)]
+    rule = "`build` must return models of the same shapes."
+    require(shapes[0] == shapes[1], rule, first=shapes[0], second=shapes[1])
     findings = tuple(lint(many))
     _copy(one.variables, many.variables)
     start = one.get_weights()
-    expected = one.fit(**arguments).history["loss"][-1]
+    end, loss, where = _trained(one, fit, batch_of, 1)
+    other, other_loss, error = [np.nan] * len(end), np.nan, ""
     try:
-        loss, error = many.fit(**arguments).history["loss"][-1], ""
+        other, other_loss, other_where = _trained(many, fit, batch_of, replicas)
+        where = "; ".join(filter(None, [where, other_where]))
     except Exception as failure:  # learner's model, any backend error: it is the result
-        loss, error = np.nan, f"{type(failure).__name__}: {_reason(failure)}"
-    ends = list(zip(one.weights, one.get_weights(), many.get_weights(), strict=True))
-    gaps = [np.nan if error else _gap(a, b) for _, a, b in ends]
-    worst = int(np.argmax(gaps))  # of NaN, if there is one
-    return Parity(
+        error = f"{type(failure).__name__}: {_reason(failure)}"
+    return compared(
+        [weight.path for weight in one.weights],
+        start,
+        end,
+        other,
         replicas=replicas,
-        difference=gaps[worst],
-        variable=ends[worst][0].path,
-        moved=max(_gap(a, b) for a, (_, b, _) in zip(start, ends, strict=True)),
-        losses=(float(expected), float(loss)),
+        losses=(loss, other_loss),
         error=error,
         findings=findings,
+        not_finite=where,
     )
+
+
+def compared(paths: Sequence[str], start, one, other, **measured) -> Parity:
+    """Return the `Parity` of two trainings, from their weights before and after."""
+    gaps = [_gap(a, b) for a, b in zip(one, other, strict=True)]
+    moved = [_gap(a, b) for a, b in zip(start, one, strict=True)]
+    worst = int(np.argmax(gaps))  # of NaN, if there is one
+    return Parity(
+        difference=gaps[worst], variable=paths[worst], moved=float(np.max(moved)), **measured
+    )
+
+
+def check_build(build) -> None:
+    """Refuse a model, or anything else, in place of a function that builds one."""
+    import keras
+
+    way_out = "Write `def build(): ...` that makes, compiles and returns a new model"
+    rule = "`build` must be a function without arguments: two models are needed, not one."
+    require(callable(build) and not isinstance(build, keras.Model), rule, way_out, build=build)
+
+
+def check_data(data) -> tuple:
+    """Return (x, y) or (x, y, sample_weight), which must have the same rows."""
+    import keras
+
+    rule = "`data` must be (x, y), (x, y, sample_weight), or on replicas a batched tf.data.Dataset."
+    if not isinstance(data, tuple | list) or not 2 <= len(data) <= 3:
+        got = f"{len(data)} parts" if isinstance(data, tuple | list) else type(data).__name__
+        raise ValueError(f"{rule} Received: {got}")
+    parts = {}
+    for name, some in zip(("x", "y", "sample_weight"), data, strict=False):
+        leaves = [leaf for leaf in keras.tree.flatten(some) if leaf is not None]
+        parts |= {name if len(leaves) == 1 else f"{name}[{i}]": v for i, v in enumerate(leaves)}
+    require(same_rows(**parts) > 0, "`data` must have at least one row.", rows=0)
+    return tuple(data)
+
+
+def _arguments(data, batch_size: int, epochs: int):
+    """Return the arguments of `fit`, and the function that gives the inputs of a batch."""
+    import keras
+    import tensorflow as tf
+
+    fit = {"epochs": epochs, "verbose": 0, "shuffle": False}
+    if isinstance(data, tf.data.Dataset):
+
+        def batch_of(index):
+            batch = next(iter(data.skip(index)), None)
+            require(batch is not None, "`data` must have at least one batch.", data=data)
+            x = keras.utils.unpack_x_y_sample_weight(batch)[0]
+            batched = all(len(part.shape) for part in tf.nest.flatten(x))
+            require(batched, "`data` must be batched.", "Use `data.batch(32)`", data=data)
+            return x
+
+        return {"x": data, "epochs": epochs, "verbose": 0}, batch_of
+    data = check_data(data)
+    fit |= dict(zip(("x", "y", "sample_weight"), data, strict=False)) | {"batch_size": batch_size}
+
+    def rows_of(index):
+        rows = slice(index * batch_size, (index + 1) * batch_size)
+        return tf.nest.map_structure(lambda part: part[rows], data[0])
+
+    return fit, rows_of
+
+
+def _trained(model, fit, batch_of, replicas: int):
+    """Train; return the weights, the last loss, and where numbers stopped being finite."""
+    from coursekit.distribution._nonfinite import Watch
+
+    watch = Watch()
+    loss = float(model.fit(**fit, callbacks=[watch]).history["loss"][-1])
+    end, where = model.get_weights(), ""
+    if watch.step is not None:
+        where = f"on {replicas} device{'s' * (replicas > 1)} " + watch.origin(
+            batch_of(watch.batch), replicas
+        )
+    return end, loss, where
 
 
 def _devices(tf, replicas: int) -> list[str]:
@@ -145,20 +231,6 @@ def _devices(tf, replicas: int) -> list[str]:
     if gpus >= replicas:
         return [f"GPU:{index}" for index in range(replicas)]
     return virtual_devices(replicas)
-
-
-@functools.cache
-def _strategy(devices: tuple[str, ...]):
-    import tensorflow as tf
-
-    mirrored = tf.distribute.MirroredStrategy
-    # TensorFlow numbers the collective operations of every strategy from the same start, and those
-    # of two strategies clash ("Shape mismatch in the collective instance"). Leave room on both
-    # sides of this one; TensorFlow's own tests do the same.
-    mirrored._collective_key_base += 100_000
-    strategy = mirrored(list(devices))
-    mirrored._collective_key_base += 100_000
-    return strategy
 
 
 def _reason(failure: Exception) -> str:
@@ -177,6 +249,7 @@ def _built(build, first):
         )
     if not model.built or not model.weights:
         model(first)
+    require(bool(model.weights), "The model of `build` must have weights.", model=model.name)
     return model
 
 
@@ -187,4 +260,6 @@ def _copy(source, target):
 
 def _gap(a, b) -> float:
     """Return the largest absolute difference, in float64."""
-    return float(np.max(np.abs(a.astype("float64") - b.astype("float64")), initial=0.0))
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as it should be
+        gap = np.asarray(a, "float64") - np.asarray(b, "float64")
+    return float(np.max(np.abs(gap), initial=0.0))

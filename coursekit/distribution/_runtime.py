@@ -10,6 +10,9 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
+from coursekit import _checks
+from coursekit.distribution._strategies import mirrored
+
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 SOUND_LIBTPU = (0, 0, 14), (0, 0, 30)  # tried with tensorflow-tpu 2.20: later ones abort the import
 
@@ -78,9 +81,7 @@ def runtime(device: str = "auto") -> Runtime:
         >>> runtime("cpu") is here
         True
     """
-    if device not in DEVICES:
-        raise ValueError(f"`device` must be one of {DEVICES}. Received: device={device!r}")
-    return _find(device)
+    return _find(_checks.one_of("device", device, DEVICES))
 
 
 def virtual_devices(count: int) -> list[str]:
@@ -103,8 +104,7 @@ def virtual_devices(count: int) -> list[str]:
         RuntimeError: if TensorFlow has started with fewer, as it sets up its devices once; or if
             there is no TensorFlow.
     """
-    if not isinstance(count, int) or count < 1:
-        raise ValueError(f"`count` must be an integer of at least 1. Received: count={count!r}")
+    count = _checks.count("count", count)
     problem = _import_problem()
     if problem:
         raise RuntimeError(
@@ -187,7 +187,7 @@ def _find_tensorflow(device, evidence, why) -> Runtime:
         strategy = tf.distribute.get_strategy()
     else:
         why.append(f"{len(gpus)} GPUs: MirroredStrategy keeps a copy of the model on each.")
-        strategy = tf.distribute.MirroredStrategy()
+        strategy = mirrored(tuple(f"GPU:{index}" for index in range(len(gpus))))
     return Runtime("gpu", "tensorflow", strategy, strategy.num_replicas_in_sync, policy, tuple(why))
 
 

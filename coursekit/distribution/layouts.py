@@ -1,9 +1,11 @@
 """A model on several devices with `keras.distribution`. JAX backend.
 
-    from coursekit.distribution.layouts import build_sharded, parity_on_devices
+```
+from coursekit.distribution.layouts import build_sharded, parity_on_devices
 
-    model = build_sharded(build, {".*dense/kernel": (None, "model")}, model_parts=2)
-    model.fit(...)
+model = build_sharded(build, {".*dense/kernel": (None, "model")}, model_parts=2)
+model.fit(...)
+```
 
 The devices form a grid with the axes "batch" and "model": each column holds a part of the model,
 each row of it a part of the batch. Without layouts all devices hold the whole model, which is
@@ -15,9 +17,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from coursekit.distribution._parity import Parity, _gap
+from coursekit._checks import brief, count, require
+from coursekit.distribution._parity import Parity, check_build, check_data, compared
 
 
 def build_sharded(
@@ -54,6 +55,7 @@ def build_sharded(
     """
     import keras
 
+    check_build(build)
     before = keras.distribution.distribution()
     keras.distribution.set_distribution(_distribution(layouts or {}, model_parts))
     try:
@@ -95,7 +97,9 @@ def parity_on_devices(
     """
     import keras
 
+    check_build(build)
     parts = _distribution({}, model_parts).device_mesh.shape[0]
+    data, batch_size = check_data(data), count("batch_size", batch_size)
     rows = len(keras.tree.flatten(data[0])[0])
     for size in {min(batch_size, rows), rows % batch_size} - {0}:
         if size % parts:
@@ -105,54 +109,48 @@ def parity_on_devices(
                 "the last batch."
             )
     fit = dict(zip(("x", "y", "sample_weight"), data, strict=False))
-    array = keras.ops.convert_to_numpy
-    fit |= {"batch_size": batch_size, "epochs": epochs, "verbose": 0, "shuffle": False}
+    fit |= {"batch_size": batch_size, "epochs": count("epochs", epochs)}
+    fit |= {"verbose": 0, "shuffle": False}
     before = keras.distribution.distribution()
     try:
         keras.distribution.set_distribution(None)
         one = build()
-        start = [array(variable) for variable in one.variables]
-        expected = one.fit(**fit).history["loss"][-1]
+        start = one.get_weights()
+        all_of_it = [keras.ops.convert_to_numpy(variable) for variable in one.variables]
+        loss = one.fit(**fit).history["loss"][-1]
         many = build_sharded(build, layouts, model_parts)
-        for variable, value in zip(many.variables, start, strict=True):
+        for variable, value in zip(many.variables, all_of_it, strict=True):
             variable.assign(value)
-        loss = many.fit(**fit).history["loss"][-1]
-        ends = [
-            (v.path, array(v), array(w)) for v, w in zip(one.weights, many.weights, strict=True)
-        ]
+        other_loss = many.fit(**fit).history["loss"][-1]
+        return compared(
+            [weight.path for weight in one.weights],
+            start,
+            one.get_weights(),
+            many.get_weights(),
+            replicas=parts,
+            losses=(float(loss), float(other_loss)),
+            error="",
+            findings=(),
+        )
     finally:
         keras.distribution.set_distribution(before)
-    starts = dict(zip((v.path for v in one.variables), start, strict=True))
-    gaps = [_gap(a, b) for _, a, b in ends]
-    worst = int(np.argmax(gaps))  # of NaN, if there is one
-    return Parity(
-        replicas=parts,
-        difference=gaps[worst],
-        variable=ends[worst][0],
-        moved=max(_gap(starts[path], end) for path, end, _ in ends),
-        losses=(float(expected), float(loss)),
-        error="",
-        findings=(),
-    )
 
 
 def _distribution(layouts, model_parts):
     import keras
 
-    count = _count_devices()
-    if isinstance(model_parts, bool) or not isinstance(model_parts, int) or model_parts < 1:
-        raise ValueError(
-            f"`model_parts` must be an integer of at least 1. Received: model_parts={model_parts!r}"
-        )
-    if count % model_parts:
-        raise ValueError(
-            f"`model_parts` must divide the {count} devices. Received: model_parts={model_parts}"
-        )
+    devices, model_parts = _count_devices(), count("model_parts", model_parts)
+    divides = devices % model_parts == 0
+    rule = f"`model_parts` must divide the {devices} devices."
+    require(divides, rule, model_parts=model_parts)
     mesh = keras.distribution.DeviceMesh(
-        (count // model_parts, model_parts), ("batch", "model"), keras.distribution.list_devices()
+        (devices // model_parts, model_parts), ("batch", "model"), keras.distribution.list_devices()
     )
     layout_map = keras.distribution.LayoutMap(mesh)
+    rule = "`layouts` must be a dict of a pattern to a tuple of axes."
+    require(isinstance(layouts, dict), rule, layouts=layouts)
     for pattern, axes in layouts.items():
+        require(isinstance(axes, tuple | list), rule, layouts=layouts)
         unknown = set(axes) - {"batch", "model", None}
         if unknown:
             raise ValueError(
@@ -184,7 +182,7 @@ def _check_layouts(model, layouts):
     for pattern in layouts:
         if not any(re.fullmatch(pattern, path) for path in paths):
             near = [path for path in paths if re.search(pattern, path)]
-            way = f"'.*{pattern}' would match {near[0]!r}" if near else f"There are {sorted(paths)}"
+            way = f"'.*{pattern}' would match {near[0]!r}" if near else f"There are {brief(paths)}"
             raise ValueError(
                 "A key of a layout must match the whole path of a variable; this one matches none, "
                 f"and Keras would shard nothing. Received: {pattern!r}. {way}."

@@ -1,11 +1,13 @@
 """A training step that is the same on many replicas as on one device. TensorFlow backend.
 
-    from coursekit.distribution.step import ReplicaModel
+```
+from coursekit.distribution.step import ReplicaModel
 
-    with strategy.scope():
-        model = ReplicaModel(inputs, outputs)  # instead of keras.Model(inputs, outputs)
-        model.compile(keras.optimizers.AdamW(1e-3, global_clipnorm=1.0), loss)
-    model.fit(dataset)
+with strategy.scope():
+    model = ReplicaModel(inputs, outputs)  # instead of keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.AdamW(1e-3, global_clipnorm=1.0), loss)
+model.fit(dataset)
+```
 
 `fit` of Keras averages what each replica computes on its own rows. That is wrong for a ragged
 batch, for a loss that is one number, for clipping, for a float16 overflow on one replica; and
@@ -26,6 +28,7 @@ import keras
 
 from coursekit._findings import refuse
 from coursekit.distribution._lint import lint
+from coursekit.distribution._strategies import claim
 from coursekit.losses._replicas import rows_of_all
 from coursekit.optimizers._loss_scale import bound_scale
 from coursekit.optimizers._parts import parts_of
@@ -122,7 +125,16 @@ class ReplicaStep:
         refuse_precision(self)
         if _on_replicas(self):
             refuse(lint(self), ("fails", "wrong"), "This model cannot be trained on replicas:")
+            claim(self.distribute_strategy)
         return super().make_train_function(force)
+
+    def make_test_function(self, force=False):
+        """Refuse a strategy that cannot work, then make Keras's function for `evaluate`."""
+        if _on_replicas(self):
+            found = [finding for finding in lint(self) if finding.rule == "strategy"]
+            refuse(found, ("fails",), "This model cannot be evaluated on replicas:")
+            claim(self.distribute_strategy)
+        return super().make_test_function(force)
 
     def _forward(self, x, training):
         for layer in self._flatten_layers():

@@ -1,10 +1,12 @@
 """The TPU's compiler without a TPU: will it take this training step? JAX backend.
 
-    JAX_PLATFORMS=cpu KERAS_BACKEND=jax python
+```
+JAX_PLATFORMS=cpu KERAS_BACKEND=jax python
 
-    from coursekit.distribution.tpu import compile_step
+from coursekit.distribution.tpu import compile_step
 
-    print(compile_step(model, (x, y)))  # or a TpuRefusal that says why
+print(compile_step(model, (x, y)))  # or a TpuRefusal that says why
+```
 
 It needs `libtpu` (0.0.52 was tried, with jax 0.10.2), which holds the compiler and runs on any
 CPU. Keep it in an environment without tensorflow-tpu, whose process a new libtpu aborts.
@@ -26,6 +28,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+
+from coursekit._checks import require
 
 # Without these libtpu asks Google's metadata server what machine this is, and waits for an answer.
 OFF_THE_CLOUD = {
@@ -85,7 +89,7 @@ class TpuProgram:
         return f"{text}; {self.all_reduces} all-reduces." if self.chips > 1 else f"{text}."
 
 
-def compile_step(model, batch: tuple, topology: str = "v5e:1x1") -> TpuProgram:
+def compile_step(model: Any, batch: tuple, topology: str = "v5e:1x1") -> TpuProgram:
     """Compile the `train_step` that `fit` would run, for a TPU that is not there.
 
     ```
@@ -149,8 +153,14 @@ def compile_function(function: Callable, *arguments: Any, topology: str = "v5e:1
     return _compile(function, topology, rows=_specs(arguments))
 
 
+def _devices(topology) -> tuple:
+    rule = "`topology` must name a chip and a grid, such as 'v5e:1x1' or 'v5e:2x2'."
+    require(isinstance(topology, str), rule, topology=topology)
+    return _chips(topology)
+
+
 @functools.cache
-def _devices(topology: str) -> tuple:
+def _chips(topology: str) -> tuple:
     """Return the chips of a topology: devices for which one can compile, and nothing else."""
     import keras
 

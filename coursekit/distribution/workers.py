@@ -1,12 +1,14 @@
 """The same training on several machines. TensorFlow backend.
 
-    from coursekit.distribution.workers import fit_on_workers, worker_strategy
+```
+from coursekit.distribution.workers import fit_on_workers, worker_strategy
 
-    strategy = worker_strategy()  # first of all; reads TF_CONFIG
-    with strategy.scope():
-        model = ReplicaModel(inputs, outputs)  # coursekit.distribution.step
-        model.compile("adam", loss)
-    history = fit_on_workers(model, dataset, epochs=3)
+strategy = worker_strategy()  # first of all; reads TF_CONFIG
+with strategy.scope():
+    model = ReplicaModel(inputs, outputs)  # coursekit.distribution.step
+    model.compile("adam", loss)
+history = fit_on_workers(model, dataset, epochs=3)
+```
 
 All machines run this program, on the same dataset; TF_CONFIG tells each who it is (`tf_config`).
 `fit` of Keras 3 fails there: it turns what the workers' replicas logged into one tensor, and stops
@@ -14,10 +16,11 @@ with a ValueError about a `PerReplica`. `evaluate`, `predict` and `save` belong 
 """
 
 import json
-import math
 import os
 import re
+from typing import Any
 
+from coursekit._checks import count, is_int, number, require
 from coursekit._findings import refuse
 from coursekit.distribution._lint import lint
 from coursekit.precision._lint import refuse_precision
@@ -44,20 +47,18 @@ def tf_config(addresses: list[str], index: int) -> str:
         >>> tf_config(["10.0.0.1:2222", "10.0.0.2:2222"], 1)[:51]
         '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:'
     """
-    wrong = [a for a in addresses if not isinstance(a, str) or not ADDRESS.fullmatch(a)]
-    if not addresses or wrong or len(set(addresses)) < len(addresses):
-        raise ValueError(
-            f"`addresses` must be different 'host:port' texts. Received: addresses={addresses!r}"
-        )
-    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(addresses):
-        raise ValueError(
-            f"`index` must be from 0 to {len(addresses) - 1}. Received: index={index!r}"
-        )
-    cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    listed = isinstance(addresses, list | tuple) and len(addresses) > 0
+    texts = listed and all(isinstance(a, str) and ADDRESS.fullmatch(a) for a in addresses)
+    rule = "`addresses` must be a list of different 'host:port' texts."
+    require(texts and len(set(addresses)) == len(addresses), rule, addresses=addresses)
+    rule = f"`index` must be an integer from 0 to {len(addresses) - 1}."
+    require(is_int(index) and 0 <= index < len(addresses), rule, index=index)
+    task = {"type": "worker", "index": int(index)}
+    cluster = {"cluster": {"worker": list(addresses)}, "task": task}
     return json.dumps(cluster)
 
 
-def worker_strategy(timeout_seconds: float = 300.0):
+def worker_strategy(timeout_seconds: float = 300.0) -> Any:
     """Return the `tf.distribute.MultiWorkerMirroredStrategy` that TF_CONFIG describes.
 
     It waits until all workers are there. Without TF_CONFIG TensorFlow would train alone and say
@@ -72,10 +73,7 @@ def worker_strategy(timeout_seconds: float = 300.0):
         ValueError: for another timeout, or a TF_CONFIG that names no workers.
         RuntimeError: without TF_CONFIG; or if TensorFlow has started, as it then knows no others.
     """
-    if not timeout_seconds > 0 or math.isinf(timeout_seconds):
-        raise ValueError(
-            f"`timeout_seconds` must be > 0. Received: timeout_seconds={timeout_seconds!r}"
-        )
+    timeout_seconds = number("timeout_seconds", timeout_seconds, above=0)
     _check_config(os.environ.get("TF_CONFIG"))
     import tensorflow as tf
 
@@ -83,7 +81,7 @@ def worker_strategy(timeout_seconds: float = 300.0):
     return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
 
-def fit_on_workers(model, dataset, epochs: int = 1) -> dict[str, list[float]]:
+def fit_on_workers(model: Any, dataset: Any, epochs: int = 1) -> dict[str, list[float]]:
     """Train on all workers, with the updates that one machine would make.
 
     ```
@@ -118,8 +116,7 @@ def fit_on_workers(model, dataset, epochs: int = 1) -> dict[str, list[float]]:
         raise ValueError(
             f"`dataset` must be a batched `tf.data.Dataset`. Received: {type(dataset).__name__}"
         )
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(f"`epochs` must be at least 1. Received: epochs={epochs!r}")
+    epochs = count("epochs", epochs)
     options = tf.data.Options()
     # By rows, also where "auto" would give each worker other files, and so other batches.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA

@@ -1,7 +1,10 @@
 """Sixteen bits: setting a policy, what goes wrong with it, what it would lose.
 
 ```
-from coursekit.precision import lint_precision, load_model, precision, precision_report
+with precision("mixed_float16"):
+    model = build()
+print(lint_precision(model))
+print(precision_report(model, (x, y)))
 ```
 """
 

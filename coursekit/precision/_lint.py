@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from coursekit._checks import require
 from coursekit._findings import Finding, refuse
 from coursekit.optimizers._parts import parts_of
 from coursekit.precision._policy import SHORT
@@ -22,6 +23,9 @@ def lint_precision(model: "keras.Model") -> list[Finding]:
         A list of `Finding`, empty if nothing is known to go wrong. A "wrong" one is refused by
         `coursekit.distribution.step` and `load_model`, but for that of the last layer.
 
+    Raises:
+        ValueError: for anything but a model.
+
     Example:
         >>> import keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -30,11 +34,15 @@ def lint_precision(model: "keras.Model") -> list[Finding]:
         >>> [(finding.rule, finding.effect) for finding in lint_precision(model)]
         [('loss scaling', 'wrong'), ('last layer', 'differs')]
     """
+    import keras
+
+    got = type(model).__name__
+    require(isinstance(model, keras.Model), "`model` must be a Keras model.", model=got)
     found = [*_of_weights(model), *_of_outputs(model), *_of_policies(model)]
     return [*_of_scaling(model), *found] if getattr(model, "compiled", False) else found
 
 
-def refuse_precision(model) -> None:
+def refuse_precision(model: Any) -> None:
     """Raise a ValueError for what ruins a training in 16 bits, on any number of devices."""
     found = [*_of_scaling(model), *_of_weights(model)]
     refuse(found, ("wrong",), "This model cannot be trained like this:")

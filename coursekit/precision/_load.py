@@ -1,10 +1,11 @@
 """Loading a model under the policy that it was saved with."""
 
 import json
+import os
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coursekit._checks import require
 from coursekit.precision._lint import refuse_precision
 from coursekit.precision._policy import MIXED, precision
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def load_model(path: str | Path, **options: Any) -> "keras.Model":
+def load_model(path: str | os.PathLike, **options: Any) -> "keras.Model":
     """Load a model under the policy that it was saved with, whatever the global one is.
 
     `keras.saving.load_model` gives the layers the saved policy, and the model the global one, by
@@ -33,9 +34,12 @@ def load_model(path: str | Path, **options: Any) -> "keras.Model":
     """
     import keras
 
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"`path` must be a .keras file. Received: path={path}")
+    rule = "`path` must be a .keras file."
+    require(isinstance(path, str | os.PathLike), rule, path=path)
+    require(os.path.exists(path), rule, "There is no file of that name", path=os.fspath(path))
+    require(zipfile.is_zipfile(path), rule, path=os.fspath(path))
     with zipfile.ZipFile(path) as archive:
+        require("config.json" in archive.namelist(), rule, path=os.fspath(path))
         config = json.loads(archive.read("config.json"))
     saved = _policies(config)
     with precision(next((policy for policy in MIXED if policy in saved), "float32")):

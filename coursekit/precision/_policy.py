@@ -1,5 +1,9 @@
 """Setting a dtype policy. It is captured when a layer is made: later changes do not reach it."""
 
+from typing import Any
+
+from coursekit._checks import one_of
+
 MIXED = ("mixed_float16", "mixed_bfloat16")
 POLICIES = ("float32", "float64", *MIXED)
 SHORT = ("float16", "bfloat16")
@@ -15,7 +19,8 @@ class precision:
 
     Args:
         policy: "float32", "float64", "mixed_float16" or "mixed_bfloat16" (mixed: layers compute in
-            16 bits, weights are kept in float32). `runtime().policy` suits the hardware.
+            16 bits, weights are kept in float32), or a `keras.DTypePolicy` of that name.
+            `runtime().policy` suits the hardware.
 
     Raises:
         ValueError: for another policy. "float16" and "bfloat16" would keep the weights in 16 bits
@@ -29,16 +34,15 @@ class precision:
         ('bfloat16', 'float32', 'float32')
     """
 
-    def __init__(self, policy: str):
+    def __init__(self, policy: Any):
         import keras
 
         name = getattr(policy, "name", policy)
-        if name not in POLICIES:
-            way = f" For 16 bits: 'mixed_{name}', with weights in float32." if name in SHORT else ""
-            raise ValueError(f"`policy` must be one of {POLICIES}. Received: policy={name!r}.{way}")
-        self.policy = name
+        short = isinstance(name, str) and name in SHORT
+        way_out = f"For 16 bits: 'mixed_{name}', with weights in float32" if short else ""
+        self.policy = one_of("policy", name, POLICIES, way_out)
         self.before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(name)
+        keras.config.set_dtype_policy(self.policy)
 
     def __repr__(self):
         return f"precision({self.policy!r})"

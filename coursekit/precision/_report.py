@@ -1,7 +1,9 @@
 """What sixteen bits would lose on a given model and batch: measured, not guessed.
 
-    print(precision_report(model, (x, y), "mixed_float16"))
-    plots.gradients(gradient_histogram(model, (x, y)))
+```
+print(precision_report(model, (x, y), "mixed_float16"))
+plots.gradients(gradient_histogram(model, (x, y)))
+```
 
 Both compute real backward passes and leave model, optimizer and random states as they are.
 """
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from coursekit._checks import number, one_of, same_rows
 from coursekit.precision._lint import outputs_of
-from coursekit.precision._policy import MIXED
+from coursekit.precision._policy import MIXED, SHORT
 
 if TYPE_CHECKING:
     import keras
@@ -39,10 +42,18 @@ class GradientHistogram:
         """Return which shares of the magnitudes become what, in that dtype and at that loss scale.
 
         The keys: "zero" (underflow), "subnormal" (fewer digits), "normal", "infinite" (overflow).
+
+        Args:
+            dtype: "float16" or "bfloat16". Defaults to "float16".
+            scale: the loss scale, finite and above 0. Defaults to 1.
+
+        Raises:
+            ValueError: for another dtype or scale.
         """
         import keras
 
-        scaled = self.magnitudes * np.float32(scale)
+        dtype = one_of("dtype", dtype, SHORT)
+        scaled = self.magnitudes * np.float32(number("scale", scale, above=0))
         short = keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(scaled, dtype), "float32"))
         normal = 2.0**-14 if dtype == "float16" else np.finfo("float32").tiny
         infinite, zero = ~np.isfinite(short), short == 0
@@ -177,10 +188,7 @@ def precision_report(
     References:
         Micikevicius et al., Mixed Precision Training, arXiv 1710.03740.
     """
-    if policy not in MIXED:
-        raise ValueError(f"`policy` must be one of {MIXED}. Received: policy={policy!r}")
-    if not 0 < scale < float("inf"):
-        raise ValueError(f"`scale` must be greater than 0 and finite. Received: scale={scale}")
+    policy, scale = one_of("policy", policy, MIXED), number("scale", scale, above=0)
     batch = _batch(model, data)
     full_outputs, full = _backward(model, "float32", batch)
     short_outputs, short = _backward(model, policy, batch)
@@ -205,7 +213,7 @@ def precision_report(
     }
     return PrecisionReport(
         policy=policy,
-        scale=float(scale),
+        scale=scale,
         gradients=int(there.sum()),
         underflow=underflow,
         underflow_scaled=underflow_scaled,
@@ -231,6 +239,8 @@ def _batch(model, data) -> tuple:
             f"Received: {type(data).__name__}. Of a dataset: next(iter(dataset))."
         )
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
+    leaves = [leaf for leaf in keras.tree.flatten((x, y)) if leaf is not None]
+    same_rows(**{f"data[{index}]": leaf for index, leaf in enumerate(leaves)})
     x = keras.tree.map_structure(_as_fit_does, x)
     if not model.built:
         model(x)

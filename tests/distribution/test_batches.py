@@ -1,5 +1,6 @@
 """Batch sizes and learning rates for several replicas."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -28,6 +29,25 @@ def test_numbers_out_of_range(scaling):
         scaling(0.1, batch_size=1, base_batch_size=0)
     with pytest.raises(ValueError, match="Received: replicas=True"):
         global_batch_size(1, replicas=True)
+
+
+@pytest.mark.parametrize("scaling", [linear_scaling, square_root_scaling])
+@pytest.mark.parametrize("rate", [float("inf"), float("nan"), -1.0, True, "0.1", None])
+def test_a_rate_is_a_finite_number(scaling, rate):
+    with pytest.raises(ValueError, match="`learning_rate` must be a number above 0"):
+        scaling(rate, batch_size=1, base_batch_size=1)
+
+
+def test_numpy_integers_are_integers():
+    two = np.int64(2)
+    assert global_batch_size(np.int32(32), replicas=two) == 64
+    assert linear_scaling(np.float32(0.5), two, np.uint8(4)) == 0.25
+
+
+@pytest.mark.parametrize("wrong", [None, "x", (np.zeros(4), np.zeros(4)), np.zeros(4)])
+def test_what_is_no_dataset(wrong):
+    with pytest.raises(ValueError, match="from_tensor_slices"):
+        static_batches(wrong, replicas=2)
 
 
 def dataset(**parts):

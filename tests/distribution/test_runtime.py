@@ -32,7 +32,8 @@ class FakeTensorFlow:
                 self.num_replicas_in_sync = cores
 
         class MirroredStrategy:
-            num_replicas_in_sync = gpus
+            def __init__(self, devices):
+                self.num_replicas_in_sync = len(devices)
 
         def start(resolver):
             assert resolver.connected
@@ -64,6 +65,7 @@ class FakeTensorFlow:
 def machine(monkeypatch):
     """Return a function that pretends: `machine(tensorflow=..., jax=..., wheels=..., env=...)`."""
     RUNTIME._find.cache_clear()
+    RUNTIME.mirrored.cache_clear()
 
     def pretend(tensorflow=None, jax=None, wheels=None, env=None, backend=None):
         installed = wheels or {}
@@ -96,6 +98,7 @@ def machine(monkeypatch):
 
     yield pretend
     RUNTIME._find.cache_clear()
+    RUNTIME.mirrored.cache_clear()
 
 
 def jax_with(platform, count=1, capability=None, fails=False):

@@ -120,7 +120,7 @@ def test_what_is_missing_is_said(backend, said, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     monkeypatch.setattr(TPU, "find_spec", lambda name: None)
     monkeypatch.delenv("TPU_LIBRARY_PATH", raising=False)
-    TPU._devices.cache_clear()
+    TPU._chips.cache_clear()
     with pytest.raises(RuntimeError, match=said):
         TPU.compile_function(lambda x: x, np.ones(1))
 

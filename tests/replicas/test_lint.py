@@ -8,6 +8,12 @@ from keras import layers, losses, optimizers
 from coursekit.distribution import lint
 from coursekit.distribution._parity import _copy, _gap
 from coursekit.distribution.step import ReplicaModel
+from coursekit.losses import (
+    InfoNCE,
+    LabelSmoothedCrossentropy,
+    SupervisedContrastive,
+    TripletLoss,
+)
 from coursekit.optimizers import OrthantwiseL1, SafeLossScaleOptimizer
 
 CLASSES = losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -75,7 +81,7 @@ def train(model):
 
 @pytest.mark.parametrize("name", SILENT)
 def test_keras_is_silently_wrong(strategy, name):
-    """Once this fails, Keras is fixed: drop the finding, and the cure in `training.step`."""
+    """Once this fails, Keras is fixed: drop the finding, and the cure in `distribution.step`."""
     arguments, rule = SILENT[name]
     one = build(**arguments, run_eagerly=True)  # quicker
     with strategy.scope():
@@ -89,7 +95,7 @@ def test_keras_is_silently_wrong(strategy, name):
 
 @pytest.mark.parametrize("name", RAISES)
 def test_keras_fails(strategy, name):
-    """Once this fails, Keras is fixed: drop the finding, and the cure in `training.step`."""
+    """Once this fails, Keras is fixed: drop the finding, and the cure in `distribution.step`."""
     arguments, rule = RAISES[name]
     with strategy.scope():
         model = build(**arguments)
@@ -104,6 +110,32 @@ def test_a_scalar_loss_of_keras_is_named():
         (finding,) = lint(build(loss=loss))
         assert finding.rule == loss.name and "one value per row" in finding.cure
     assert lint(build(loss=losses.Dice(axis=(1,)))) == []
+
+
+@pytest.mark.parametrize(
+    "loss, says",
+    [
+        (losses.Circle(), "compares the rows"),
+        (InfoNCE(), "compares the rows"),
+        (SupervisedContrastive(), "compares the rows"),
+        (TripletLoss(), "compares the rows"),
+        (losses.SparseCategoricalCrossentropy(True, ignore_class=-1), "do not count"),
+        (LabelSmoothedCrossentropy(from_logits=True, ignore_class=1), "do not count"),
+    ],
+)
+def test_a_loss_that_sees_more_than_a_row_is_named(loss, says):
+    model = build(loss=loss)
+    if isinstance(loss, InfoNCE):
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(6), layers.Reshape((2, 3))])
+        model.compile("sgd", loss, jit_compile=False)
+    (finding,) = lint(model)
+    assert (finding.rule, finding.effect) == (loss.name, "wrong") and says in finding.reason
+    assert lint(build(loss=loss, model=ReplicaModel)) == []
+
+
+@pytest.mark.parametrize("kind", [SupervisedContrastive, TripletLoss])
+def test_a_loss_that_gathers_is_sound(kind):
+    assert lint(build(loss=kind(gather_replicas=True))) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers, optimizers
 
 from coursekit.distribution import Parity, parity
+from coursekit.distribution._parity import compared
 from coursekit.distribution.step import ReplicaSequential
 
 
@@ -64,7 +65,77 @@ def test_what_fails_is_the_result():
     assert str(result).startswith("Training fails on 2 replicas: ")
 
 
+def test_weights_that_overflowed_are_never_equal():
+    same = {"replicas": 2, "difference": np.inf, "variable": "kernel", "moved": np.inf}
+    for losses in ((1.0, 1.0), (np.inf, np.inf), (np.nan, np.nan)):
+        assert not Parity(**same, losses=losses, error="", findings=()).equal
+
+
+def test_the_scale_is_the_largest_move_and_the_difference_the_largest_gap():
+    start, one = [np.zeros(2), np.zeros(3)], [np.array([0.1, 0.0]), np.array([0.0, 3.0, 1.0])]
+    other = [np.array([0.1, 0.2]), np.array([0.0, 3.0, 1.5])]
+    measured = {"replicas": 2, "losses": (1.0, 1.0), "error": "", "findings": ()}
+    result = compared(["a", "b"], start, one, other, **measured)
+    assert (result.difference, result.variable, result.moved) == (0.5, "b", 3.0)
+    other[0][1] = np.nan
+    result = compared(["a", "b"], start, one, other, **measured)
+    assert np.isnan(result.difference) and result.variable == "a" and not result.equal
+
+
+def with_a_bad_row(row):
+    x, y = data(16)
+    x[row, 2] = np.inf
+    return x, y
+
+
+def diverging():
+    model = build()()
+    model.compile(optimizers.SGD(1e30), "mse", jit_compile=False)
+    return model
+
+
+class Roots(layers.Layer):
+    def call(self, x):
+        return keras.ops.sqrt(x)
+
+
+def roots():
+    model = keras.Sequential([keras.Input((4,)), Roots(name="roots"), layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    "make, given, says",
+    [
+        (build(), with_a_bad_row(14), "in step 2, in `x`, row 6 of the batch, on replica 1"),
+        (roots, with_a_bad_row(14), "in step 1, in the output of 'roots', row 0 of the batch"),
+        (diverging, data(16), "behind the model's outputs"),
+    ],
+)
+def test_where_nan_began(make, given, says):
+    for data in (given, tf.data.Dataset.from_tensor_slices(given).batch(8)):
+        result = parity(make, data, batch_size=8)
+        assert not result.equal and says in result.not_finite and says in str(result)
+        assert "on 1 device" in result.not_finite and "on 2 devices" in result.not_finite
+
+
 def test_mistakes():
+    for wrong in (build()(), "build", None):
+        with pytest.raises(ValueError, match="must be a function without arguments"):
+            parity(wrong, data(8))
+    for wrong in (None, data(8)[0], (data(8)[0],), {"x": 1}):
+        with pytest.raises(ValueError, match=r"`data` must be \(x, y\)"):
+            parity(build(), wrong)
+    with pytest.raises(ValueError, match="same rows"):
+        parity(build(), (data(8)[0], data(7)[1]))
+    with pytest.raises(ValueError, match=r"data\.batch"):
+        parity(build(), tf.data.Dataset.from_tensor_slices(data(8)))
+    made = build()()
+    with pytest.raises(ValueError, match="a new model each time"):
+        parity(lambda: made, data(8))
+    with pytest.raises(ValueError, match="Received: batch_size=0"):
+        parity(build(), data(8), batch_size=0)
     with pytest.raises(ValueError, match="Received: replicas=1"):
         parity(build(), data(8), replicas=1)
     with pytest.raises(ValueError, match="Received: epochs=0"):
