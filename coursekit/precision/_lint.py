@@ -42,7 +42,7 @@ def lint_precision(model: "keras.Model") -> list[Finding]:
     return [*_of_scaling(model), *found] if getattr(model, "compiled", False) else found
 
 
-def refuse_precision(model: Any) -> None:
+def refuse_precision(model: "keras.Model") -> None:
     """Raise a ValueError for what ruins a training in 16 bits, on any number of devices."""
     found = [*_of_scaling(model), *_of_weights(model)]
     refuse(found, ("wrong",), "This model cannot be trained like this:")
