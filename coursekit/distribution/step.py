@@ -259,8 +259,11 @@ class _Rows:
             if part is None:
                 return None
             rows = self._gather(part)
-            if getattr(part, "_keras_mask", None) is not None:
-                rows._keras_mask = self._gather(part._keras_mask)
+            # What Keras hangs on a tensor: its mask, and the logits of probabilities, from which
+            # crossentropy is computed in their place.
+            for name in ("_keras_mask", "_keras_logits"):
+                if getattr(part, name, None) is not None:
+                    setattr(rows, name, self._gather(getattr(part, name)))
             return rows
 
         return tf.nest.map_structure(together, parts)

@@ -157,6 +157,22 @@ def test_losses(strategy):
     )
 
 
+@pytest.mark.parametrize("last, loss", [("softmax", "sparse_categorical"), ("sigmoid", "binary")])
+def test_certain_and_wrong_answers_still_learn(strategy, last, loss):
+    """Keras takes the logits of probabilities that are 0 or 1, whose own gradient is clipped."""
+
+    def certain():
+        x = keras.Input((5,))
+        dense = layers.Dense(3, last, kernel_initializer=keras.initializers.RandomNormal(0, 20, 1))
+        return ReplicaModel(x, dense(x))
+
+    x, y = rows(RAGGED)
+    data = x, y if loss == "sparse_categorical" else np.eye(3, dtype="float32")[y]
+    one, _ = compare(strategy, build=certain, optimizer=sgd, loss=f"{loss}_crossentropy", data=data)
+    start = certain().get_weights()[0]
+    assert np.abs(one.get_weights()[0] - start).max() > 0.05
+
+
 class AddsLoss(layers.Layer):
     def call(self, x):
         self.add_loss(keras.ops.mean(x**2))
