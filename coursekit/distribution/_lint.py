@@ -259,24 +259,24 @@ def _of_values(loss, model) -> Iterator[tuple[str, str]]:
     values, apart = _together_and_apart(loss, model)
     if values is None:
         return
-    if not values.shape:
+    if len(values.shape) == 0:
         yield (
             "This loss is one number for all rows. Keras does not divide it by the number of "
             "replicas: gradients and the logged loss count once per replica.",
             f"Return one value per row, or: {STEP}",
         )
         return
-    if getattr(values, "_keras_mask", None) is not None:
-        yield (
-            "Labels that do not count are another number on each replica, and each divides by its "
-            "own.",
-            STEP,
-        )
     gathers = getattr(loss, "arguments", {}).get("gather_replicas")
     if not gathers and not np.allclose(values, apart, rtol=1e-4, atol=1e-6, equal_nan=True):
         yield (
             "This loss compares the rows of a batch, and each replica compares its own only.",
             f"For a loss of coursekit `gather_replicas=True`, or: {STEP}",
+        )
+    elif getattr(values, "_keras_mask", None) is not None:
+        yield (
+            "Labels that do not count are another number on each replica, and each divides by its "
+            "own.",
+            STEP,
         )
 
 
@@ -297,7 +297,7 @@ def _together_and_apart(loss, model):
                     call(tensor(y_true[rows]), tensor(y_pred[rows]))
                     for rows in (slice(8), slice(4), slice(4, 8))
                 )
-                apart = keras.ops.concatenate([first, second]) if whole.shape else None
+                apart = keras.ops.concatenate([first, second]) if len(whole.shape) else None
             except Exception:  # labels of another kind
                 continue
             return whole, apart

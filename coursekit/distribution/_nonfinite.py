@@ -57,7 +57,8 @@ def _place(model, x, replicas: int) -> str:
 
 def _layer_by_layer(model, x) -> list[tuple]:
     try:
-        steps = [(step.name, step.output) for step in model.operations]
+        steps = keras.Model(model.inputs, model.outputs).operations  # a Sequential's too
+        steps = [(step.name, step.output) for step in steps]
         looking = keras.Model(model.inputs, [output for _, output in steps])
     except (AttributeError, ValueError):  # subclassed, or layers that other models share
         return [(model.name, model(x))]

@@ -196,10 +196,10 @@ def _arguments(data, batch_size: int, epochs: int):
         def batch_of(index):
             batch = next(iter(data.skip(index)), None)
             require(batch is not None, "`data` must have at least one batch.", data=data)
-            x = keras.utils.unpack_x_y_sample_weight(batch)[0]
-            batched = all(len(part.shape) for part in tf.nest.flatten(x))
+            rows = {part.shape[0] if len(part.shape) else None for part in tf.nest.flatten(batch)}
+            batched = len(rows) == 1 and None not in rows
             require(batched, "`data` must be batched.", "Use `data.batch(32)`", data=data)
-            return x
+            return keras.utils.unpack_x_y_sample_weight(batch)[0]
 
         return {"x": data, "epochs": epochs, "verbose": 0}, batch_of
     data = check_data(data)
