@@ -1,4 +1,4 @@
-"""The training loop in the open: what `fit` does, in forty lines. TensorFlow backend.
+"""The training loop in the open: what `fit` does, in forty lines. TensorFlow and JAX.
 
 ```
 run = train_until(model, batches, loss_fn, optimizer, max_epochs=50, tolerance=1e-3)
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import keras
 
 from coursekit._checks import brief, count, number, require, same_rows
+from coursekit.training._jax_step import jax_step
 from coursekit.training._loss import check_shapes, checked_loss
 
 
@@ -159,11 +160,12 @@ def _compiled_step(model, loss_fn, optimizer) -> Callable:
     ):
         if not isinstance(value, kind):
             raise TypeError(f"`{name}` must be a Keras {name}. Received: {name}={brief(value)}")
+    backend = keras.backend.backend()
     require(
-        keras.backend.backend() == "tensorflow",
-        "The loop in the open is written for the TensorFlow backend.",
+        backend in ("tensorflow", "jax"),
+        "The loop in the open is written for the TensorFlow and the JAX backend.",
         "Use `fit`",
-        backend=keras.backend.backend(),
+        backend=backend,
     )
     require(
         bool(model.trainable_variables),
@@ -172,17 +174,8 @@ def _compiled_step(model, loss_fn, optimizer) -> Callable:
         model=model.name,
     )
     loss_fn = checked_loss(loss_fn)
-    import tensorflow as tf
-
-    @tf.function(reduce_retracing=True)
-    def update(x, y):
-        with tf.GradientTape() as tape:
-            loss = loss_fn(y, model(x, training=True)) + sum(model.losses)
-            scaled = optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-        return loss
-
+    step_of_backend = jax_step if backend == "jax" else _tensorflow_step
+    update = step_of_backend(model, loss_fn, optimizer)
     seen = set()
 
     def step(x, y):
@@ -195,6 +188,21 @@ def _compiled_step(model, loss_fn, optimizer) -> Callable:
         return update(x, y)
 
     return step
+
+
+def _tensorflow_step(model, loss_fn, optimizer) -> Callable:
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def update(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_fn(y, model(x, training=True)) + sum(model.losses)
+            scaled = optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+        return loss
+
+    return update
 
 
 def _epoch(step, batches) -> float:

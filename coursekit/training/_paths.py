@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from coursekit._checks import brief, count, require
+from coursekit.training.gradients import loss_and_gradients
 
 
 class TracedPath(NamedTuple):
@@ -142,19 +143,14 @@ def _value_and_gradient(loss_surface: Callable) -> Callable:
     """Return a function from both parameters to the loss and its gradient, on this backend."""
 
     def loss_of(w):
-        return keras.ops.cast(loss_surface(w[0], w[1]), w.dtype)
+        loss = keras.ops.cast(loss_surface(w[0], w[1]), w.dtype)
+        return loss, loss
 
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.value_and_grad(loss_of)
-    import tensorflow as tf
+    find = loss_and_gradients(loss_of)
 
     def look(w):
-        with tf.GradientTape() as tape:
-            tape.watch(w)
-            loss = loss_of(w)
-        return loss, tape.gradient(loss, w, unconnected_gradients="zero")
+        loss, (gradient,) = find(w)
+        return loss, gradient
 
     return look
 

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from coursekit.training import Run, train_one_epoch, train_until
 from coursekit.training._loop import _reason
@@ -29,6 +28,7 @@ def build(kind="dense"):
     return keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3)])
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize("kind", ["dense", "penalty", "batch norm", "dropout"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_equals_fit(kind, optimizer):
@@ -44,6 +44,7 @@ def test_equals_fit(kind, optimizer):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.any_backend
 def test_mixed_precision_equals_fit():
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -57,6 +58,7 @@ def test_mixed_precision_equals_fit():
     np.testing.assert_allclose(run.losses, seen, atol=1e-5)
 
 
+@pytest.mark.any_backend
 def test_the_epoch_loss_counts_rows_and_is_a_float():
     still = keras.optimizers.SGD(0.0)
     model = build()
@@ -69,6 +71,7 @@ def test_the_epoch_loss_counts_rows_and_is_a_float():
 
 
 def test_takes_a_dataset():
+    tf = pytest.importorskip("tensorflow")
     data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(32)
     a = train_until(build(), data, LOSS, keras.optimizers.SGD(0.1), max_epochs=2)
     b = train_until(build(), cut(), LOSS, keras.optimizers.SGD(0.1), max_epochs=2)
@@ -109,6 +112,7 @@ def test_stops_when_the_loss_is_not_finite():
     assert run.reason == "not_finite" and len(run.losses) == 1
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize(
     "losses, validation, wanted",
     [
@@ -126,6 +130,7 @@ def test_the_convergence_check(losses, validation, wanted):
     assert _reason(Run(losses, validation, ""), tolerance=0.01, patience=2) == wanted
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize(
     "bad, text",
     [
@@ -157,6 +162,7 @@ def test_bad_input(bad, text):
         train_until(build(), arguments.pop("batches"), LOSS, keras.optimizers.SGD(0.1), **arguments)
 
 
+@pytest.mark.any_backend
 def test_numpy_numbers_are_numbers():
     run = train_until(
         build(), cut(), LOSS, keras.optimizers.SGD(0.1),
@@ -165,6 +171,7 @@ def test_numpy_numbers_are_numbers():
     assert len(run.losses) <= 2
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize(
     "bad, error, text",
     [
