@@ -16,7 +16,11 @@ scikit-learn's own `cross_validate` cannot take a Keras model.
 
 from coursekit.validation._bias_variance import BiasVariance, bias_variance
 from coursekit.validation._compare import Comparison, compare
-from coursekit.validation._cross_validation import CrossValidation, cross_validate
+from coursekit.validation._cross_validation import (
+    CrossValidation,
+    FoldResult,
+    cross_validate,
+)
 from coursekit.validation._nested import NestedCrossValidation, nested_cross_validate
 from coursekit.validation._splits import WalkForward
 from coursekit.validation._vault import TestVault, VaultOpened
@@ -25,6 +29,7 @@ __all__ = [
     "BiasVariance",
     "Comparison",
     "CrossValidation",
+    "FoldResult",
     "NestedCrossValidation",
     "TestVault",
     "VaultOpened",

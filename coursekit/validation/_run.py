@@ -153,16 +153,15 @@ def _scored(
         if was and not now
     ]  # fmt: skip
     own = plan.rows.part(number)
+    rows = own.validation, own.train
+    xs = [take(x, side) for side in (place.validation, place.train)]
+    size = plan.fit["batch_size"]
     validation, train = (
-        score(
-            plan.scorers, model, plan.tasks, take(x, rows), targets, plan.fit["batch_size"],
-            sound=not lost,
-        )
-        for rows, targets in ((place.validation, own.validation), (place.train, own.train))
-    )  # fmt: skip
+        score(plan.scorers, model, plan.tasks, given, side, size, sound=not lost)
+        for given, side in zip(xs, rows, strict=True)
+    )
     fold = Fold(validation.scores, train.scores, curves, validation.predictions)
-    xs = [take(x, rows) for rows in (place.validation, place.train)]
-    because = broken_because(curves, lost, (validation, train), xs, (own.validation, own.train))
+    because = broken_because(curves, lost, (validation, train), xs, rows)
     unscored = bool(lost) or bool(validation.broken.any())
     return Trained(fold, model, validation.problems, because, unscored, leaks)
 
