@@ -141,3 +141,17 @@ def test_a_loss_that_broadcasts_targets_is_refused_by_name(untrained):
     two = heads(age=Squared())
     with pytest.raises(ValueError, match=r"`y\['age'\]` of shape \(60,\)"):
         run(two, X, TARGETS, task={"age": "regression"})
+
+
+def test_several_outputs_resume_from_a_folder(tmp_path):
+    fit = {"epochs": 2}
+    whole = run(heads(), X, TARGETS, fit_kwargs=fit)
+    for _ in range(2):
+        found = run(heads(), X, TARGETS, fit_kwargs=fit, folder=tmp_path)
+        for name, values in whole.predictions.items():
+            np.testing.assert_allclose(found.predictions[name], values, atol=1e-6)
+        for name, scores in whole.scores.items():
+            np.testing.assert_allclose(found.scores[name], scores, atol=1e-6)
+    seen = []
+    run(heads(), X, TARGETS, fit_kwargs=fit, folder=tmp_path, on_fold=lambda k, r: seen.append(k))
+    assert not seen
