@@ -119,7 +119,7 @@ def as_classes(labels: Tensor, ignore_class: int | None = None):
     dtype = dtype_of(labels)
     small = ops.cast(labels, "int32")
     if dtype in ("uint32", "uint64"):
-        fits = ops.less_equal(labels, ops.cast(INT32 - 1, dtype))
+        fits = ops.less(ops.cast(labels, "float32"), INT32)  # Keras compares them cut to 32 bits
     elif dtype == "int64" or "float" in dtype:
         fits = ops.equal(ops.cast(small, dtype), labels)
     else:

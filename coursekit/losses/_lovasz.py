@@ -87,7 +87,7 @@ def lovasz_softmax(
         classes, class_weights, multilabel, from_logits, ignore_class
     ).values()
     y_pred = floats(y_pred)
-    if multilabel or y_pred.shape[-1] == 1:
+    if multilabel or tuple(y_pred.shape)[-1:] == (1,):
         y_true = whole_masks(y_true)
     masks = masks_of(y_true, y_pred, ignore_class, multilabel)
     t, p = flat(masks.targets), flat(probabilities(masks, from_logits))

@@ -84,6 +84,8 @@ def identities(y_true: Tensor):
     if isinstance(labels, np.ndarray) and keras.backend.backend() != "tensorflow":
         numbers = np.unique(labels, return_inverse=True)[1]  # 64 bits would be cut to 32
         labels = numbers.reshape(labels.shape).astype("int32")
+    if dtype_of(labels) == "uint64":  # which Keras would compare cut to 32 bits
+        labels = ops.cast(ops.convert_to_tensor(labels), "int64")
     return ops.convert_to_tensor(labels)
 
 

@@ -106,7 +106,7 @@ def _aligned(name, y_true, y_pred):
 def _arrays(values):
     """Make a tensor of plain numbers; several outputs, which hold arrays, stay as they are."""
     parts = keras.tree.flatten(values)
-    plain = any(part is not None and not hasattr(part, "shape") for part in parts)
+    plain = any(part is not None and len(getattr(part, "shape", ())) == 0 for part in parts)
     return ops.convert_to_tensor(values) if plain else values
 
 
