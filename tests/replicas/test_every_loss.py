@@ -31,7 +31,7 @@ def forms(rows):
     ids = rng.integers(0, 3, rows)
     masks = rng.integers(0, 3, (rows, 2, 2))
     return {
-        "numbers (n,)": (rng.integers(1, 3, rows), (1,)),
+        "numbers (n,)": (rng.integers(0, 2, rows), (1,)),
         "numbers (n, 1)": (rng.uniform(0.2, 0.8, (rows, 1)).astype("float32"), (1,)),
         "one-hot": (0.02 + 0.94 * np.eye(3)[ids], (3,)),
         "ids (n,)": (ids, (3,)),
