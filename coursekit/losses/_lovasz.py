@@ -102,10 +102,14 @@ def lovasz_softmax(
         sides = (-1, 2, masks.y_pred.shape[-1])
         by_class, counts = ops.reshape(by_class, sides), ops.reshape(counts, sides)
         values = ops.sum(by_class * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1)
-        return over_classes(values, class_weights)
-    total = over_classes(counts, class_weights, ops.sum)
-    total = ops.where(total > 0, total, 1.0)
-    return over_classes(by_class * counts, class_weights, ops.sum) / total
+        values = over_classes(values, class_weights)
+    else:
+        total = over_classes(counts, class_weights, ops.sum)
+        total = ops.where(total > 0, total, 1.0)
+        values = over_classes(by_class * counts, class_weights, ops.sum) / total
+    # Said once more: XLA makes 0 of NaN times the number of a class that is not there.
+    unknown = ops.any(ops.isnan(t), axis=(1, 2))
+    return ops.where(unknown, float("nan"), values)
 
 
 def _by_class(t, p, valid):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from running import array, values_and_gradient
+from running import array, traced, values_and_gradient
 
 from coursekit import losses
 
@@ -147,3 +147,33 @@ def test_numpy_arguments_are_saved_as_lists():
 def test_the_last_row_of_labels_may_be_a_column():
     column = losses.label_smoothed_crossentropy(Y[:, None], Z, from_logits=True)
     close(column, losses.label_smoothed_crossentropy(Y, Z, from_logits=True))
+
+
+def test_focal_of_one_hot_labels_is_that_of_their_numbers():
+    for config in ({"gamma": 0.0}, {"gamma": 0.5}, {"alpha": [0.1, 0.2, 0.3, 0.4, 0.5]}):
+        for p, from_logits in ((Z, True), (array(keras.ops.softmax(Z)), False)):
+            focal = losses.sparse_categorical_focal_crossentropy
+            one_hot = focal(np.eye(5)[Y], p, from_logits=from_logits, **config)
+            close(one_hot, focal(Y, p, from_logits=from_logits, **config))
+
+
+def test_focal_of_soft_labels_is_that_of_keras_where_keras_does_not_clip():
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet(np.ones(5), 12).astype("float32")
+    of_keras = keras.losses.categorical_focal_crossentropy(
+        shares, array(keras.ops.softmax(Z)), 0.3, 2.0
+    )
+    got = losses.sparse_categorical_focal_crossentropy(shares, Z, alpha=0.3, from_logits=True)
+    close(got, of_keras)
+
+
+def test_soft_labels_that_are_no_distribution():
+    focal = losses.sparse_categorical_focal_crossentropy
+    for row in ([0.5, 0.6], [1.5, -0.5], [np.nan, 1.0], [0.0, 0.0]):
+        soft = np.array([[0.3, 0.7], row], "float32")
+        with pytest.raises(ValueError, match=r"add up to 1.*rows_that_do_not=1"):
+            focal(soft, np.zeros((2, 2), "float32"), from_logits=True)
+        values = traced(lambda y, z: focal(y, z, from_logits=True))(soft, np.zeros((2, 2)))
+        assert np.isnan(array(values)).tolist() == [False, True]
+    with pytest.raises(ValueError, match="`ignore_class` is a label"):
+        focal(np.eye(2), np.zeros((2, 2), "float32"), ignore_class=-1)

@@ -332,3 +332,23 @@ def test_bad_input(call, said):
     with pytest.raises(ValueError, match="Received: ") as error:
         call(*batch())
     assert error.match(said)
+
+
+# Where one line decides --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("distance", ["squared", "euclidean", "cosine"])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0]])
+def test_a_negative_as_near_as_the_positive_is_not_semi_hard(distance, order):
+    """It is not farther: the next one is, and that is far enough."""
+    x = on_circle(0, 60, -60, 180) if distance == "cosine" else np.array([[0.0], [1], [-1], [4]])
+    labels, order = np.array([0, 0, 1, 1]), np.array(order)
+    values = array(triplet_loss(labels[order], x[order].astype("float32"), distance=distance))
+    assert values[list(order).index(0)] == 0
+
+
+def test_all_triplets_of_rows_that_are_all_far_apart_do_not_cancel():
+    """Every distance is 2 ** 21, so each loss is the margin; their sum would round by more."""
+    x = 1024 * np.eye(64, dtype="float32")
+    values = triplet_loss(np.tile(np.arange(8), 8), x, margin=50.25, negatives="all")
+    np.testing.assert_allclose(array(values), np.full(64, 50.25), rtol=1e-6)

@@ -90,3 +90,29 @@ def test_saved_as_any_function_is(tmp_path):
     assert keras.models.load_model(path, {"absolute": absolute}).loss is absolute
     with pytest.raises(TypeError, match="absolute"):
         keras.models.load_model(path)
+
+
+@per_example
+def plain_squares(y_true, y_pred):
+    squares = (y_true - y_pred) ** 2
+    return ops.mean(squares, axis=tuple(range(1, len(squares.shape))))
+
+
+def test_labels_of_one_axis_less_or_more_do_not_broadcast():
+    """(n,) against (n, 1) is (n, n) to NumPy. In `fit`, and here, it is one value a row."""
+    y, p = np.arange(6, dtype="float32"), 2 * np.arange(6, dtype="float32")
+    wanted = np.arange(6.0) ** 2
+    for labels, predictions in (
+        (y, p),
+        (y[:, None], p[:, None]),
+        (y, p[:, None]),
+        (y[:, None], p),
+        (list(y), p[:, None]),
+    ):
+        np.testing.assert_allclose(array(plain_squares(labels, predictions)), wanted)
+        if not isinstance(labels, list):
+            got = compiled(plain_squares)(labels, predictions)
+            np.testing.assert_allclose(array(got), wanted)
+    for labels in (y[:1], y[:1, None], y[:5]):
+        with pytest.raises(ValueError, match=r"one row of labels for each row of predictions"):
+            plain_squares(labels, p[:, None])

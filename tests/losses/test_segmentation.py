@@ -142,3 +142,41 @@ def test_masks_of_another_shape_are_refused(loss):
         loss(np.ones((1, 2, 3)), np.ones((1, 2, 3), "float32"))  # one-hot
     with pytest.raises(ValueError, match="`y_true` must"):
         loss(np.ones((1, 2, 3)), np.ones((1, 2, 1), "float32"))
+
+
+@pytest.mark.parametrize("exponent", [0.1, 0.5, 0.75])
+def test_near_a_perfect_prediction_the_power_goes_on_as_a_line(exponent):
+    """Its slope at 0 would be infinite: below 1e-7 it is that of the line to there."""
+    slope = 1e-7 ** (exponent - 1)
+
+    def loss(y, p):
+        return losses.focal_tversky(y, p, exponent=exponent)
+
+    for p in (0.0, 1e-8, 1e-7):  # x = p / 2 / (p / 2 + 1), all below 1e-7
+        values, gradient = values_and_gradient(loss, [[0]], np.full((1, 1, 1), p, "float32"))
+        np.testing.assert_allclose(array(values), [slope * p / 2], rtol=1e-5)
+        np.testing.assert_allclose(array(gradient).ravel(), [slope / 2], rtol=1e-5)
+
+
+@each
+def test_multilabel_is_the_mean_over_channels_of_one_channel_alone(loss):
+    rng = np.random.default_rng(0)
+    y, z = rng.integers(0, 2, (3, 5, 4)), rng.normal(size=(3, 5, 4)).astype("float32")
+    alone = [array(loss(y[..., c], z[..., c : c + 1], from_logits=True)) for c in range(4)]
+    together = array(loss(y, z, from_logits=True, multilabel=True))
+    np.testing.assert_allclose(together, np.mean(alone, axis=0), rtol=1e-5)
+
+
+@each
+def test_only_the_ratios_of_class_weights_matter(loss):
+    rng = np.random.default_rng(0)
+    y, z = rng.integers(0, 3, (3, 20)), rng.normal(size=(3, 20, 3)).astype("float32")
+    plain = array(loss(y, z, from_logits=True))
+    np.testing.assert_allclose(
+        array(loss(y, z, class_weights=[7.0] * 3, from_logits=True)), plain, rtol=1e-5
+    )
+    one, ten = (
+        array(loss(y, z, class_weights=[f, 0.0, 2 * f], from_logits=True)) for f in (1.0, 10.0)
+    )
+    np.testing.assert_allclose(one, ten, rtol=1e-5)
+    assert np.abs(one - plain).max() > 1e-3
