@@ -38,7 +38,8 @@ class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Refuse an optimizer without an average now, not after the first epoch."""
-        self._averaged = self._stopped_after = None
+        self._averaged: list | None = None
+        self._stopped_after: int | None = None
         self._check()
 
     def on_test_begin(self, logs: dict | None = None) -> None:

@@ -41,7 +41,7 @@ def class_weights(values: Any) -> list[float] | None:
     """Return weights of classes that are not all 0, or None."""
     if values is None:
         return None
-    found = weights("class_weights", values)
+    found: Any = weights("class_weights", values)  # a list: one number for all is refused
     require(sum(found) > 0, "`class_weights` must not all be 0.", class_weights=values)
     return found
 

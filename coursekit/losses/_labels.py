@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from coursekit._checks import is_number, require
+from coursekit._checks import require
 from coursekit.losses._arguments import INT32
 from coursekit.losses._base import Tensor, seen, set_keras_mask, sizes_fit, tensor
 
@@ -187,7 +187,7 @@ def by_class(weights: list[float], y_pred: Tensor, axis: int):
 
 def weight_of_label(weights: float | list[float], labels: Labels):
     """Return one weight for all, or the weight of each label's class."""
-    if is_number(weights):
+    if not isinstance(weights, list):
         return weights
     spread = by_class(weights, labels.y_pred, labels.axis)
     return ops.sum(ops.where(labels.is_label, spread, 0.0), axis=labels.axis)

@@ -45,7 +45,7 @@ def surface(
 
     for name, ends in (("x", x), ("y", y)):
         try:
-            ok = len(ends) == 2 and bool(ends[0] < ends[1]) and np.isfinite(ends).all()
+            ok = len(ends) == 2 and bool(ends[0] < ends[1]) and bool(np.isfinite(ends).all())
         except TypeError:
             ok = False
         require(ok, f"`{name}` must go from low to high.", **{name: ends})

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow
 
 # Arguments that are data or results: test_hostile_data.py tries those.
 DATA = {
@@ -37,13 +38,6 @@ class Call:
     after: Callable[[Any], Any] | None = None
 
 
-@functools.cache
-def _model() -> keras.Model:
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.01), "mse")
-    return model
-
-
 def build() -> keras.Model:
     """A fresh compiled model of three inputs and one output."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
@@ -60,6 +54,21 @@ def called(name: str, **arguments):
     made = thing(**arguments)
     after = CALLS[name].after
     return after(made) if after else made
+
+
+@functools.cache
+def crossed():
+    """A finished cross-validation."""
+    from coursekit.validation import cross_validate
+
+    return cross_validate(build, X, Y, cv=3, scoring="r2", verbose=0)
+
+
+def oracle():
+    """An oracle that nothing has asked yet."""
+    import keras_tuner
+
+    return keras_tuner.oracles.RandomSearchOracle(keras_tuner.Objective("r2", "max"), max_trials=1)
 
 
 X = np.linspace(-1, 1, 36, dtype="float32").reshape(12, 3)
@@ -97,7 +106,8 @@ def losses() -> dict[str, Call]:
             (LABELS, LOGITS),
         ),
         ("class_balanced_crossentropy", "ClassBalancedCrossentropy"): (
-            {"samples_per_class": [5, 3, 1], "beta": 0.9, "label_smoothing": 0.1, **LABEL_ARGUMENTS},
+            {"samples_per_class": [5, 3, 1], "beta": 0.9, "label_smoothing": 0.1,
+             **LABEL_ARGUMENTS},
             {"beta": "share", "label_smoothing": "share", **LABEL_LOSS},
             (LABELS, LOGITS),
         ),
@@ -114,20 +124,23 @@ def losses() -> dict[str, Call]:
         ("crossentropy_dice", "CrossentropyDice"): (
             {"ce_weight": 0.5, "smooth": 1.0, "per_class": True, "from_logits": True,
              "ignore_class": 2},
-            {"ce_weight": "share", "smooth": "positive", "per_class": "switch",
+            {"multilabel": "switch", "ce_weight": "share", "smooth": "positive",
+             "per_class": "switch",
              "from_logits": "switch", "ignore_class": "class"},
             (MASKS, MASK_LOGITS),
         ),
         ("focal_tversky", "FocalTversky"): (
             {"fp_weight": 0.5, "fn_weight": 0.5, "exponent": 0.75, "smooth": 1.0,
              "from_logits": True, "ignore_class": 2},
-            {"fp_weight": "at_least_0", "fn_weight": "at_least_0", "exponent": "positive",
+            {"multilabel": "switch", "fp_weight": "at_least_0", "fn_weight": "at_least_0",
+             "exponent": "positive",
              "smooth": "positive", "from_logits": "switch", "ignore_class": "class"},
             (MASKS, MASK_LOGITS),
         ),
         ("lovasz_softmax", "LovaszSoftmax"): (
             {"classes": "present", "from_logits": True, "ignore_class": 2},
-            {"classes": "option", "from_logits": "switch", "ignore_class": "class"},
+            {"multilabel": "switch", "classes": "option", "from_logits": "switch",
+             "ignore_class": "class"},
             (MASKS, MASK_LOGITS),
         ),
         ("pair_contrastive", "PairContrastive"): (
@@ -171,6 +184,11 @@ def _loss_used(y_true, y_pred, loss):
 
 CALLS: dict[str, Call] = {
     **losses(),
+    "losses.LearnedTemperature": Call(
+        given(initial=0.07, lowest=0.01),
+        {"initial": "positive", "lowest": "positive"},
+        free=("dtype",),
+    ),
     "losses.euclidean_distance": Call(given(a=POINTS, b=POINTS + 1)),
     "losses.per_example": Call(
         given(fn=lambda y_true, y_pred: keras.ops.mean((y_true - y_pred) ** 2, axis=-1)),
@@ -234,7 +252,7 @@ CALLS: dict[str, Call] = {
     ),
     "schedules.Warmup": Call(
         given(schedule=0.1, warmup_steps=3, initial_learning_rate=0.0),
-        {"warmup_steps": "count", "initial_learning_rate": "at_least_0"},
+        {"warmup_steps": "natural", "initial_learning_rate": "at_least_0"},
         free=("schedule",),
         after=lambda s: s(3),
     ),
@@ -245,7 +263,8 @@ CALLS: dict[str, Call] = {
     ),
     "schedules.check_schedule": Call(
         lambda: {"schedule": keras.optimizers.schedules.CosineDecay(0.1, 10), "total_steps": 10},
-        {"total_steps": "count", "schedule": "callable"},
+        {"total_steps": "count"},
+        free=("schedule",),
     ),
     "schedules.epochs_to_steps": Call(
         given(epochs=2.0, rows=100, batch_size=32),
@@ -311,6 +330,11 @@ CALLS: dict[str, Call] = {
     "optimizers.ScheduledMomentumSGD": Call(
         given(learning_rate=0.1, momentum=0.9, nesterov=False),
         {"momentum": "share", "nesterov": "switch"},
+        free=("learning_rate", "name"),
+    ),
+    "optimizers.ScheduledBetaAdam": Call(
+        given(learning_rate=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-7),
+        {"beta_1": "share", "beta_2": "share", "epsilon": "positive"},
         free=("learning_rate", "name"),
     ),
     # Callbacks ------------------------------------------------------------------------------
@@ -403,6 +427,9 @@ CALLS: dict[str, Call] = {
         },
         {"patience": (None,)},
     ),
+    "training.value_and_gradients": Call(
+        made(build, x=X, y=Y, training=True), {"model": "model", "training": "switch"}
+    ),
     "training.trace_path": Call(
         lambda: {
             "optimizer": keras.optimizers.SGD(0.1),
@@ -429,6 +456,10 @@ CALLS: dict[str, Call] = {
         )
         for name in ("linear_scaling", "square_root_scaling")
     },
+    "distribution.static_batches": Call(
+        lambda: {"dataset": tensorflow.data.Dataset.from_tensor_slices(X).batch(4), "replicas": 2},
+        {"replicas": "count", "dataset": "model"},
+    ),
     "distribution.lint": Call(made(build), {"model": "model"}),
     "distribution.runtime": Call(given(device="cpu"), {"device": "option"}),
     "precision.precision": Call(given(policy="float32"), {"policy": "option"}),
@@ -524,13 +555,68 @@ CALLS: dict[str, Call] = {
         {"window": (None,), "horizon": (None,)},
         after=lambda splitter: list(splitter.split(X)),
     ),
+    "validation.compare": Call(
+        lambda: {
+            "results_a": crossed(),
+            "results_b": crossed(),
+            "scorer": "r2",
+            "confidence": 0.95,
+        },
+        {"results_a": "model", "results_b": "model", "scorer": "option", "confidence": "share"},
+    ),
+    "tuning.CrossValidationTuner": Call(
+        lambda: {
+            "hypermodel": lambda hp: build(),
+            "oracle": oracle(),
+            "cv": 2,
+            "seed": 0,
+            "task": None,
+            "temporal": False,
+            "trials_at_once": 2,
+            "silence_seconds": 60.0,
+            "overwrite": True,
+            "directory": None,
+            "project_name": "x",
+        },
+        {
+            "hypermodel": "callable",
+            "seed": "natural",
+            "task": "option",
+            "temporal": "switch",
+            "trials_at_once": "count",
+            "silence_seconds": "positive",
+            "oracle": "model",
+        },
+        {"task": (None,)},
+        free=(
+            "cv",
+            "overwrite",
+            "directory",
+            "project_name",
+            "preprocess",
+            "fit_kwargs",
+            "scoring",
+            "version",
+        ),
+    ),
     "validation.TestVault": Call(given(x=X, y=Y, path=None), {"path": "path"}),
 }
 
+# Parts whose own tests try what cannot be right.
+ELSEWHERE = {"plots", "exercises", "datasets"}
+
 UNCHECKED = {
+    # the same under another name
+    "training.many.fit_many", "training.gradients.value_and_gradients",
+    "training.gradients.Gradients",
+    # before the devices are made, in a process of its own: tests/distribution
+    "distribution.virtual_devices", "distribution.parity",
+    # a file that is not there: tests/distribution/test_precision.py
+    "precision.load_model",
     # results, which coursekit makes
     "callbacks.RangeTest", "distribution.Finding", "distribution.Parity", "distribution.Runtime",
-    "precision.GradientHistogram", "precision.PrecisionReport", "training.Run", "training.TracedPath",
-    "validation.BiasVariance", "validation.Comparison", "validation.CrossValidation",
+    "precision.GradientHistogram", "precision.PrecisionReport", "training.Run",
+    "training.TracedPath", "validation.BiasVariance", "validation.Comparison",
+    "validation.CrossValidation", "validation.FoldResult", "training.Gradients",
     "validation.NestedCrossValidation", "validation.VaultOpened",
 }  # fmt: skip

@@ -21,8 +21,8 @@ LABEL_LOSSES = [
 MASK_LOSSES = ["losses.crossentropy_dice", "losses.focal_tversky", "losses.lovasz_softmax"]
 EMBEDDINGS = ["losses.supervised_contrastive", "losses.info_nce", "losses.triplet_loss"]
 REFUSED = ValueError, TypeError
-SIZES = [(), (0,), (1,), (4,), (1, 1), (4, 1), (1, 4), (4, 3), (4, 5), (4, 5, 1), (4, 5, 3), (1, 5, 3),
-         (4, 1, 3), (3, 4), (4, 5, 6, 3)]  # fmt: skip
+SIZES = [(), (0,), (1,), (4,), (1, 1), (4, 1), (1, 4), (4, 3), (4, 5), (4, 5, 1), (4, 5, 3),
+         (1, 5, 3), (4, 1, 3), (3, 4), (4, 5, 6, 3)]  # fmt: skip
 
 
 def function_of(name):
