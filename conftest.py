@@ -4,6 +4,7 @@ import collections
 import hashlib
 import json
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 if os.environ.get("KERAS_BACKEND") == "jax":  # tiny models: compiling is most of the time
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run in the background has no Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 HOMES = Path(tempfile.mkdtemp(prefix="coursekit-tests-"))
 
 

@@ -13,7 +13,9 @@ import difflib
 import math
 import numbers
 import operator
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,6 +110,31 @@ def switch(name: str, value) -> bool:
     """
     require(isinstance(value, bool | np.bool_), f"`{name}` must be True or False.", **{name: value})
     return bool(value)
+
+
+def verbosity(value) -> int | str:
+    """Return `verbose`: "auto", 0, 1 or 2.
+
+    Example:
+        >>> verbosity("no")
+        Traceback (most recent call last):
+        ValueError: `verbose` must be "auto", 0, 1 or 2. Received: verbose='no'
+    """
+    holds = value == "auto" if isinstance(value, str) else is_int(value) and 0 <= value <= 2
+    require(holds, '`verbose` must be "auto", 0, 1 or 2.', verbose=value)
+    return value if isinstance(value, str) else operator.index(value)
+
+
+def place(name: str, value) -> Path:
+    """Return a path, given as a word or as a path.
+
+    Example:
+        >>> place("folder", 3)
+        Traceback (most recent call last):
+        ValueError: `folder` must be a path. Received: folder=3
+    """
+    require(isinstance(value, str | os.PathLike), f"`{name}` must be a path.", **{name: value})
+    return Path(value)
 
 
 def same_rows(**arrays) -> int:

@@ -53,8 +53,10 @@ MODULES = [
 ]
 
 # On what cannot be had here so easily: a tensor with a mask, a scorer of scikit-learn, an optimizer
-# of several, a strategy of several devices, the callback of an average. Each has a test beside its use.
+# of several, a strategy of several devices, the callback of an average. Each has a test beside
+# its use.
 ELSEWHERE = [
     "_keras_mask", "_keras_logits", "_score_func", "_inner_optimizers", "_collective_key_base",
     "_collective_ops", "_cross_device_ops", "_finalize_ema_values",
+    "_exclude_from_weight_decay",
 ]  # fmt: skip

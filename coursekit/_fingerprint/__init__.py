@@ -10,13 +10,14 @@ and the version. Not counted are places: ids, line numbers, file names, the orde
 
 import hashlib
 import json
+from typing import Any
 
 from coursekit._fingerprint._teller import Teller, Untold
 
 __all__ = ["Untold", "fingerprint", "told"]
 
 
-def told(value, name: str, *, version: str | float | None = None) -> dict[str, str]:
+def told(value: Any, name: str, *, version: str | float | None = None) -> dict[str, str]:
     """Return a hash for everything that a value holds or reads, by its expression.
 
     Args:
@@ -32,7 +33,7 @@ def told(value, name: str, *, version: str | float | None = None) -> dict[str, s
     return {name: root} | teller.nodes
 
 
-def fingerprint(value, name: str = "value", *, program: bool = False) -> str:
+def fingerprint(value: Any, name: str = "value", *, program: bool = False) -> str:
     """Return one short hash of a value.
 
     Args:

@@ -24,7 +24,7 @@ RECORDS = {
     "stop_training",
     # optimizers, metrics, seeds
     "_trainable_variables_indices", "_distribution_strategy", "_mesh", "backend",
-    "_build_input_shape", "_built", "_seed_generators",
+    "_build_input_shape", "_built", "_seed_generators", "_exclude_from_weight_decay_cache",
 }  # fmt: skip
 SEEDS = {"seed", "_seed", "_init_seed", "_initial_seed", "seed_generator"}
 
@@ -49,6 +49,9 @@ def attributes(value) -> dict[str, object]:
         if name in ("build", "quantize") and _of_keras(one):
             continue  # Keras's wrapper around the class's own method
         found[name] = one
+    if excluded := found.get("_exclude_from_weight_decay"):  # names that Keras counts up
+        keys = [value._var_key(v) for v in value._trainable_variables]
+        found["_exclude_from_weight_decay"] = [key in excluded for key in keys] or len(excluded)
     # Seeds that Keras drew, for want of one, decide no more than the next draw would.
     if found.get("_init_seed", 0) is None:
         found.pop("seed", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from coursekit._checks import require
+from coursekit._checks import brief, require
 from coursekit.losses._base import get_keras_mask, refuse_mask, sizes_fit
 
 
@@ -56,7 +56,7 @@ axes only: `ops.mean(..., axis=-1)`.
     """
     if isinstance(fn, (keras.losses.Loss, type)) or not callable(fn):
         raise ValueError(
-            f"`per_example` takes a function of (y_true, y_pred). Received: {fn}. "
+            f"`fn` must be a function of (y_true, y_pred). Received: fn={brief(fn)}. "
             "Decorate the function that computes the values."
         )
     name = getattr(fn, "__name__", repr(fn))

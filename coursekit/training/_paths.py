@@ -78,11 +78,7 @@ def trace_path(
             "`optimizer` must be a Keras optimizer, such as `keras.optimizers.SGD(0.1)`. "
             f"Received: optimizer={brief(optimizer)}"
         )
-    if not callable(loss_surface):
-        raise TypeError(
-            "`loss_surface` must be a function of two parameters. "
-            f"Received: loss_surface={brief(loss_surface)}"
-        )
+    _check_callable(loss_surface)
     steps = count("steps", steps)
     try:
         place = np.asarray(start, float)
@@ -122,6 +118,7 @@ def losses_at(loss_surface: Callable[[Any, Any], Any], points: Any) -> np.ndarra
     def all_at_once(points):
         return keras.ops.vectorized_map(lambda w: loss_surface(w[0], w[1]), points)
 
+    _check_callable(loss_surface)
     try:
         pairs = np.asarray(points, float)
     except (TypeError, ValueError):
@@ -137,6 +134,14 @@ def losses_at(loss_surface: Callable[[Any, Any], Any], points: Any) -> np.ndarra
     if keras.backend.backend() == "tensorflow":
         all_at_once = _graph(all_at_once, points)
     return keras.ops.convert_to_numpy(all_at_once(points))
+
+
+def _check_callable(loss_surface) -> None:
+    if not callable(loss_surface):
+        raise TypeError(
+            "`loss_surface` must be a function of two parameters. "
+            f"Received: loss_surface={brief(loss_surface)}"
+        )
 
 
 def _value_and_gradient(loss_surface: Callable) -> Callable:

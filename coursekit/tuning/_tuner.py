@@ -15,7 +15,7 @@ from keras_tuner import errors
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
-from coursekit._checks import brief, count, number
+from coursekit._checks import brief, count, number, one_of, switch
 from coursekit.tuning import _workers as workers
 from coursekit.tuning._objectives import check_objectives, no_such_objective, not_finite
 from coursekit.tuning._oracles import OffTheGrid, adapt, check_trials
@@ -24,6 +24,7 @@ from coursekit.validation import CrossValidation
 from coursekit.validation._arguments import FIT_KWARGS
 from coursekit.validation._folder import Claim, Parts
 from coursekit.validation._plan import make_plan, parts_of
+from coursekit.validation._task import TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,6 +155,9 @@ class CrossValidationTuner(BaseTuner):
     ):
         _refuse_unknown("CrossValidationTuner", unknown)
         _check(hypermodel, oracle, fit_kwargs)
+        seed, temporal = count("seed", seed, 0), switch("temporal", temporal)
+        if task is not None and not isinstance(task, dict):
+            task = one_of("task", task, TASKS)
         trials_at_once = count("trials_at_once", trials_at_once)
         silence_seconds = number("silence_seconds", silence_seconds, above=0)
         self.version = version

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from coursekit._checks import count
+from coursekit._checks import count, verbosity
 from coursekit.validation._arguments import check_builder, explained
 from coursekit.validation._inputs import (
     Ragged,
@@ -228,7 +228,7 @@ def bias_variance(
             "`draw` must be a function of a NumPy generator that returns a training set (x, y). "
             f"Received: {type(draw).__name__}. Of given rows: lambda rng: a random choice of them."
         )
-    refits, seed = count("refits", refits, 3), count("seed", seed, 0)
+    refits, seed, verbose = count("refits", refits, 3), count("seed", seed, 0), verbosity(verbose)
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
     models = [build(build_model, k, seed) for k in range(refits)]
     for k, model in enumerate(models):

@@ -139,7 +139,7 @@ def _common_scorer(a: dict, b: dict, scorer: str | None) -> str:
     common = [name for name in a if name in b]
     if scorer is None and len(common) == 1:
         return common[0]
-    if scorer not in common:
+    if not isinstance(scorer, str) or scorer not in common:
         raise ValueError(
             "`scorer` must name a score that both results have: "
             f"{', '.join(common) or 'there is none'}. Received: scorer={scorer!r}, with "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from coursekit._checks import brief, switch
+from coursekit._checks import brief, place, switch, verbosity
 from coursekit.validation._arguments import IN_FIT_KWARGS, explained
 from coursekit.validation._folder import Fold, Folder, Parts
 from coursekit.validation._models import fold_seed
@@ -212,8 +212,9 @@ def cross_validate(
         >>> print(f"{result.mean['r2']:.2f}")
         1.00
     """
-    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f'`verbose` must be "auto", 0, 1 or 2. Received: verbose={verbose!r}')
+    verbose = verbosity(verbose)
+    if folder is not None:
+        folder = place("folder", folder)
     if switch("keep_models", keep_models) and folder is not None:
         raise ValueError(
             "`keep_models` must be left out with `folder`: a fold that comes from disk has no "

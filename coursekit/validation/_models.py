@@ -111,7 +111,7 @@ def finite_weights(model) -> list[bool]:
     def finite(variable) -> bool:
         if "string" in str(variable.dtype):
             return True
-        array = keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
+        array = np.asarray(keras.ops.convert_to_tensor(variable))
         return bool(np.isfinite(array.astype("float32")).all())
 
     return [finite(variable) for variable in model.variables]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from coursekit._checks import brief, count, is_int
+from coursekit._checks import brief, count, is_int, switch, verbosity
 from coursekit.validation._arguments import (
     IN_FIT_KWARGS,
     call_with_fold,
@@ -119,7 +119,11 @@ def nested_cross_validate(
         Performance Evaluation", JMLR 11 (2010).
     """
     _check(candidates, inner_cv, groups)
-    seed = count("seed", seed, 0)
+    seed, temporal, verbose = (
+        count("seed", seed, 0),
+        switch("temporal", temporal),
+        verbosity(verbose),
+    )
     x, y = as_inputs(x), as_targets(y)
     rows = rows_of_both(x, y)
     settings = {"preprocess": preprocess, "scoring": scoring, "seed": seed, "task": task,
@@ -204,12 +208,13 @@ def _check(candidates, inner_cv, groups) -> None:
             )
         for build in candidates.values():
             check_builder(build)
-        if not (hasattr(inner_cv, "split") or isinstance(inner_cv, bool) or is_int(inner_cv)):
+        splits = hasattr(inner_cv, "split") and not isinstance(inner_cv, str)
+        if not (splits or isinstance(inner_cv, bool) or is_int(inner_cv)):
             raise TypeError(
                 "`inner_cv` must be a number of folds or a splitter: each outer fold has other "
                 f"rows, so a list of splits cannot serve. Received: {type(inner_cv).__name__}"
             )
-        if not hasattr(inner_cv, "split"):
+        if not splits:
             count("inner_cv", inner_cv, 2)
         return
     if isinstance(candidates, dict | keras.Model) or not callable(candidates):

@@ -138,7 +138,7 @@ def _checked(fold: int, pair, rows: int) -> Split:
         train, validation = (np.asarray(side) for side in pair)
     except (TypeError, ValueError):
         raise ValueError(
-            "Each split must be a pair of index arrays, (train, validation). "
+            "Each split of `cv` must be a pair of index arrays, (train, validation). "
             f"Received: {brief(pair, 80)} as split {fold}"
         ) from None
     for name, side in (("train", train), ("validation", validation)):

@@ -4,11 +4,11 @@ import json
 import warnings
 from datetime import datetime
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from coursekit._checks import place
 from coursekit._files import write_whole
 from coursekit._fingerprint import fingerprint
 from coursekit.validation._inputs import as_inputs, rows_of
@@ -40,7 +40,7 @@ class TestVault:
         True
         >>> vault.evaluate(lambda x, y: 1.0, reason="once more")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        coursekit.validation.VaultOpened: A test set opens once. This one was opened on ...
+        coursekit.validation._vault.VaultOpened: A test set opens once. This one was opened on ...
     """
 
     __test__ = False  # not a test class, whatever pytest makes of its name
@@ -53,7 +53,7 @@ class TestVault:
                 f"Received: {rows_of(self._x)} rows in `x`, `y` of shape {self._y.shape}"
             )
         self._data = fingerprint({"x": self._x, "y": self._y}, "test set")
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else place("path", path)
         self._opened: dict | None = None
         if self._path is not None and self._path.exists():
             self._opened = self._remembered()

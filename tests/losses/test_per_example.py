@@ -73,7 +73,7 @@ def test_values_that_do_not_follow_the_batch_are_refused():
 
 def test_what_is_no_function_is_refused():
     for wrong in (keras.losses.Dice(), keras.losses.Dice, 3):
-        with pytest.raises(ValueError, match=r"takes a function of .* Received: "):
+        with pytest.raises(ValueError, match=r"`fn` must be a function of .* Received: "):
             per_example(wrong)
 
 

@@ -91,10 +91,10 @@ def made(build_one, **values):
     return lambda: {"model": build_one(), **values}
 
 
-REDUCED = {"reduction": "option"}
 LABEL_LOSS = {"from_logits": "switch", "ignore_class": "class", "axis": "axis"}
 LABEL_ARGUMENTS = {"from_logits": True, "ignore_class": 2, "axis": -1}
-IGNORES = {"ignore_class": (None,), "axis": ()}
+# None: a learned temperature; the margin without a margin.
+IGNORES = {"ignore_class": (None,), "temperature": (None,), "margin": (None, 0)}
 
 
 def losses() -> dict[str, Call]:
@@ -154,7 +154,7 @@ def losses() -> dict[str, Call]:
         ("info_nce", "InfoNCE"): (
             {"temperature": 0.07, "symmetric": True, "gather_replicas": False},
             {"temperature": "positive", "symmetric": "switch", "gather_replicas": "switch"},
-            (POINTS, POINTS),
+            (np.zeros(6), np.stack([POINTS, POINTS + 1], axis=1)),
         ),
         ("triplet_loss", "TripletLoss"): (
             {"margin": 0.2, "positives": "all", "negatives": "semi_hard", "distance": "squared",
@@ -171,8 +171,8 @@ def losses() -> dict[str, Call]:
             ("alpha", "samples_per_class", "class_weights"),
         )  # fmt: skip
         found[f"losses.{cls}"] = Call(
-            given(**values), {**domains, **REDUCED}, IGNORES,
-            ("alpha", "samples_per_class", "class_weights", "name", "dtype"),
+            given(**values), domains, IGNORES,
+            ("alpha", "samples_per_class", "class_weights", "reduction", "name", "dtype"),
             after=functools.partial(_loss_used, y_true, y_pred),
         )  # fmt: skip
     return found
@@ -334,7 +334,7 @@ CALLS: dict[str, Call] = {
     ),
     "optimizers.ScheduledBetaAdam": Call(
         given(learning_rate=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-7),
-        {"beta_1": "share", "beta_2": "share", "epsilon": "positive"},
+        {"beta_1": "share", "beta_2": "share", "epsilon": "at_least_0"},
         free=("learning_rate", "name"),
     ),
     # Callbacks ------------------------------------------------------------------------------
@@ -398,12 +398,12 @@ CALLS: dict[str, Call] = {
         free=("callbacks",),
     ),
     "training.train_one_epoch": Call(
-        made(
-            build,
-            batches=[(X, Y)],
-            loss_fn=keras.losses.MeanSquaredError(),
-            optimizer=keras.optimizers.SGD(0.1),
-        ),
+        lambda: {
+            "model": build(),
+            "batches": [(X, Y)],
+            "loss_fn": keras.losses.MeanSquaredError(),
+            "optimizer": keras.optimizers.SGD(0.1),
+        },
         {"model": "model", "loss_fn": "callable", "optimizer": "model"},
     ),
     "training.train_until": Call(
@@ -457,7 +457,10 @@ CALLS: dict[str, Call] = {
         for name in ("linear_scaling", "square_root_scaling")
     },
     "distribution.static_batches": Call(
-        lambda: {"dataset": tensorflow.data.Dataset.from_tensor_slices(X).batch(4), "replicas": 2},
+        lambda: {
+            "dataset": tensorflow.data.Dataset.from_tensor_slices(X).batch(4, drop_remainder=True),
+            "replicas": 2,
+        },
         {"replicas": "count", "dataset": "model"},
     ),
     "distribution.lint": Call(made(build), {"model": "model"}),
@@ -530,10 +533,10 @@ CALLS: dict[str, Call] = {
     "validation.bias_variance": Call(
         lambda: {
             "build_model": build,
-            "draw": lambda k: (X + k, Y),
+            "draw": lambda rng: (X, Y),
             "x": X,
             "y": Y,
-            "refits": 2,
+            "refits": 3,
             "epochs": 1,
             "batch_size": 32,
             "seed": 0,

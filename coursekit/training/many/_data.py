@@ -105,7 +105,7 @@ def _class_weights(data, class_weight, size):
             f"Received: y={type(data.y).__name__}. Use `sample_weight` instead."
         )
     for label, weight in class_weight.items():
-        require(is_int(label) and is_number(weight) and weight >= 0,
+        require(is_number(label) and label == int(label) and is_number(weight) and weight >= 0,
                 "`class_weight` must map class numbers to finite weights of at least 0.",
                 class_weight=class_weight)  # fmt: skip
     labels, weights = _labels(data.y), np.ones(size, keras.config.floatx())

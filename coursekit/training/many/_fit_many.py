@@ -15,7 +15,7 @@ as one program; on a CPU one compiled epoch serves them all, in threads.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from coursekit._checks import count, switch
+from coursekit._checks import count, switch, verbosity
 from coursekit.training.many._checks import (
     check_broadcasting,
     checked_callbacks,
@@ -120,6 +120,7 @@ def fit_many(
         >>> len(histories[0].history["loss"])
         30
     """
+    verbose = verbosity(verbose)
     models = checked_models(models)
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
     shuffle = switch("shuffle", shuffle)
@@ -134,5 +135,5 @@ def fit_many(
         Member(*one) for one in zip(models, rows, validation_rows, callbacks, seeds, strict=True)
     ]
     check_broadcasting(models, data)
-    verbose = 1 if verbose == "auto" else int(verbose)
+    verbose = 1 if verbose == "auto" else verbose
     return Run(members, data, validation, epochs, batch_size, shuffle, verbose)()
