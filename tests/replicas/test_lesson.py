@@ -15,8 +15,8 @@ def test_rows(row):
 
 
 def test_report_on_devices(capsys):
-    lessons.report(["tensorflow"], devices=2)
-    assert len(tf.config.list_logical_devices("CPU")) == 2
+    lessons.report(["tensorflow"], devices=3)
+    assert len(tf.config.list_logical_devices("CPU")) == 3
     assert "Ready" in capsys.readouterr().out
-    lessons.report(["tensorflow"], devices=3)  # TensorFlow has started with two
+    lessons.report(["tensorflow"], devices=4)  # TensorFlow has started with three
     assert "cannot split" in capsys.readouterr().out
