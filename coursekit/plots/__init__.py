@@ -7,12 +7,15 @@ plots.curve(ax, validation_losses, plots.VALIDATION)
 plots.show(fig, alt="Training loss keeps falling; validation loss rises after epoch 6.")
 ```
 
+`plots.explore(draw, values, alt, what)` shows a figure with a slider.
+
 Training is blue, solid, with dots; validation is orange, dashed, with squares: in every lesson.
 Styles differ in line and marker too, so that a figure reads in grey.
 """
 
 from coursekit.plots._bias_variance import bias_variance
 from coursekit.plots._distribution import all_reduce, timeline
+from coursekit.plots._explore import explore
 from coursekit.plots._learning_rate import learning_rate
 from coursekit.plots._paths import path, surface
 from coursekit.plots._precision import gradients
@@ -47,6 +50,7 @@ __all__ = [
     "bias_variance",
     "cross_validation",
     "curve",
+    "explore",
     "figure",
     "gradients",
     "images",
