@@ -146,6 +146,7 @@ class Course:
                 start = template.replace("{repository}", self.repository)
                 cell.source = f"{start}\n{cell.source}"
                 tags = [*tags, "nbval-ignore-output"]  # it names versions and devices
+                cell.metadata["jupyter"] = {"source_hidden": True}
             if cell is nb.cells[0]:
                 cell.source += f"\n\nAbout {source.minutes} minutes. {link}{self._badge(source)}"
             kept = {"tags": tags, "jupyter": cell.metadata.get("jupyter")}

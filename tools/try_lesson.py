@@ -2,7 +2,8 @@
 
     python tools/try_lesson.py training_loop
 
-does what `make lesson NAME=training_loop` does. It stops at the first thing that fails.
+does what `make lesson NAME=training_loop` does. It says how large the lesson is, and stops at the
+first thing that fails.
 """
 
 import os
@@ -11,6 +12,7 @@ import sys
 import time
 
 from build_notebooks import ROOT, Course, SourceError, build, problems
+from lesson_size import size
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
@@ -50,6 +52,8 @@ def main(argv: list[str]) -> int:
     except SourceError as error:
         print(error, file=sys.stderr)
         return 2
+    source = next(s for s in course.sources if argv[0] in (s.slug, s.name))
+    print(f"{source.name}: {size(course, source).report()}", flush=True)
     for title, command, settings in commands(course, argv[0]):
         print(f"--- {title}", flush=True)
         code = subprocess.run(command, cwd=course.root, env=os.environ | settings).returncode

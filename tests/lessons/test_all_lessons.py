@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from answers import RIGHT
 from build_notebooks import ROOT, Course
+from lesson_size import size
+from not_yet import settle
 
 import coursekit.lessons
 from coursekit.exercises._wrong import STANDARD
@@ -118,3 +120,8 @@ def test_the_learner_sees_no_solution(slug):
     assert "SOLUTION" not in text and "### STUB" not in text
     for code in SOURCES[slug].solutions().values():
         assert code not in text
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_lesson_is_no_larger_than_a_learner_can_take(slug):
+    settle("SIZE", slug, size(COURSE, SOURCES[slug]).excess())

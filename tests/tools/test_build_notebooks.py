@@ -194,7 +194,10 @@ def test_the_learners_notebook(built):
     assert "About 5 minutes. [See it executed](solutions/01_sums.ipynb)." in learner.cells[0].source
     assert "colab" not in text.lower().replace("on colab", "")
     setup, figure = code[0], code[2]
-    assert setup.metadata == {"tags": ["setup", "nbval-ignore-output"]}
+    assert setup.metadata == {
+        "jupyter": {"source_hidden": True},
+        "tags": ["setup", "nbval-ignore-output"],
+    }
     assert figure.metadata == {"jupyter": {"source_hidden": True}}
 
 
