@@ -35,6 +35,7 @@ __all__ = [
     "linear_scaling",
     "lint",
     "parity",
+    "roofline",
     "runtime",
     "square_root_scaling",
     "static_batches",

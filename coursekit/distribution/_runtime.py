@@ -4,6 +4,7 @@ import contextlib
 import functools
 import glob
 import os
+import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -85,10 +86,11 @@ def runtime(device: str = "auto") -> Runtime:
 
 
 def virtual_devices(count: int) -> list[str]:
-    """Split the CPU into so many devices, and return their names.
+    """Split the CPU into so many devices, and return their names. TensorFlow and JAX.
 
     ```
-    strategy = tf.distribute.MirroredStrategy(virtual_devices(2))
+    strategy = tf.distribute.MirroredStrategy(virtual_devices(2))          TensorFlow
+    keras.distribution.DataParallel(devices=virtual_devices(8))            JAX
     ```
 
     They show that numbers are right. They share the same cores: nothing gets faster.
@@ -97,20 +99,23 @@ def virtual_devices(count: int) -> list[str]:
         count: how many, at least 1.
 
     Returns:
-        `["CPU:0", "CPU:1", ...]`. Asking again, for as many or for fewer, is harmless.
+        `["CPU:0", "CPU:1", ...]`; on JAX `["cpu:0", ...]`. Asking again, for as many or for fewer,
+        is harmless.
 
     Raises:
         ValueError: if `count` is not a positive integer.
-        RuntimeError: if TensorFlow has started with fewer, as it sets up its devices once; or if
-            there is no TensorFlow.
+        RuntimeError: if the backend has started with fewer, as it sets up its devices once; or if
+            there is neither TensorFlow nor JAX.
     """
     count = _checks.count("count", count)
     problem = _import_problem()
-    if problem:
-        raise RuntimeError(
-            f"TensorFlow splits the CPU here. {problem} With JAX, set XLA_FLAGS="
-            f"--xla_force_host_platform_device_count={count} before it is imported."
-        )
+    backend = _backend(problem)
+    if backend is None:
+        raise RuntimeError(f"Keras needs TensorFlow or JAX, which split the CPU. {problem}")
+    return _split_for_jax(count) if backend == "jax" else _split_for_tensorflow(count)
+
+
+def _split_for_tensorflow(count) -> list[str]:
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -120,13 +125,33 @@ def virtual_devices(count: int) -> list[str]:
         try:
             tf.config.set_logical_device_configuration(cpu, devices)
         except RuntimeError as error:
-            raise RuntimeError(
-                f"TensorFlow has already started with {now} CPU device(s), and cannot split them "
-                f"anymore. Received: count={count}. Restart the kernel, and call "
-                f"`virtual_devices({count})` before anything else: the first tensor, model or "
-                "dataset starts TensorFlow."
-            ) from error
+            raise _started("TensorFlow", now, count) from error
     return [f"CPU:{index}" for index in range(count)]
+
+
+def _split_for_jax(count) -> list[str]:
+    import jax
+
+    # JAX does not take both the flag and its own setting.
+    flag = re.search(r"xla_force_host_platform_device_count=(\d+)", os.environ.get("XLA_FLAGS", ""))
+    asked = int(flag[1]) if flag else jax.config.read("jax_num_cpu_devices")
+    if asked < count and not flag:
+        try:
+            jax.config.update("jax_num_cpu_devices", count)
+        except RuntimeError as error:
+            raise _started("JAX", len(jax.devices("cpu")), count) from error
+    elif asked < count:
+        raise _started("JAX", asked, count)
+    return [f"cpu:{index}" for index in range(count)]
+
+
+def _started(name, now, count) -> RuntimeError:
+    return RuntimeError(
+        f"{name} has already started with {now} CPU device(s), and cannot split them "
+        f"anymore. Received: count={count}. Restart the kernel, and call "
+        f"`virtual_devices({count})` before anything else: the first tensor, model or "
+        f"dataset starts {name}."
+    )
 
 
 @functools.cache

@@ -283,3 +283,31 @@ def test_virtual_devices_in_a_process_of_their_own():
             raise AssertionError
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("flags, count", [("", 8), ("host_platform_device_count=8", 8)])
+def test_virtual_devices_of_jax_in_a_process_of_their_own(flags, count):
+    code = f"""
+        import os
+        os.environ["KERAS_BACKEND"] = "jax"
+        os.environ["XLA_FLAGS"] = {"--xla_force_" + flags if flags else ""!r}
+        from coursekit.distribution import virtual_devices
+        names = [f"cpu:{{k}}" for k in range({count})]
+        assert virtual_devices({count}) == names == virtual_devices({count})
+        import keras
+        assert keras.distribution.list_devices() == names  # JAX has started
+        assert virtual_devices(2) == names[:2]
+        try:
+            virtual_devices(9)
+        except RuntimeError as error:
+            assert "JAX has already started with 8" in str(error) and "count=9" in str(error)
+        else:
+            raise AssertionError
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
+
+
+def test_virtual_devices_of_nothing(machine):
+    machine()
+    with pytest.raises(RuntimeError, match="Keras needs TensorFlow or JAX"):
+        RUNTIME.virtual_devices(2)

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow
 
+from coursekit.distribution.roofline import CHIPS
+
 # Arguments that are data or results: test_hostile_data.py tries those.
 DATA = {
     *("x", "y", "y_true", "y_pred", "a", "b", "data", "batches", "validation", "sample_weight"),
@@ -465,6 +467,23 @@ CALLS: dict[str, Call] = {
     ),
     "distribution.lint": Call(made(build), {"model": "model"}),
     "distribution.runtime": Call(given(device="cpu"), {"device": "option"}),
+    "distribution.roofline.step_time": Call(
+        given(chip=CHIPS["H100"], parameters=1e9, rows_per_chip=64, chips=8, split="data"),
+        {
+            "chip": "model",
+            "parameters": "positive",
+            "rows_per_chip": "positive",
+            "chips": "count",
+            "split": "option",
+        },
+    ),
+    "distribution.roofline.held_bytes": Call(
+        given(parameters=1e9, chips=8, stage=1),
+        {"parameters": "positive", "chips": "count", "stage": "natural"},
+    ),
+    "distribution.roofline.most_parts": Call(
+        given(chip=CHIPS["H100"], hidden=1024), {"chip": "model", "hidden": "positive"}
+    ),
     "precision.precision": Call(given(policy="float32"), {"policy": "option"}),
     "precision.lint_precision": Call(made(build), {"model": "model"}),
     "precision.precision_report": Call(
@@ -618,6 +637,9 @@ UNCHECKED = {
     "precision.load_model",
     # results, which coursekit makes
     "callbacks.RangeTest", "distribution.Finding", "distribution.Parity", "distribution.Runtime",
+    "distribution.roofline.StepTime",
+    # figures, and what refuses those that are none: tests/distribution/test_roofline.py
+    "distribution.roofline.CHIPS", "distribution.roofline.Chip",
     "precision.GradientHistogram", "precision.PrecisionReport", "training.Run",
     "training.TracedPath", "validation.BiasVariance", "validation.Comparison",
     "validation.CrossValidation", "validation.FoldResult", "training.Gradients",
