@@ -11,14 +11,6 @@ ROOT = Path(__file__).parent.parent / "coursekit"
 PACKAGES = sorted(
     ".".join(["coursekit", *p.parent.relative_to(ROOT).parts]) for p in ROOT.rglob("__init__.py")
 )
-# Packages that still have parameters without a type. It may only get shorter.
-UNTYPED = {
-    f"coursekit{part}"
-    for part in [
-        *("", ".callbacks", ".distribution", ".exercises", ".optimizers"),
-        *(".training", ".training.many", ".tuning", ".validation"),
-    ]
-}
 
 
 def members(package: str):
@@ -60,9 +52,8 @@ def untyped(package: str) -> list[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_each_parameter_has_a_type(package):
-    found = untyped(package)
-    if package not in UNTYPED:
-        assert not found, f"{len(found)} parameters of {package}: {', '.join(sorted(set(found)))}"
+    found = sorted(set(untyped(package)))
+    assert not found, f"{len(found)} parameters of {package}: {', '.join(found)}"
 
 
 def test_the_types_are_shipped():

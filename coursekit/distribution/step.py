@@ -23,6 +23,7 @@ Float16 without loss scaling is refused everywhere.
 """
 
 import threading
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -35,9 +36,13 @@ from coursekit.optimizers._parts import parts_of
 from coursekit.precision._lint import refuse_precision
 
 register = keras.saving.register_keras_serializable(package="coursekit")
+if TYPE_CHECKING:
+    from keras import Model as _Mixed  # what the mixin stands before
+else:
+    _Mixed = object
 
 
-class ReplicaStep:
+class ReplicaStep(_Mixed):
     """Mixin for a `keras.Model`: `class MyModel(ReplicaStep, keras.Model)`.
 
     ```
@@ -88,7 +93,7 @@ class ReplicaStep:
 
     is_replica_correct = True  # for `lint`
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any):
         """One update from the rows of all replicas; `fit` calls it."""
         if not _under_strategy():
             return super().train_step(*args)
@@ -109,7 +114,7 @@ class ReplicaStep:
         rows.restore(statistics, before)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
-    def test_step(self, *args):
+    def test_step(self, *args: Any):
         """The loss and the metrics on the rows of all replicas; `evaluate` calls it."""
         if not _under_strategy():
             return super().test_step(*args)
@@ -120,7 +125,7 @@ class ReplicaStep:
         self._loss_tracker.update_state(loss, sample_weight=rows.total)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False):
         """Refuse what `fit` cannot do on replicas, then make Keras's training function."""
         refuse_precision(self)
         if _on_replicas(self):
@@ -128,7 +133,7 @@ class ReplicaStep:
             claim(self.distribute_strategy)
         return super().make_train_function(force)
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False):
         """Refuse a strategy that cannot work, then make Keras's function for `evaluate`."""
         if _on_replicas(self):
             found = [finding for finding in lint(self) if finding.rule == "strategy"]

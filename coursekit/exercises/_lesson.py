@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from coursekit.exercises import _decisions as decisions
 from coursekit.exercises import _hints as hints
@@ -55,7 +56,7 @@ class Lesson:
 
     # What a lesson module calls.
 
-    def exercise(self, **parts) -> Callable:
+    def exercise(self, **parts: Any) -> Callable:
         """Register the decorated check as an exercise. The parts: see `judge.Exercise`.
 
         The title is without a number: the lesson's, and the order here, give it one.
@@ -95,7 +96,7 @@ class Lesson:
                 return judged(name, answers)
         return self._unknown(name)
 
-    def verdict(self, name: str, *answers) -> Outcome:
+    def verdict(self, name: str, *answers: Any) -> Outcome:
         """Return the outcome of an exercise, without showing or keeping it."""
         return judge.judge(self.exercises[name], answers)
 

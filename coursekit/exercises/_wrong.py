@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Wrong(Exception):
     raised through `coursekit.exercises.expect`).
     """
 
-    def __init__(self, key: str, /, **values):
+    def __init__(self, key: str, /, **values: Any):
         super().__init__(key)
         self.key, self.values = key, values
 

@@ -10,6 +10,7 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from numbers import Number
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ __all__ = ["array", "choice", "close", "function", "is_rounded", "items", "lette
            "no_slips", "number", "numeral", "slips"]  # fmt: skip
 
 
-def number(answer, what: str = "your answer") -> float:
+def number(answer: Any, what: str = "your answer") -> float:
     """Return the answer as a float. Accepts Python, numpy and tensor scalars, no truth values."""
     value = _as_numpy(answer, what, "one number")
     if value.dtype.kind == "b":
@@ -32,7 +33,9 @@ def number(answer, what: str = "your answer") -> float:
     return float(_finite(value, what).reshape(()))
 
 
-def array(answer, shape: tuple | None = None, dtype: str | None = None, what="the result"):
+def array(
+    answer: Any, shape: tuple | None = None, dtype: str | None = None, what: str = "the result"
+):
     """Return the answer as a finite numpy array of that shape and dtype, where they are given.
 
     A bfloat16 array comes back as float32, which holds the same values.
@@ -45,7 +48,7 @@ def array(answer, shape: tuple | None = None, dtype: str | None = None, what="th
     return _finite(value, what)
 
 
-def function(answer, what: str = "your answer"):
+def function(answer: Any, what: str = "your answer"):
     """Return the answer if it can be called."""
     if callable(answer):
         return answer
@@ -55,7 +58,7 @@ def function(answer, what: str = "your answer"):
     raise Wrong("type", what=what, wanted="a function", got=with_article(answer))
 
 
-def choice(answer, options: Iterable[str], what: str = "your answer") -> str:
+def choice(answer: Any, options: Iterable[str], what: str = "your answer") -> str:
     """Return the answer as one of the options, whatever its case and blanks."""
     options = list(options)
     text = plain(answer).strip(" ().\n\t").lower() if is_a(answer, str) else None
@@ -65,7 +68,7 @@ def choice(answer, options: Iterable[str], what: str = "your answer") -> str:
     raise _no_option(answer, options)
 
 
-def letters(answer, options: Iterable[str]) -> tuple[str, ...]:
+def letters(answer: Any, options: Iterable[str]) -> tuple[str, ...]:
     """Return the options that the answer names, in their order: none, some or all of them.
 
     Takes a text ("only A and C", "a, c", "AC", "none", "all") or a list, tuple or set of letters.
@@ -91,7 +94,7 @@ def letters(answer, options: Iterable[str]) -> tuple[str, ...]:
     return tuple(option for option in options if option.lower() in named)
 
 
-def name(answer, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str:
+def name(answer: Any, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str:
     """Return which of the names the answer is, whatever its case, blanks, hyphens and brackets.
 
     "F1 score", "F1-score" and "the f1_score" are all "f1": words such as "score" and "loss" that
@@ -139,7 +142,7 @@ def _no_option(answer, options: list[str], several: bool = False) -> Wrong:
     return Wrong("options" if several else "option", got=got, wanted=listed)
 
 
-def items(answer, at_most: int, what: str = "the result") -> list:
+def items(answer: Any, at_most: int, what: str = "the result") -> list:
     """Return the values of an iterable as a list; of an endless one the first `at_most + 1`."""
     if answer is None:
         raise Wrong("none", what=what)
@@ -163,7 +166,7 @@ def close(got: float, wanted: float, what: str = "your answer", tolerance: float
         raise Wrong("value", what=what, got=got, wanted=wanted)
 
 
-def numeral(answer, what: str = "your answer") -> float:
+def numeral(answer: Any, what: str = "your answer") -> float:
     """Return the answer as a float, as `number` does, also if it is written as a text.
 
     Example:

@@ -1,5 +1,8 @@
 """Loss scaling that looks at every replica, and whose scale stays within bounds."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -65,7 +68,7 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         min_scale: float = MIN_SCALE,
         max_scale: float = MAX_SCALE,
         name: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
             raise TypeError(
@@ -87,18 +90,27 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         super().__init__(inner_optimizer, first, steps, name, **kwargs)
         self.min_scale, self.max_scale = low, high
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(
+        self,
+        grads: Sequence[Any],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ):
         """Make a step with the gradients of the scaled loss, or skip it."""
         super().apply(grads, trainable_variables)
         bound_scale(self)
 
-    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+    def stateless_apply(
+        self,
+        optimizer_variables: Sequence[Any],
+        grads: Sequence[Any],
+        trainable_variables: Sequence[Any],
+    ):
         """`apply` for JAX: return the new weights and the new optimizer variables."""
         weights, own = super().stateless_apply(optimizer_variables, grads, trainable_variables)
         scale = next(i for i, v in enumerate(self.variables) if v is self.dynamic_scale)
         return weights, [_bounded(self, v) if i == scale else v for i, v in enumerate(own)]
 
-    def check_finite(self, grads):
+    def check_finite(self, grads: Sequence[Any]):
         """Return whether the gradients are finite, on every replica."""
         finite = super().check_finite(grads)
         if keras.backend.backend() != "tensorflow":

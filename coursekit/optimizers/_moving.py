@@ -71,7 +71,7 @@ class MovingOptimizer(keras.optimizers.Optimizer):
         return super().get_config() | {self._name_of_moving: moving}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
         """Build the optimizer from its arguments."""
         config = dict(config)
         moving = config[cls._name_of_moving]

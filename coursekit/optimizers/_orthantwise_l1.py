@@ -100,7 +100,7 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
         self.l1 = number("l1", l1, least=0)
         self.var_names = tuple(var_names)
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]):
         """Make the inner optimizer's state, and see which variables are penalized."""
         if self.built:
             return
@@ -177,7 +177,7 @@ class OrthantwiseL1(keras.optimizers.Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
         """Build both optimizers from their arguments."""
         inner = keras.saving.deserialize_keras_object(config["inner_optimizer"], custom_objects)
         return cls(**{**config, "inner_optimizer": inner})

@@ -1,6 +1,7 @@
 """Adam whose beta_1, its momentum, moves during training."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -73,7 +74,7 @@ class ScheduledBetaAdam(MovingOptimizer):
         beta_1: float | LearningRateSchedule = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        **kwargs,
+        **kwargs: Any,
     ):
         beta_2, epsilon = (
             number("beta_2", beta_2, least=0, below=1),
@@ -94,7 +95,7 @@ class ScheduledBetaAdam(MovingOptimizer):
     def beta_1(self, value: float):
         self._set(value)
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]):
         """Make both moments for each variable."""
         if self.built:
             return
@@ -109,7 +110,7 @@ class ScheduledBetaAdam(MovingOptimizer):
         self._product.assign(product)
         super()._backend_update_step(grads, trainable_variables, (learning_rate, beta_1, product))
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any):
         """Update one variable; `learning_rate` comes with beta_1 and the product of all so far."""
         learning_rate, beta_1, product = (ops.cast(one, variable.dtype) for one in learning_rate)
         gradient = ops.cast(gradient, variable.dtype)

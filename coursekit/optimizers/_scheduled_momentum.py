@@ -1,6 +1,7 @@
 """Gradient descent whose momentum moves during training."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -73,7 +74,7 @@ class ScheduledMomentumSGD(MovingOptimizer):
         learning_rate: float | LearningRateSchedule = 0.01,
         momentum: float | LearningRateSchedule = 0.9,
         nesterov: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(learning_rate, momentum, **kwargs)
         self.nesterov = switch("nesterov", nesterov)
@@ -87,7 +88,7 @@ class ScheduledMomentumSGD(MovingOptimizer):
     def momentum(self, value: float):
         self._set(value)
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]):
         """Make a velocity for each variable."""
         if self.built:
             return
@@ -99,7 +100,7 @@ class ScheduledMomentumSGD(MovingOptimizer):
         both = (learning_rate, ops.convert_to_tensor(self.momentum))
         super()._backend_update_step(grads, trainable_variables, both)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any):
         """Update one variable; `learning_rate` is the pair of learning rate and momentum."""
         learning_rate, momentum = (ops.cast(one, variable.dtype) for one in learning_rate)
         velocity = self.velocities[self._get_variable_index(variable)]
