@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from coursekit._checks import require, switch
+from coursekit._optimizers import parts_of
 from coursekit.callbacks._order import callbacks_beside
-from coursekit.optimizers._parts import parts_of
 
 
 class SwapEMAWeights(keras.callbacks.SwapEMAWeights):

@@ -103,8 +103,8 @@ def _of_compile(model) -> Iterator[Finding]:
 def _of_optimizer(optimizer, cured) -> Iterator[Finding]:
     import keras
 
+    from coursekit._optimizers import parts_of
     from coursekit.optimizers import OrthantwiseL1, SafeLossScaleOptimizer
-    from coursekit.optimizers._parts import parts_of
 
     name = type(optimizer).__name__
     for part in parts_of(optimizer):

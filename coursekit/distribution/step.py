@@ -28,12 +28,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from coursekit._findings import refuse
+from coursekit._optimizers import bound_scale, parts_of
+from coursekit._replicas import rows_of_all
 from coursekit.distribution._lint import lint
 from coursekit.distribution._strategies import claim
-from coursekit.losses._replicas import rows_of_all
-from coursekit.optimizers._loss_scale import bound_scale
-from coursekit.optimizers._parts import parts_of
-from coursekit.precision._lint import refuse_precision
+from coursekit.precision import refuse_precision
 
 register = keras.saving.register_keras_serializable(package="coursekit")
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from typing import Any
 from coursekit._checks import count, is_int, number, require
 from coursekit._findings import refuse
 from coursekit.distribution._lint import lint
-from coursekit.precision._lint import refuse_precision
+from coursekit.precision import refuse_precision
 
 ADDRESS = re.compile(r"[^\s:/]+:\d+")
 

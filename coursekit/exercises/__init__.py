@@ -23,11 +23,28 @@ The learner writes `check("mse", mse)`, `check.hint("mse")`, `check.solution("ms
 This package imports numpy only.
 """
 
-from coursekit.exercises import expect
+from coursekit.exercises import cards, expect
 from coursekit.exercises._course import lesson
-from coursekit.exercises._guard import learner_code
+from coursekit.exercises._guard import NotDone, has_dots, learner_code
 from coursekit.exercises._judge import CheckFailed, Outcome
 from coursekit.exercises._lesson import Lesson
-from coursekit.exercises._wrong import Wrong
+from coursekit.exercises._progress import home
+from coursekit.exercises._report import versions
+from coursekit.exercises._wrong import Wrong, brief, with_article
 
-__all__ = ["CheckFailed", "Lesson", "Outcome", "Wrong", "expect", "learner_code", "lesson"]
+__all__ = [
+    "CheckFailed",
+    "Lesson",
+    "NotDone",
+    "Outcome",
+    "Wrong",
+    "brief",
+    "cards",
+    "expect",
+    "has_dots",
+    "home",
+    "learner_code",
+    "lesson",
+    "versions",
+    "with_article",
+]

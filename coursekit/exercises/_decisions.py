@@ -1,9 +1,9 @@
 """The decisions on the running model: one a lesson, with its reason and its score."""
 
 from coursekit.exercises import expect
-from coursekit.exercises._cards import Card, Text
 from coursekit.exercises._objects import is_a, plain
 from coursekit.exercises._wrong import Wrong, brief
+from coursekit.exercises.cards import Card, Text
 
 TITLE = "decision on the running model"
 

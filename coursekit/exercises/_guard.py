@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def is_function(answer) -> bool:
     return callable(answer) and not is_a(answer, type) and not is_keras
 
 
-def has_dots(answer) -> bool:
+def has_dots(answer: Any) -> bool:
     """Say whether an answer, or one of its parts, is still the `...` of the stub."""
     if is_a(answer, dict):
         answer = list(dict.values(answer))

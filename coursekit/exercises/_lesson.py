@@ -13,7 +13,6 @@ from coursekit.exercises import _hints as hints
 from coursekit.exercises import _judge as judge
 from coursekit.exercises import _review as review
 from coursekit.exercises import expect
-from coursekit.exercises._cards import Card, Code, Fold, Text, show
 from coursekit.exercises._course import numbered
 from coursekit.exercises._guard import has_dots
 from coursekit.exercises._judge import BROKEN, CORRECT, RAISED, TODO, WRONG, Outcome
@@ -22,6 +21,7 @@ from coursekit.exercises._progress import Progress, all_decisions
 from coursekit.exercises._report import details
 from coursekit.exercises._review import Deck, Question
 from coursekit.exercises._wrong import Wrong, brief, shorten
+from coursekit.exercises.cards import Card, Code, Fold, Text, show
 
 SOLUTIONS = Path(__file__).parent.parent / "lessons" / "_solutions"
 
@@ -104,8 +104,8 @@ class Lesson:
         """Show the next hint; one made for the last failure comes first."""
         if not self._is_one(name, self.exercises):
             return self._unknown(name)
-        exercise = self.exercises[name]
-        with self._progress.changing() as progress:
+        exercise, progress = self.exercises[name], self._read_progress()
+        with progress.changing():
             state = self._state(name)
             title, text = hints.take_hint(exercise, state)
             progress.set("exercises", name, state)
@@ -154,9 +154,8 @@ class Lesson:
 
     def cards(self, knew: Sequence[int] | None = None) -> None:
         """Show the cards that are due; `knew=[1, 3]` says which ones you knew."""
-        if knew is not None:
-            return self._show_card(Deck(self.card_texts, self._progress).known(knew))
-        return self._show_card(Deck(self.card_texts, self._read_progress()).due())
+        deck = Deck(self.card_texts, self._read_progress())
+        self._show_card(deck.due() if knew is None else deck.known(knew))
 
     def decide(self, choice: str, because: str, score: float, metric: str = "val_accuracy") -> None:
         """Log this lesson's decision on the running model, with its validation score."""
@@ -208,7 +207,8 @@ class Lesson:
         return self._progress
 
     def _keep(self, kind: str, entries: dict) -> None:
-        with self._progress.changing() as progress:
+        progress = self._read_progress()
+        with progress.changing():
             for name, value in entries.items():
                 progress.set(kind, name, value)
 
@@ -221,7 +221,8 @@ class Lesson:
     def _exercise(self, name, answers):
         exercise, outcome = self.exercises[name], self.verdict(name, *answers)
         if outcome.status in (CORRECT, WRONG, RAISED):
-            with self._progress.changing() as progress:
+            progress = self._read_progress()
+            with progress.changing():
                 state = self._state(name)
                 state["done"] = state["done"] or outcome.status == CORRECT
                 state |= {"attempts": state["attempts"] + 1, "key": outcome.key}

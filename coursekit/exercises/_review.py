@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from coursekit.exercises._cards import Card, Fold, Text
 from coursekit.exercises._judge import CORRECT, WRONG
 from coursekit.exercises._objects import is_a
 from coursekit.exercises._progress import Progress
 from coursekit.exercises._wrong import brief
+from coursekit.exercises.cards import Card, Fold, Text
 
 DAYS = (1, 3, 7)  # a card that was known comes back after so many days
 

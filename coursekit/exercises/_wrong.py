@@ -69,7 +69,7 @@ STANDARD = {
 }
 
 
-def brief(value) -> str:
+def brief(value: Any) -> str:
     """Write a value for a sentence: short, and never failing."""
     if is_a(value, str):
         return shorten(plain(value))
@@ -109,7 +109,7 @@ def shorten(text: str, limit: int = LONGEST_VALUE) -> str:
     return f"{text[: limit * 2 // 3]} ... {text[-limit // 4 :]}"
 
 
-def with_article(value) -> str:
+def with_article(value: Any) -> str:
     """Name the type of a value with its article: "a list", "an int"."""
     if value is None:
         return "None"

@@ -29,9 +29,8 @@ def report(backends: Sequence[str] = ("tensorflow", "jax"), devices: int = 1) ->
         backends: the Keras backends that the lesson runs on.
         devices: into how many the CPU is split; only works before TensorFlow starts. Defaults to 1.
     """
-    from coursekit.exercises._cards import Card, Code, Fold, Text, show
-    from coursekit.exercises._progress import home
-    from coursekit.exercises._report import versions
+    from coursekit.exercises import home, versions
+    from coursekit.exercises.cards import Card, Code, Fold, Text, show
 
     kept = "$COURSEKIT_HOME" if os.environ.get("COURSEKIT_HOME") else home()
     with _quiet_start():

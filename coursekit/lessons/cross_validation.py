@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.exercises._wrong import with_article
+from coursekit.exercises import Lesson, Wrong, expect, learner_code, with_article
 
 check = Lesson("cross_validation", "Which score can you believe?")
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect, lesson
-from coursekit.exercises._wrong import brief
+from coursekit.exercises import Lesson, Wrong, brief, expect, lesson
 
 check = Lesson("custom_losses", "What if the standard losses miss the point?")
 

@@ -5,9 +5,7 @@ import re
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect
-from coursekit.exercises._judge import NotDone, has_dots
-from coursekit.exercises._wrong import with_article
+from coursekit.exercises import Lesson, NotDone, Wrong, expect, has_dots, with_article
 
 check = Lesson("gradient_descent", "How big a step, on how much data?")
 

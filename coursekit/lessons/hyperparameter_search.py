@@ -3,8 +3,7 @@
 import numpy as np
 
 from coursekit import datasets
-from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.exercises._wrong import with_article
+from coursekit.exercises import Lesson, Wrong, expect, learner_code, with_article
 
 check = Lesson("hyperparameter_search", "Where should the next trial go?")
 

@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson
-from coursekit.exercises._wrong import with_article
+from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson, with_article
 
 check = Lesson("regularization", "What does each remedy really buy?")
 

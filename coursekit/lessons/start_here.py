@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect
-from coursekit.exercises._judge import NotDone, has_dots
+from coursekit.exercises import Lesson, NotDone, Wrong, expect, has_dots
 
 check = Lesson("start_here", "Can you beat gradient descent?")
 

@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 
 from coursekit._checks import require
+from coursekit._replicas import gather
 from coursekit.losses._base import Tensor, seen, sizes_fit
 from coursekit.losses._labels import dtype_of, whole
-from coursekit.losses._replicas import gather
 
 # Farther than any embedding: what masked distances are set to. Infinity would make inf - inf.
 FAR = 1e30

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from coursekit._checks import count, number, require
-
-MIN_SCALE, MAX_SCALE = 1.0, 2.0**24
+from coursekit._optimizers import MAX_SCALE, MIN_SCALE, bound_scale, bounded
 
 
 @keras.saving.register_keras_serializable(package="coursekit")
@@ -108,7 +106,7 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         """`apply` for JAX: return the new weights and the new optimizer variables."""
         weights, own = super().stateless_apply(optimizer_variables, grads, trainable_variables)
         scale = next(i for i, v in enumerate(self.variables) if v is self.dynamic_scale)
-        return weights, [_bounded(self, v) if i == scale else v for i, v in enumerate(own)]
+        return weights, [bounded(self, v) if i == scale else v for i, v in enumerate(own)]
 
     def check_finite(self, grads: Sequence[Any]):
         """Return whether the gradients are finite, on every replica."""
@@ -126,15 +124,3 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         """Return the arguments; the scale of now is among the variables."""
         bounds = {"min_scale": self.min_scale, "max_scale": self.max_scale}
         return super().get_config() | bounds
-
-
-def bound_scale(optimizer: keras.optimizers.LossScaleOptimizer) -> None:
-    """Put the scale of a loss scaler, also Keras's own, back into its bounds."""
-    optimizer.dynamic_scale.assign(_bounded(optimizer, optimizer.dynamic_scale))
-
-
-def _bounded(optimizer, scale):
-    first = optimizer.initial_scale
-    low = getattr(optimizer, "min_scale", min(MIN_SCALE, first))
-    high = getattr(optimizer, "max_scale", max(MAX_SCALE, first))
-    return ops.clip(scale, low, high)

@@ -41,7 +41,7 @@ def surface(
             "`loss_surface` must be a function of two parameters. "
             f"Received: loss_surface={loss_surface!r}"
         )
-    from coursekit.training._paths import losses_at
+    from coursekit.training import losses_at
 
     for name, ends in (("x", x), ("y", y)):
         try:

@@ -234,7 +234,7 @@ def show(fig: Figure, alt: str) -> None:
     png = io.BytesIO()
     fig.savefig(png, format="png", dpi=144, metadata={"Software": None})
     plt.close(fig)
-    from coursekit.exercises._cards import show as show_card
+    from coursekit.exercises.cards import show as show_card
 
     shown: Any = Shown(png.getvalue(), alt.strip(), int(fig.get_figwidth() * 96))
     show_card(shown)

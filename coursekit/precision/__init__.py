@@ -8,7 +8,7 @@ print(precision_report(model, (x, y)))
 ```
 """
 
-from coursekit.precision._lint import lint_precision
+from coursekit.precision._lint import lint_precision, refuse_precision
 from coursekit.precision._load import load_model
 from coursekit.precision._policy import precision
 from coursekit.precision._report import (
@@ -26,4 +26,5 @@ __all__ = [
     "load_model",
     "precision",
     "precision_report",
+    "refuse_precision",
 ]

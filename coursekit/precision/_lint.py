@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from coursekit._checks import require
 from coursekit._findings import Finding, refuse
-from coursekit.optimizers._parts import parts_of
+from coursekit._optimizers import parts_of
 from coursekit.precision._policy import SHORT
 
 if TYPE_CHECKING:
@@ -34,18 +34,37 @@ def lint_precision(model: "keras.Model") -> list[Finding]:
         >>> [(finding.rule, finding.effect) for finding in lint_precision(model)]
         [('loss scaling', 'wrong'), ('last layer', 'differs')]
     """
-    import keras
-
-    got = type(model).__name__
-    require(isinstance(model, keras.Model), "`model` must be a Keras model.", model=got)
+    _check_model(model)
     found = [*_of_weights(model), *_of_outputs(model), *_of_policies(model)]
     return [*_of_scaling(model), *found] if getattr(model, "compiled", False) else found
 
 
 def refuse_precision(model: "keras.Model") -> None:
-    """Raise a ValueError for what ruins a training in 16 bits, on any number of devices."""
+    """Refuse what ruins a training in 16 bits, on any number of devices.
+
+    Args:
+        model: a Keras model, compiled.
+
+    Raises:
+        ValueError: for float16 without loss scaling and weights in 16 bits, with what to do; for
+            anything but a model.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> refuse_precision(model)  # float32: nothing to refuse
+    """
+    _check_model(model)
     found = [*_of_scaling(model), *_of_weights(model)]
     refuse(found, ("wrong",), "This model cannot be trained like this:")
+
+
+def _check_model(model) -> None:
+    import keras
+
+    got = type(model).__name__
+    require(isinstance(model, keras.Model), "`model` must be a Keras model.", model=got)
 
 
 def outputs_of(model) -> list[tuple]:

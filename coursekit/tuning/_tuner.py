@@ -306,7 +306,7 @@ class CrossValidationTuner(BaseTuner):
             values.append(objective.get_value(metrics))
             metrics[objective.name] = values[-1]
             self.oracle.update_trial(trial.trial_id, metrics)
-        return not_finite(objective.name, values)
+        return not_finite(objective.name, values, result)
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -356,7 +356,7 @@ def _check_files(directory, project_name) -> None:
     """Refuse a search whose own file is missing: KerasTuner would begin anew over its trials."""
     folder = Path(directory or ".", project_name or "untitled_project")
     own = f"{os.environ.get('KERASTUNER_TUNER_ID', 'tuner0')}.json"
-    if any(folder.glob("trial_*/trial.json")) and not (folder / own).exists():
+    if (folder / "oracle.json").exists() and not (folder / own).exists():
         raise ValueError(
             f"`directory` must be new or hold a search. Received: {folder}, without {own}. "
             f"{WAY_OUT}"

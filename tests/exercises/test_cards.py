@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from coursekit.exercises import _cards as cards
-from coursekit.exercises._cards import LOOKS, Card, Code, Fold, Text, show
+from coursekit.exercises import cards
+from coursekit.exercises.cards import LOOKS, Card, Code, Fold, Text, show
 
 pytestmark = pytest.mark.any_backend
 NASTY = "<script>alert('1')</script> & \"quotes\" <img src=x onerror=alert(1)>"

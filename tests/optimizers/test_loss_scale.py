@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from coursekit._optimizers import bound_scale
 from coursekit.optimizers import SafeLossScaleOptimizer
-from coursekit.optimizers._loss_scale import bound_scale
 
 any_backend = pytest.mark.any_backend
 on_tensorflow = pytest.mark.skipif(

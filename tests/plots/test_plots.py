@@ -27,7 +27,7 @@ def draw():
 
 def shown(fig, alt, monkeypatch):
     seen = []
-    monkeypatch.setattr("coursekit.exercises._cards.show", seen.append)
+    monkeypatch.setattr("coursekit.exercises.cards.show", seen.append)
     plots.show(fig, alt=alt)
     return seen[0]
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from coursekit._replicas import gather
 from coursekit.losses import InfoNCE, SupervisedContrastive, TripletLoss
-from coursekit.losses._replicas import gather
 
 LOSSES = {
     "semi_hard": lambda gather: TripletLoss(margin=0.5, gather_replicas=gather),

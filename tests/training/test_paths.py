@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from coursekit.training._paths import losses_at, trace_path
+from coursekit.training import losses_at, trace_path
 
 pytestmark = pytest.mark.any_backend
 optimizers = keras.optimizers
