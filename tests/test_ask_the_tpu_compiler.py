@@ -19,6 +19,9 @@ def test_without_libtpu_the_dated_report_is_read(monkeypatch, capsys):
     assert "No libtpu here. What the compiler said on" in told and "asked" not in told
     assert "running model: accepted" in told
     assert "text in the batch: Text cannot enter" in told
+    assert "CNN, mixed_float16: accepted" in told  # a TPU multiplies in float16 too
+    assert "transformer with dropout, mixed_float16: accepted" in told
+    assert "transformer, mixed_float16: A matrix product asks by name" in told
     assert len(told.splitlines()) == 1 + len(_tpu.PROGRAMS)
 
 

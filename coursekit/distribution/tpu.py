@@ -290,9 +290,7 @@ def _refusal(error: Exception) -> TpuRefusal | None:
         )
     missing = isinstance(error, NotImplementedError) and "for platform tpu" in said
     if missing or (isinstance(error, errors.JaxRuntimeError) and said.startswith("UNIMPLEMENTED")):
-        return TpuRefusal(
-            "operation", f"The TPU has no such operation. The compiler says: {_line(error)}"
-        )
+        return TpuRefusal("operation", f"{_lacks(said)} The compiler says: {_line(error)}")
     if isinstance(error, errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in said:
         return TpuRefusal(
             "memory",
@@ -302,6 +300,20 @@ def _refusal(error: Exception) -> TpuRefusal | None:
     if isinstance(error, errors.JaxRuntimeError):
         return TpuRefusal("compiler", f"The compiler says: {_line(error)}")
     return None
+
+
+def _lacks(said: str) -> str:
+    """Say what the TPU has not got: an operation, or one way to do it that was asked for by name.
+
+    `jax.nn.dot_product_attention` asks for the algorithm F16_F16_F32 in float16. All other float16
+    products are accepted, those of the same attention with dropout among them.
+    """
+    if "Dot algorithm" in said:
+        return (
+            "A matrix product asks by name for an algorithm that the TPU has not got; without that "
+            "name the same product is accepted. Take bfloat16, or attention with dropout."
+        )
+    return "The TPU has no such operation."
 
 
 def _line(error: Exception) -> str:

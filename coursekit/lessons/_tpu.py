@@ -10,7 +10,8 @@ from pathlib import Path
 ANSWERS = Path(__file__).with_name("_tpu_answers.json")
 PROGRAMS = (
     "running model",
-    "transformer, mixed_bfloat16",
+    "CNN, mixed_float16",
+    "transformer with dropout, mixed_float16",
     "transformer, mixed_float16",
     "batch of unknown size",
     "text in the batch",

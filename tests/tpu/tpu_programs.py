@@ -33,26 +33,28 @@ def running(rows: int | None = 64) -> tuple:
     return compiled(running_model(), "sgd"), images(rows)
 
 
-def convolutional(rows: int = 64) -> tuple:
+def convolutional(rows: int = 64, policy: str = "float32") -> tuple:
     """A CNN with the one-cycle policy, momentum included."""
     import keras
 
     from coursekit.optimizers import ScheduledMomentumSGD
+    from coursekit.precision import precision
     from coursekit.schedules import OneCycle
 
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28)),
-            layers.Rescaling(1 / 255),
-            layers.Reshape((28, 28, 1)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(10),
-        ]
-    )
+    with precision(policy):
+        model = keras.Sequential(
+            [
+                keras.Input((28, 28)),
+                layers.Rescaling(1 / 255),
+                layers.Reshape((28, 28, 1)),
+                layers.Conv2D(32, 3, activation="relu"),
+                layers.MaxPooling2D(),
+                layers.Conv2D(64, 3, activation="relu"),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(10, dtype="float32"),
+            ]
+        )
     rate = OneCycle(0.5, total_steps=470)
     return compiled(model, ScheduledMomentumSGD(rate, momentum=rate.momentum())), images(rows)
 
@@ -95,8 +97,12 @@ def recurrent() -> tuple:
     return compiled(model, keras.optimizers.Adam(WarmupInverseSqrt(1e-3, 100))), tokens(64, 40)
 
 
-def transformer(policy: str) -> tuple:
-    """One block of a transformer in 16 bits: the TPU's attention takes bfloat16 only."""
+def transformer(policy: str, dropout: float = 0.0) -> tuple:
+    """One block of a transformer in 16 bits.
+
+    Without dropout Keras calls `jax.nn.dot_product_attention`, which in float16 asks by name for an
+    algorithm that the TPU lacks. With dropout it multiplies itself, and float16 is accepted.
+    """
     import keras
 
     from coursekit.optimizers import SafeLossScaleOptimizer
@@ -106,7 +112,7 @@ def transformer(policy: str) -> tuple:
     with precision(policy):
         inputs = keras.Input((64,), dtype="int32")
         x = layers.Embedding(2000, 64)(inputs)
-        x = layers.LayerNormalization()(x + layers.MultiHeadAttention(4, 16)(x, x))
+        x = layers.LayerNormalization()(x + layers.MultiHeadAttention(4, 16, dropout=dropout)(x, x))
         x = layers.LayerNormalization()(
             x + layers.Dense(64)(layers.Dense(256, activation="gelu")(x))
         )
@@ -159,6 +165,12 @@ MODELS = [
     Program("model", "the same on four chips", lambda: normalized("v5e:2x2")),
     Program("model", "embedding, LSTM", recurrent),
     Program("model", "transformer, mixed_bfloat16", lambda: transformer("mixed_bfloat16")),
+    Program("model", "CNN, mixed_float16", lambda: convolutional(policy="mixed_float16")),
+    Program(
+        "model",
+        "transformer with dropout, mixed_float16",
+        lambda: transformer("mixed_float16", dropout=0.1),
+    ),
 ]
 
 
