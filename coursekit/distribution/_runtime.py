@@ -134,7 +134,7 @@ def _split_for_jax(count) -> list[str]:
 
     # JAX does not take both the flag and its own setting.
     flag = re.search(r"xla_force_host_platform_device_count=(\d+)", os.environ.get("XLA_FLAGS", ""))
-    asked = int(flag[1]) if flag else jax.config.read("jax_num_cpu_devices")
+    asked = int(flag[1]) if flag else jax.config.values["jax_num_cpu_devices"]
     if asked < count and not flag:
         try:
             jax.config.update("jax_num_cpu_devices", count)
