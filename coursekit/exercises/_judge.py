@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
+from typing import Any
 
 from coursekit.exercises._guard import Guard, NotDone, has_dots, is_function
 from coursekit.exercises._isolation import isolated
@@ -27,6 +28,8 @@ from coursekit.exercises._limits import (
 )
 from coursekit.exercises._objects import ask, class_name, is_a
 from coursekit.exercises._wrong import STANDARD, Wrong, shorten
+
+SECONDS = 10.0  # how long an answer may take, if its exercise does not say
 
 CORRECT, WRONG, RAISED, TODO, BROKEN = "correct", "wrong", "raised", "todo", "broken"
 
@@ -55,7 +58,7 @@ class Exercise:
     alternative: str
     hints_for: dict[str, str] = field(default_factory=dict)
     praise: str = ""
-    seconds: float = 10.0
+    seconds: float = SECONDS
 
     def __post_init__(self):
         unknown = set(self.hints_for) - set(self.messages) - set(STANDARD) - {"raised"}
@@ -70,6 +73,28 @@ class Exercise:
 
 class CheckFailed(AssertionError):
     """Raised with COURSEKIT_STRICT=1, where a solved notebook must have right answers only."""
+
+
+def looked_at(look: Callable[[], Any]) -> tuple[Any, str]:
+    """Look at what a learner gave, isolated and within the time limit, whatever it does then.
+
+    Returns:
+        What `look` finds, and ""; or None, and a sentence that says what is wrong.
+    """
+    try:
+        with isolated(), printed(), time_limit(SECONDS):
+            try:
+                return look(), ""
+            except Stopped:
+                raise
+            except Wrong as wrong:
+                return None, wrong.sentence()
+            except BaseException as error:
+                return None, Wrong("evasive", got=class_name(error)).sentence()
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    except TimeIsUp:
+        return None, Wrong("too_slow", seconds=SECONDS).sentence()
 
 
 def judge(exercise: Exercise, answers: Sequence) -> Outcome:

@@ -16,11 +16,11 @@ from coursekit.exercises import expect
 from coursekit.exercises._course import numbered
 from coursekit.exercises._guard import has_dots
 from coursekit.exercises._judge import BROKEN, CORRECT, RAISED, TODO, WRONG, Outcome
-from coursekit.exercises._objects import ask, is_a, plain
+from coursekit.exercises._objects import ask, class_name, is_a, plain
 from coursekit.exercises._progress import Progress, all_decisions
 from coursekit.exercises._report import details
 from coursekit.exercises._review import Deck, Question
-from coursekit.exercises._wrong import Wrong, brief, shorten
+from coursekit.exercises._wrong import brief, shorten
 from coursekit.exercises.cards import Card, Code, Fold, Text, show
 
 SOLUTIONS = Path(__file__).parent.parent / "lessons" / "_solutions"
@@ -117,6 +117,7 @@ class Lesson:
             return self._unknown(name)
         exercise = self.exercises[name]
         self._read_progress()
+        anyway, _ = judge.looked_at(lambda: bool(anyway))
         if not (anyway or self._state(name)["attempts"]):
             way = f'`check.solution("{name}", anyway=True)` shows it all the same.'
             text = Text(f"Try it once first: a wrong answer teaches more than a read one. {way}")
@@ -159,13 +160,18 @@ class Lesson:
 
     def decide(self, choice: str, because: str, score: float, metric: str = "val_accuracy") -> None:
         """Log this lesson's decision on the running model, with its validation score."""
-        if any(has_dots(part) for part in (choice, because, score)):
+
+        def look():
+            if any(has_dots(part) for part in (choice, because, score)):
+                return None
+            return decisions.checked(choice, because, score, metric)
+
+        entry, wrong = judge.looked_at(look)
+        if wrong:
+            return self._show(WRONG, decisions.TITLE, Text(wrong))
+        if entry is None:
             text = "Replace each `...`, then run the cell again."
             return self._show(TODO, decisions.TITLE, Text(text))
-        try:
-            entry = decisions.checked(choice, because, score, metric)
-        except Wrong as wrong:
-            return self._show(WRONG, decisions.TITLE, Text(wrong.sentence()))
         self._keep("decision", entry)
         return self._show_decisions()
 
@@ -242,14 +248,20 @@ class Lesson:
 
     def _choose(self, name: str, question: Question, answers) -> str | None:
         """The letter that was given, or None after a card that says what is missing."""
-        if len(answers) != 1 or has_dots(answers[0]):
+
+        def look():
+            if len(answers) != 1 or has_dots(answers[0]):
+                return None
+            return expect.choice(answers[0], question.reasons)
+
+        chosen, wrong = judge.looked_at(look)
+        if wrong:
+            return self._show(WRONG, name, Text(wrong))
+        if chosen is None:
             letters = ", ".join(f'"{k}"' for k in question.reasons)
             text = f'Answer with one letter: `check("{name}", ...)` with {letters}.'
-            return self._show(TODO, name, Text(text))
-        try:
-            return expect.choice(answers[0], question.reasons)
-        except Wrong as wrong:
-            return self._show(WRONG, name, Text(wrong.sentence()))
+            self._show(TODO, name, Text(text))
+        return chosen
 
     def _predict(self, name, answers):
         question = self.predictions[name]
@@ -271,16 +283,21 @@ class Lesson:
 
     def _unknown(self, name):
         names = [*self.exercises, *self.predictions, *self.questions]
-        given = name if is_a(name, str) else ask(name, "__name__", "")
-        given = plain(given) if is_a(given, str) else ""
+
+        def look():
+            given = name if is_a(name, str) else ask(name, "__name__", "")
+            return plain(given) if is_a(given, str) else "", brief(name)
+
+        found, wrong = judge.looked_at(look)
+        given, words = ("", f"an object of type {class_name(name)}") if wrong else found
         close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
         if given in [*self.predictions, *self.questions]:
             text = "Predictions and quiz questions have no hints and no solutions: choose a letter."
-            return self._show("note", f"nothing to show for {brief(name)}", Text(text))
+            return self._show("note", f"nothing to show for {words}", Text(text))
         wanted = f"Did you mean `{close[0]}`?" if close else f"There are: {', '.join(names)}."
         first = (close or names or ["name"])[0]
         text = f'The first argument is a name in quotes, as in `check("{first}", ...)`. {wanted}'
-        self._show(WRONG, f"no exercise is called {brief(name)}", Text(text))
+        self._show(WRONG, f"no exercise is called {words}", Text(text))
 
     def _show_decisions(self) -> None:
         mine = self._progress.data["decision"]

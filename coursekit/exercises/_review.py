@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from coursekit.exercises._judge import CORRECT, WRONG
+from coursekit.exercises._judge import CORRECT, WRONG, looked_at
 from coursekit.exercises._objects import is_a
 from coursekit.exercises._progress import Progress
-from coursekit.exercises._wrong import brief
+from coursekit.exercises._wrong import Wrong, brief
 from coursekit.exercises.cards import Card, Fold, Text
 
 DAYS = (1, 3, 7)  # a card that was known comes back after so many days
@@ -97,19 +97,27 @@ class Deck:
     def known(self, knew: Sequence[int]) -> Card:
         """Note which cards the learner knew."""
         today, total = date.today(), len(self.texts)
-        numbers = list(knew) if is_a(knew, (Sequence, set)) else [knew]
-        if not all(type(n) is int and 1 <= n <= total for n in numbers):
-            text = f"`knew` takes the numbers of cards, from 1 to {total}. Received: {brief(knew)}."
-            return Card(WRONG, "cards", [Text(text)])
+        numbers, wrong = looked_at(lambda: self._numbers(knew))
+        if wrong:
+            return Card(WRONG, "cards", [Text(wrong)])
         lines = []
         with self.progress.changing():
-            for number in sorted(set(numbers)):
+            for number in sorted(numbers):
                 days = self._days_left(number, today)
                 if days <= 0:  # a cell that is run twice on one day counts once
                     days = self._put_off(number, today)
                 lines.append(f"Card {number} comes back in {_days(days)}.")
         title = f"{len(lines)} of {total} cards known"
         return Card("note", title, [Text("\n".join(lines))])
+
+    def _numbers(self, knew) -> set[int]:
+        numbers, total = set(), len(self.texts)
+        for number in knew if is_a(knew, (Sequence, set)) else [knew]:
+            if type(number) is not int or not 1 <= number <= total:
+                wanted = f"the numbers of cards, from 1 to {total}"
+                raise Wrong("type", what="`knew`", wanted=wanted, got=brief(knew))
+            numbers.add(number)
+        return numbers
 
     def _put_off(self, number: int, today: date) -> int:
         question = self.texts[number - 1][0]

@@ -34,7 +34,7 @@ class Wrong(Exception):
         """
         text = {**STANDARD, **(messages or {})}[self.key]
         begins = not text.startswith("{") or (
-            text.startswith("{what}") and PHRASE.match(str(self.values.get("what", "")))
+            text.startswith("{what}") and PHRASE.match(brief(self.values.get("what", "")))
         )
         text = text.format(**{k: brief(v) for k, v in self.values.items()})
         return text[:1].upper() + text[1:] if begins else text
@@ -62,6 +62,8 @@ STANDARD = {
     "signature": "we call {call}, and that does not fit what you wrote: {got}. Keep the names and "
     "the order of the arguments in the stub.",
     "arguments": "this check takes {wanted}, but it was given {got}.",
+    "evasive": "what you gave answers with {got} when it is looked at. Give a plain text, number "
+    "or list.",
     "too_slow": "your code did not come to an end within {seconds} seconds. Is there a loop whose "
     "end is never reached, or does it wait for something that never comes? (Code that ignores "
     "interrupts, and one endless operation of a library, cannot be stopped: should a cell hang, "

@@ -16,6 +16,7 @@ import time
 import pytest
 
 from coursekit.exercises import Wrong, expect
+from coursekit.exercises import _judge as judge
 from coursekit.exercises import _limits as limits
 from coursekit.exercises._limits import Interrupted, Printed, TimeIsUp, printed, time_limit
 
@@ -313,3 +314,107 @@ def test_a_huge_list_as_answer(run):
     assert outcome.message == (
         "It is [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (3,000,000 values)]; expected 3."
     )
+
+
+# What is given to the rest of a lesson: predictions, the quiz, cards, decisions, names.
+
+METHODS = ["__repr__", "__str__", "__eq__", "__array__", "__iter__", "__len__", "__bool__",
+           "__getattr__", "__getitem__", "__contains__", "__float__", "__hash__", "__format__",
+           "__index__", "strip", "lower"]  # fmt: skip
+KINDS_OF_ANSWERS = [object, str, int, float, list, tuple, set, dict]
+
+
+def evasive(kind, what):
+    """An object of a subclass whose every method does that."""
+
+    def method(*args, **kwargs):
+        return what()
+
+    made = type("Evasive", (kind,), {})
+    given = made([1, 2]) if kind in (list, tuple, set) else made()
+    for name in METHODS:
+        setattr(made, name, method)
+    return given
+
+
+def raises(kind):
+    def call():
+        raise kind("no")
+
+    return call
+
+
+WHATS = {
+    "endless": forever,
+    "sleeps": lambda: time.sleep(30),
+    "raises": raises(RuntimeError),
+    "exits": raises(SystemExit),
+    "interrupts": raises(KeyboardInterrupt),
+    "recurses": lambda: (lambda f: f(f))(lambda f: f(f)),
+}
+
+
+@pytest.mark.parametrize("what", WHATS)
+def test_whatever_a_lesson_is_given_it_answers_in_time(what, lesson, shown, monkeypatch):
+    monkeypatch.setattr(judge, "SECONDS", 0.05)
+    check = lesson()
+    for kind in KINDS_OF_ANSWERS:
+        doors = [
+            lambda bad: check("predict_width", bad),
+            lambda bad: check("predict_width", [bad]),
+            lambda bad: check("quiz_1", bad),
+            lambda bad: check(bad, 3),
+            lambda bad: check.hint(bad),
+            lambda bad: check.solution(bad),
+            lambda bad: check.solution("size", anyway=bad),
+            lambda bad: check.reveal(bad),
+            lambda bad: check.cards(knew=bad),
+            lambda bad: check.cards(knew=[1, bad]),
+            lambda bad: check.decide(bad, because="it is", score=0.5),
+            lambda bad: check.decide("Adam", because=bad, score=0.5),
+            lambda bad: check.decide("Adam", because="it is", score=bad),
+            lambda bad: check.decide("Adam", because="it is", score=0.5, metric=bad),
+        ]
+        for door in doors:
+            begun = time.monotonic()
+            door(evasive(kind, WHATS[what]))
+            assert time.monotonic() - begun < 2
+            assert shown()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_cards_known_without_end(lesson, shown):
+    lesson().cards(knew=range(10**12))
+    assert "from 1 to 3, but it is range(0, 1000000000000)" in shown()
+
+
+def test_a_real_interrupt_while_a_prediction_is_looked_at(lesson):
+    class Pressed:
+        def __repr__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        lesson()("predict_width", Pressed())
+
+
+LOOKS = {
+    "number": expect.number,
+    "array": lambda answer: expect.array(answer, shape=(3,)),
+    "function": lambda answer: expect.function(answer)(1.0),
+    "choice": lambda answer: expect.choice(answer, "abc"),
+    "letters": lambda answer: expect.letters(answer, "abc"),
+    "name": lambda answer: expect.name(answer, ["f1", "accuracy"]),
+    "items": lambda answer: expect.items(answer, at_most=3),
+    "shown": lambda answer: expect.close(1.0, 2.0, what=answer),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("what", WHATS)
+def test_whatever_an_exercise_is_given_it_answers_in_time(what, look, run):
+    for kind in KINDS_OF_ANSWERS:
+        begun = time.monotonic()
+        outcome = run(LOOKS[look], evasive(kind, WHATS[what]), seconds=0.05)
+        assert time.monotonic() - begun < 2
+        assert outcome.status in ("wrong", "raised", "broken", "correct")
+        assert len(outcome.message) < 1000

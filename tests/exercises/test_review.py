@@ -99,7 +99,9 @@ def test_one_number_is_enough(lesson, shown):
 @pytest.mark.parametrize("knew", [[4], [0], [-1], "12", [1.0], ["1"], [True], {1: 2}, ..., [[1]]])
 def test_cards_that_do_not_exist(lesson, shown, home, knew):
     lesson().cards(knew=knew)
-    assert shown().startswith("✗ Not right yet: cards\n`knew` takes the numbers of cards, from 1")
+    assert shown().startswith(
+        "✗ Not right yet: cards\n`knew` should be the numbers of cards, from 1"
+    )
     assert not home.exists()
 
 
