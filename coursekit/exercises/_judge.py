@@ -153,6 +153,8 @@ def _not_right(exercise, answers, out, error) -> Outcome:
         dots = _forgotten_dots(answers)
         return _todo(dots) if dots else _wrong(exercise, error, str(out))
     learners = _learners(error, answers, exercise.check)
+    if not learners and any(is_a(a, type) for a in answers):
+        learners = error  # what making an object of it raises has no line in the learner's cell
     return _raised(learners, answers, str(out)) if learners else _broken(error)
 
 

@@ -406,6 +406,14 @@ def test_learner_code_marks_a_block(run):
     assert outcome.message.startswith("TypeError")
 
 
+def test_a_class_where_a_function_should_be(run):
+    """Making an object of a built-in class runs no line of a cell; it is no fault of the check."""
+    outcome = run(lambda answer: answer(1.0, 2.0), dict)
+    assert outcome.status == "raised"
+    assert outcome.message.startswith("TypeError: dict expected at most 1 argument, got 2")
+    assert run(lambda answer: 1 / 0, max).status == "broken"
+
+
 def test_a_function_that_the_learners_function_returns(run, cell):
     def check(answer):
         answer(1)(0)

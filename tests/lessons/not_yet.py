@@ -19,6 +19,15 @@ SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
     "training_loop",
 }  # fmt: skip
 
+NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is told the right one
+    "custom_losses",
+    "distribution",
+    "hyperparameter_search",
+    "losses",
+    "optimizers",
+    "precision",
+}  # fmt: skip
+
 
 def settle(listed: str, slug: str, faults: list[str]) -> None:
     """Fail if a lesson has faults and is not listed, or is listed and has none."""

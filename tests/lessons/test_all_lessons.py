@@ -11,6 +11,7 @@ import pytest
 from answers import RIGHT
 from build_notebooks import ROOT, Course
 from lesson_size import size
+from nonsense import faults
 from not_yet import settle
 
 import coursekit.lessons
@@ -125,3 +126,12 @@ def test_the_learner_sees_no_solution(slug):
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_lesson_is_no_larger_than_a_learner_can_take(slug):
     settle("SIZE", slug, size(COURSE, SOURCES[slug]).excess())
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_nonsense_is_never_right_and_never_told_what_is(slug):
+    found = []
+    for name in check_of(slug).exercises:
+        right = next(r for r in rows_of(slug) if (r.exercise, r.key) == (name, "ok"))
+        found += faults(check_of(slug), SOURCES[slug], name, right.answers)
+    settle("NONSENSE", slug, found)
