@@ -2,6 +2,7 @@
 # make build    rebuild what changed             make test               what a change must pass
 # make wheel    a wheel, for Colab               make test-all           everything that CI runs
 PYTHON ?= python3
+COLAB_PYTHON ?= $(shell python3.13 -c 'print("python3.13")' 2>/dev/null || echo $(PYTHON))
 BIN := .venv/bin
 LAB_ARGS ?=
 OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
@@ -10,7 +11,8 @@ OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
 LATER := tests/test_packaging.py tests/tools/test_run_in_lab.py
 PYTEST := $(BIN)/python -m pytest -q -n 2
 
-.PHONY: course test test-rest test-all lesson lint build wheel test-oldest tpu-check clean
+.PHONY: course test test-rest test-all lesson lint build wheel test-oldest tpu-check \
+	tpu-strategy-check colab-check clean
 
 course: .venv/course
 	$(BIN)/python tools/open_course.py $(LAB_ARGS)
@@ -55,6 +57,16 @@ tpu-check: export JAX_PLATFORMS = cpu
 tpu-check: .venv-tpu/dev
 	.venv-tpu/bin/python -m pytest -q tests/tpu
 	.venv-tpu/bin/python tools/run_on_jax.py
+	$(MAKE) tpu-strategy-check
+
+# TensorFlow's own build for TPUs: `runtime()` and its operations, where there is none.
+tpu-strategy-check: .venv-tpu-tf/dev
+	.venv-tpu-tf/bin/python -m pytest -q tests/tpu_strategy
+
+# Colab's own versions, with and without TensorFlow: the wheel, and every lesson. Not in CI.
+colab-check: wheel .venv-colab/dev .venv-colab-tpu/dev
+	KERAS_BACKEND=tensorflow .venv-colab/bin/python tools/colab_check.py
+	KERAS_BACKEND=jax .venv-colab-tpu/bin/python tools/colab_check.py
 
 .venv/course: pyproject.toml constraints.txt
 	$(call venv,.venv)
@@ -77,14 +89,34 @@ tpu-check: .venv-tpu/dev
 	.venv-tpu/bin/python -m pip install -q -c constraints-tpu.txt -e ".[tpu-check]"
 	@touch $@
 
+.venv-tpu-tf/dev: pyproject.toml constraints.txt
+	$(call venv,.venv-tpu-tf)
+	sed '/^tensorboard==/d' constraints.txt > .venv-tpu-tf/constraints.txt
+	.venv-tpu-tf/bin/python -m pip install -q -c .venv-tpu-tf/constraints.txt -e ".[tpu]" nbval pytest-xdist
+	@touch $@
+
+# What Colab has before the first cell, in its Python where there is one.
+.venv-colab/dev: constraints-colab.txt constraints-colab-tpu.txt
+	$(call colab,.venv-colab,$<)
+
+.venv-colab-tpu/dev: constraints-colab-tpu.txt
+	$(call colab,.venv-colab-tpu,$<)
+
+define colab
+rm -rf $(1)
+$(call venv,$(1),$(COLAB_PYTHON))
+$(1)/bin/python -m pip install -q -r $(2) nbval pytest-xdist
+@touch $(1)/dev
+endef
+
 # Make an environment; where Debian's python3-venv is missing, say so in a sentence.
 define venv
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "The course needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 @$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	{ echo "Python cannot make environments yet: sudo apt install python3-venv"; exit 1; }
-@test -x $(1)/bin/python || { echo "Setting up $(1) (a few minutes, once) ..."; $(PYTHON) -m venv $(1); }
+@test -x $(1)/bin/python || { echo "Setting up $(1) (a few minutes, once) ..."; $(or $(2),$(PYTHON)) -m venv $(1); }
 endef
 
 clean:
-	rm -rf .venv .venv-oldest .venv-tpu build dist
+	rm -rf .venv .venv-* build dist

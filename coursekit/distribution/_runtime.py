@@ -323,8 +323,16 @@ def _start_tpu(tf):
     try:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (tf.errors.OpError, ValueError) as error:
-        return f"TensorFlow cannot start it: {str(error).splitlines()[0]}"
+        return f"TensorFlow cannot start it: {_cause(error)}."
     return tf.distribute.TPUStrategy(resolver)
+
+
+def _cause(error: Exception) -> str:
+    """Return the line of TensorFlow's error that says something."""
+    empty = ("Graph execution error", "Detected at node", "<stack traces", "[[")
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(empty)]
+    return (told or [type(error).__name__])[0].rstrip(".")
 
 
 def _backend(aborts: str) -> str | None:
