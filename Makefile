@@ -26,8 +26,8 @@ test: lint
 test-rest: .venv/dev
 	$(PYTEST) $(LATER) notebooks --ignore=notebooks/solutions
 	$(PYTEST) tests/replicas
-	KERAS_BACKEND=jax $(PYTEST) -m any_backend tests
-	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py
+	KERAS_BACKEND=jax $(PYTEST) -m any_backend $$(grep -rl any_backend tests --include='test_*.py')
+	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py --untouched
 
 test-all: test test-rest tpu-check
 
@@ -56,7 +56,7 @@ tpu-check: export KERAS_BACKEND = jax
 tpu-check: export JAX_PLATFORMS = cpu
 tpu-check: .venv-tpu/dev
 	.venv-tpu/bin/python -m pytest -q tests/tpu
-	.venv-tpu/bin/python tools/run_on_jax.py
+	.venv-tpu/bin/python tools/run_on_jax.py --solved
 	$(MAKE) tpu-strategy-check
 
 # TensorFlow's own build for TPUs: `runtime()` and its operations, where there is none.

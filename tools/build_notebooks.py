@@ -115,6 +115,10 @@ class Course:
         """Return where the solved notebook of a lesson lies."""
         return self.notebooks / "solutions" / f"{source.name}.ipynb"
 
+    def learner_path(self, source: Source) -> Path:
+        """Return where the notebook lies that a learner opens."""
+        return self.notebooks / f"{source.name}.ipynb"
+
     def solved_notebook(self, source: Source) -> NotebookNode:
         """Make the solved notebook, not executed."""
         link = f"Solved and executed. [Work on it yourself](../{source.name}.ipynb)."
@@ -168,7 +172,7 @@ class Course:
         """Return the generated files that need no kernel, with what they must hold."""
         texts = {self.notebooks / "INDEX.md": self._index(), self.numbers: self.numbers_text()}
         for source in self.sources:
-            texts[self.notebooks / f"{source.name}.ipynb"] = dumps(self.learner_notebook(source))
+            texts[self.learner_path(source)] = dumps(self.learner_notebook(source))
             kept = {"generated from": source.place, **source.solutions()}
             solutions = json.dumps(kept, indent=1, ensure_ascii=False)
             texts[self.solutions / f"{source.slug}.json"] = solutions + "\n"

@@ -20,7 +20,7 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 def commands(course: Course, slug: str) -> list[tuple[str, list[str], dict[str, str]]]:
     """Return what tests the lesson: a title, a command, and settings of its own."""
     source = next(s for s in course.sources if slug in (s.slug, s.name))
-    solved, learner = course.solved_path(source), course.notebooks / f"{source.name}.ipynb"
+    solved, learner = course.solved_path(source), course.learner_path(source)
     files = [source.path, course.lessons / f"{source.slug}.py"]
     files += [course.root / "tests" / "lessons" / f"test_{source.slug}.py"]
     style = [sys.executable, "-m", "ruff", "check", "-q"]
@@ -32,7 +32,7 @@ def commands(course: Course, slug: str) -> list[tuple[str, list[str], dict[str, 
     ]
     if "jax" in source.backends:
         on_jax = [sys.executable, str(ROOT / "tools" / "run_on_jax.py"), source.slug]
-        steps.append(("the solved notebook on JAX", on_jax, {"KERAS_BACKEND": "jax"}))
+        steps.append(("both notebooks on JAX", on_jax, {"KERAS_BACKEND": "jax"}))
     return steps
 
 

@@ -242,7 +242,7 @@ class Lesson:
             blocks = [Text(text), *blocks, Fold("The report", [report])]
         elif outcome.status == CORRECT:
             blocks.append(Text(f'`check.solution("{name}")` shows ours, and why.', quiet=True))
-        elif outcome.status != TODO:
+        else:
             blocks.append(Text(hints.way_on(exercise, self._state(name)), quiet=True))
         self._show(outcome.status, exercise.title, *blocks)
 

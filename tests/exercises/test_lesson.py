@@ -27,7 +27,10 @@ def no_numbers(monkeypatch):
 def test_the_way_through_an_exercise(lesson, shown, solutions):
     check = lesson()
     check("twice", ...)
-    assert shown().startswith("○ Not done yet: Twice\nReplace the `...`")
+    assert shown() == (
+        "○ Not done yet: Twice\nReplace the `...` and run the cell again.\n"
+        '`check.hint("twice")`: hint 1 of 2.\n'
+    )
     check.solution("twice")
     assert 'check.solution("twice", anyway=True)' in shown()
 

@@ -115,7 +115,7 @@ def test_every_figure_has_its_caption(slug):
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_the_learner_sees_no_solution(slug):
-    learner = nbformat.read(COURSE.notebooks / f"{SOURCES[slug].name}.ipynb", 4)
+    learner = nbformat.read(COURSE.learner_path(SOURCES[slug]), 4)
     text = "\n".join(c.source for c in learner.cells)
     assert not any(c.get("outputs") for c in learner.cells)
     assert "SOLUTION" not in text and "### STUB" not in text
