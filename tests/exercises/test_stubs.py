@@ -41,7 +41,7 @@ def test_dots_from_a_generator(run, cell):
     ],
 )  # fmt: skip
 def test_dots_left_in_the_function(run, cell, source, line):
-    outcome = run(doubles, cell(source), seconds=0.1)
+    outcome = run(doubles, cell(source), seconds=0.5)
     assert outcome.status == "todo"
     assert f"left in `{line}`" in outcome.message
 

@@ -28,6 +28,31 @@ NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is 
     "precision",
 }  # fmt: skip
 
+SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
+    "cross_validation",
+    "custom_losses",
+    "distribution",
+    "hyperparameter_search",
+    "losses",
+    "optimizers",
+    "overfitting",
+    "precision",
+    "regularization",
+}  # fmt: skip
+BACKENDS = {  # runs on TensorFlow and on JAX
+    "cross_validation",
+    "custom_losses",
+    "distribution",
+    "gradient_descent",
+    "hyperparameter_search",
+    "optimizers",
+    "overfitting",
+    "precision",
+    "regularization",
+    "schedules",
+    "training_loop",
+}  # fmt: skip
+
 
 def settle(listed: str, slug: str, faults: list[str]) -> None:
     """Fail if a lesson has faults and is not listed, or is listed and has none."""

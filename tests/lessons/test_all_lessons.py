@@ -13,6 +13,7 @@ from build_notebooks import ROOT, Course
 from lesson_size import size
 from nonsense import faults
 from not_yet import settle
+from spoilers import imported_answers, numbers_below, told_before
 
 import coursekit.lessons
 from coursekit.exercises._wrong import STANDARD
@@ -128,10 +129,61 @@ def test_a_lesson_is_no_larger_than_a_learner_can_take(slug):
     settle("SIZE", slug, size(COURSE, SOURCES[slug]).excess())
 
 
+def right_answers(slug):
+    rows = reversed(rows_of(slug))
+    return {r.exercise: r.answers for r in rows if r.key == "ok"}
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_nonsense_is_never_right_and_never_told_what_is(slug):
-    found = []
-    for name in check_of(slug).exercises:
-        right = next(r for r in rows_of(slug) if (r.exercise, r.key) == (name, "ok"))
-        found += faults(check_of(slug), SOURCES[slug], name, right.answers)
+    check, found = check_of(slug), []
+    for name, right in right_answers(slug).items():
+        found += faults(check, SOURCES[slug], name, right)
     settle("NONSENSE", slug, found)
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_nothing_tells_an_answer_before_it_is_given(slug):
+    check, right = check_of(slug), right_answers(slug)
+    learner = COURSE.learner_notebook(SOURCES[slug]).cells
+    solved = nbformat.read(COURSE.solved_path(SOURCES[slug]), 4).cells
+    found = told_before(check, learner) + imported_answers(check, learner, right)
+    settle("SPOILERS", slug, found + numbers_below(SOURCES[slug], solved, right))
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_lesson_runs_on_both_backends(slug):
+    missing = sorted({"tensorflow", "jax"} - set(SOURCES[slug].backends))
+    settle("BACKENDS", slug, [f"{slug} does not list {name}" for name in missing])
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_close_of_a_lesson(slug):
+    """It promises what the lesson holds, and ends with a link to the next one."""
+    cells = SOURCES[slug].notebook.cells
+    end = max(k for k, c in enumerate(cells) if c.cell_type == "markdown")
+    before, closing = "\n".join(c.source for c in cells[:end]), cells[end].source
+    claims = "\n".join(re.findall(r"^\d\. .*(?:\n .*)*", closing, re.M))
+    named = re.findall(r"`([^`\n]+)`", claims)
+    found = [f"`{name}` does not stand in {slug} before" for name in named if name not in before]
+    assert "[[next]]" in closing and not found, found
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_links_to_lessons_lead_to_one(slug):
+    for path in (COURSE.learner_path(SOURCES[slug]), COURSE.solved_path(SOURCES[slug])):
+        for cell in nbformat.read(path, 4).cells:
+            text = cell.source if cell.cell_type == "markdown" else ""
+            for link in re.findall(r"\]\(([^)\s]+\.ipynb)", text):
+                there = path.parent / link
+                if not link.startswith("http"):
+                    assert there.is_file(), f"{path.name}: there is no {link}"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_hints_are_offered_before_the_first_try(slug, capsys):
+    check = check_of(slug)
+    for name in check.exercises:
+        check(name, ...)
+        said = capsys.readouterr().out
+        assert f'`check.hint("{name}")`' in said, said
