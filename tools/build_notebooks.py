@@ -39,6 +39,9 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = "tools/build_notebooks.py"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb"
+RUN = """\
+`.ci/run` runs every notebook, solved and untouched, on what is named here; on JAX the solved ones
+where there is no TensorFlow, as on a Colab TPU."""
 FIRST = """\
 try:
     import coursekit.lessons
@@ -205,7 +208,7 @@ class Course:
                 f"[open](notebooks/{s.name}.ipynb), [solved](notebooks/solutions/{s.name}.ipynb)"
             )
             rows.append(table_row(s.number, s.title, s.minutes, ", ".join(s.backends), links))
-        return "\n".join(rows) + "\n"
+        return "\n".join([*rows, "", RUN]) + "\n"
 
     def _index(self) -> str:
         lines = [
@@ -221,6 +224,8 @@ class Course:
                 anchor = re.sub("[`*]", "", heading).replace(" ", "-")  # as JupyterLab makes it
                 link = f"[{heading}]({source.name}.ipynb#{anchor})"
                 lines.append(table_row(self.topics[topic]["topic"], source.title, link))
+        lines += ["", "## What runs where", "", RUN, "", "| lesson | runs on |", "|---|---|"]
+        lines += [table_row(s.title, ", ".join(s.backends)) for s in self.sources]
         missing = self.homeless()
         lines += ["", f"{len(missing)} of {len(self.topics)} topics have no lesson yet."]
         return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ import build_notebooks
 import jupytext
 import nbformat
 import pytest
-from build_notebooks import ROOT, Course, main
+from build_notebooks import ROOT, RUN, Course, main
 from tiny_course import (
     LESSON,
     MODULE,
@@ -240,13 +240,22 @@ def test_the_index_and_the_table_of_lessons(built, capsys):
         "| A line \\| a curve | What is two and two? | [E1.1 Double (difficulty 1, 2 minutes)]"
         "(01_sums.ipynb#E1.1-Double-(difficulty-1,-2-minutes)) |",
         "",
+        "## What runs where",
+        "",
+        *RUN.splitlines(),
+        "",
+        "| lesson | runs on |",
+        "|---|---|",
+        "| What is two and two? | tensorflow |",
+        "",
         "1 of 4 topics have no lesson yet.",
     ]
-    assert (built / "notebooks" / "INDEX.md").read_text().splitlines()[-5:] == rows
+    assert (built / "notebooks" / "INDEX.md").read_text().splitlines()[-len(rows) :] == rows
     links = "[open](notebooks/01_sums.ipynb), [solved](notebooks/solutions/01_sums.ipynb)"
     table = f"| 01 | What is two and two? | 5 | tensorflow | {links} |\n"
     readme = (built / "README.md").read_text()
-    assert table in readme and readme.endswith("<!-- end of lessons -->\n\nThe end.\n")
+    end = f"{table}\n{RUN}\n<!-- end of lessons -->\n\nThe end.\n"
+    assert readme.endswith(end)
     assert main(["--check"], built) == 0
     assert capsys.readouterr().out == "3 of 4 topics have a home.\n"
 
@@ -275,6 +284,7 @@ def test_a_copied_source_is_a_lesson(course, runs):
     assert runs == ["02_copies"]
     assert changed(before, course) == {
         "notebooks/02_copies.ipynb",
+        "notebooks/INDEX.md",
         "notebooks/solutions/02_copies.ipynb",
         "coursekit/lessons/_solutions/copies.json",
         "coursekit/lessons/_numbers.json",
