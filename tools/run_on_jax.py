@@ -14,6 +14,7 @@ import pytest
 from build_notebooks import Course
 
 OPTIONS = "--nbval-lax --nbval-current-env --nbval-cell-timeout=180 --dist=loadfile"
+QUIET = "ignore::pytest.PytestAssertRewriteWarning"  # of what this program has imported itself
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     chosen = [s for s in named if "jax" in s.backends]
     paths = [] if args.untouched else [course.solved_path(s) for s in chosen]
     paths += [] if args.solved else [course.learner_path(s) for s in chosen]
-    options = ["-q", "-n", "2", "-o", f"addopts={OPTIONS}"]
+    options = ["-q", "-n", "2", "-W", QUIET, "-o", f"addopts={OPTIONS}"]
     return pytest.main([*options, *map(str, paths)]) if paths else 0
 
 
