@@ -57,6 +57,24 @@ def test_nested_inputs_and_outputs(weight, capsys):
         assert_same_history(histories[k], history)
 
 
+@pytest.mark.parametrize("models", [1, 2])
+@pytest.mark.parametrize("rows, held", [(24, 0), (27, 0), (27, 16), (8, 11), (5, 8)])
+def test_the_trackers_of_several_losses_count_as_in_fit(rows, held, models):
+    """Rows where batches are whole, else batches: so the whole state of the metrics is equal."""
+
+    def part(n):
+        return {"a": TABLE[:n], "b": TABLE[:n, :3]}, {"kind": CLASSES[:n], "sum": TARGET[:n]}
+
+    settings = {"epochs": 2, "batch_size": 8, "shuffle": False, "verbose": 0}
+    settings["validation_data"] = part(held) if held else None
+    ours, theirs = [two_outputs(0) for _ in range(models)], two_outputs(0)
+    histories = fit_many(ours, *part(rows), **settings)
+    settings["validation_batch_size"] = 8 if held else None
+    history = theirs.fit(*part(rows), **settings)
+    assert_same(ours[-1], theirs)
+    assert_same_history(histories[-1], history)
+
+
 def test_metrics_and_weights(capsys):
     def binary(k):
         keras.utils.set_random_seed(k)

@@ -5,6 +5,7 @@ architecture: a pure function from the state of a model (weights, optimizer, met
 row order to the new state, so that the trace is paid once and models run side by side in threads.
 """
 
+import threading
 import warnings
 
 import numpy as np
@@ -57,12 +58,29 @@ class Feed:
             ]
         self.batch_size = batch_size
 
+    def shaped(self, rows):
+        """Return the rows of an epoch, as (n, batch_size) where there are whole batches only.
+
+        Batches then have a static size, as in `fit`: Keras's trackers of several losses count rows
+        there, and batches where the size is not known.
+        """
+        return rows if len(rows) % self.batch_size else rows.reshape(-1, self.batch_size)
+
+    def spec(self, rows):
+        """Return the signature of the rows of an epoch."""
+        import tensorflow as tf
+
+        return tf.TensorSpec([None, *self.shaped(rows).shape[1:]], tf.int64)
+
     def batch(self, rows, index):
         """Return batch number `index` of an epoch; the last one may be smaller."""
         import keras
         import tensorflow as tf
 
-        chosen = rows[index * self.batch_size : (index + 1) * self.batch_size]
+        if rows.shape.rank == 2:
+            chosen = rows[index]
+        else:
+            chosen = rows[index * self.batch_size : (index + 1) * self.batch_size]
 
         def gather(part):
             return keras.tree.map_structure(lambda leaf: tf.gather(leaf, chosen), part)
@@ -79,7 +97,7 @@ class Feed:
             return index + 1, body(self.batch(rows, index), state)
 
         def more(index, state):
-            return index * self.batch_size < size
+            return index * (1 if rows.shape.rank == 2 else self.batch_size) < size
 
         return tf.while_loop(more, step, (first, start), parallel_iterations=1)[1]
 
@@ -87,20 +105,21 @@ class Feed:
 class OwnProgram:
     """One model, its own `train_step` and `test_step`, on its own variables."""
 
-    def __init__(self, model, train_feed, validation_feed):
-        self.model = model
-        self.train = self._epoch(model.train_step, "train_step", train_feed)
-        self.test = None
-        if validation_feed is not None:
-            self.test = self._epoch(model.test_step, "test_step", validation_feed)
+    def __init__(self, model, feeds, rows):
+        self.model, self.feeds = model, feeds
+        names = ("train_step", "test_step")[: len(feeds)]
+        steps = [self._epoch(*one) for one in zip(names, feeds, strict=True)]
+        for step, feed, one in zip(steps, feeds, rows, strict=True):
+            step.get_concrete_function(feed.spec(one))
+        self.steps = steps
 
-    def _epoch(self, python_step, name, feed):
+    def _epoch(self, name, feed):
         import tensorflow as tf
 
         model = self.model
         own = getattr(type(model), name).__module__.split(".")[0] != "keras"
         step = tf.function(
-            tf.autograph.experimental.do_not_convert(python_step),
+            tf.autograph.experimental.do_not_convert(getattr(model, name)),
             reduce_retracing=True,
             jit_compile=model.jit_compile or None,
         )
@@ -115,22 +134,28 @@ class OwnProgram:
             results = model.get_metrics_result()
             return results if set(results) == set(logs) else logs
 
-        rows = tf.TensorSpec([None], tf.int64)
-        traced = tf.function(epoch, autograph=False, input_signature=[rows])
-        traced.get_concrete_function()
-        return traced
+        return tf.function(epoch, autograph=False)
 
     def run_train(self, rows):
         """Train for one epoch and return the logs."""
-        return _values(self.train(rows))
+        return self._run(0, rows)
 
     def run_test(self, rows):
         """Measure once through the validation rows and return the logs."""
-        return _values(self.test(rows))
+        return self._run(1, rows)
+
+    def _run(self, kind, rows):
+        feed = self.feeds[kind]
+        traced = self.steps[kind].get_concrete_function(feed.spec(rows))
+        logs = traced(_tensor(feed.shaped(rows)))
+        return {name: value.numpy() for name, value in logs.items()}
 
 
-def _values(logs):
-    return {name: value.numpy() for name, value in logs.items()}
+def _tensor(rows):
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        return tf.constant(rows)
 
 
 class SharedProgram:
@@ -141,24 +166,32 @@ class SharedProgram:
     backend-independent methods of its base class back.
     """
 
-    def __init__(self, model, train_feed, validation_feed):
+    def __init__(self, model, feeds):
         import tensorflow as tf
 
-        self.model = model
+        self.model, self.feeds = model, feeds
         self.layout = Layout(model)
         self.variables = self.layout.variables
-        self.feeds = [train_feed] if validation_feed is None else [train_feed, validation_feed]
-        state = [tf.TensorSpec(v.shape, v.dtype) for v in self.variables]
-        rows = [tf.TensorSpec([None], tf.int64)] * len(self.feeds)
-        self.epoch = tf.function(self._epoch, autograph=False, input_signature=[state, *rows])
-        captured = self.epoch.get_concrete_function().captured_inputs
-        if any(tensor.dtype == tf.resource for tensor in captured):
+        self.state = [tf.TensorSpec(v.shape, v.dtype) for v in self.variables]
+        self.epoch = tf.function(self._epoch, autograph=False)
+        self.lock = threading.Lock()
+
+    def trace(self, rows):
+        """Return the traced epoch for rows of training and, if any, validation."""
+        import tensorflow as tf
+
+        specs = [feed.spec(one) for feed, one in zip(self.feeds, rows, strict=True)]
+        with self.lock:
+            traced = self.epoch.get_concrete_function(self.state, *specs)
+        if any(tensor.dtype == tf.resource for tensor in traced.captured_inputs):
             raise Unlike("its step reads or writes variables that Keras does not track")
+        return traced
 
     def run(self, state, rows, validation_rows, names):
         """Run one epoch from a state; return the new state and the logs by these names."""
         both = [rows] if validation_rows is None else [rows, validation_rows]
-        state, *logs = self.epoch(state, *both)
+        shaped = [feed.shaped(one) for feed, one in zip(self.feeds, both, strict=True)]
+        state, *logs = self.trace(both)(state, *map(_tensor, shaped))
         values = [[value.numpy() for value in one] for one in logs]
         return state, [dict(zip(names, one, strict=True)) for one in values]
 

@@ -189,10 +189,8 @@ class Run:
             return
         from coursekit.training.many import _programs as programs
 
-        feed = programs.Feed(self.data, self.batch_size)
-        feeds = [feed, None]
-        if self.validation is not None:
-            feeds[1] = programs.Feed(self.validation, self.batch_size)
+        both = [part for part in (self.data, self.validation) if part is not None]
+        feeds = [programs.Feed(part, self.batch_size) for part in both]
         alike: dict[str, list] = {}
         for member in traced:
             try:
@@ -210,7 +208,8 @@ class Run:
         for member in traced:
             if member.program is None and not member.reason:
                 try:
-                    member.program = programs.OwnProgram(member.model, *feeds)
+                    rows = [member.rows, member.validation_rows][: len(feeds)]
+                    member.program = programs.OwnProgram(member.model, feeds, rows)
                 except Exception as error:
                     member.reason = f"its step cannot be traced ({_line(error)})"
         self._tell(shared)
@@ -219,7 +218,9 @@ class Run:
         from coursekit.training.many import _programs as programs
 
         try:
-            program = programs.SharedProgram(group[0].model, *feeds)
+            program = programs.SharedProgram(group[0].model, feeds)
+            for member in group:
+                program.trace([member.rows, member.validation_rows][: len(feeds)])
             groups = [program.layout.groups(member.model) for member in group]
         except Exception:  # whatever it is: the model's own step decides
             return False
