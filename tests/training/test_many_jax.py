@@ -136,7 +136,7 @@ def test_half_precision():
         finally:
             keras.config.set_dtype_policy(before)
 
-    compare(build, TABLE, CLASSES, told="fit_many: 2 models")
+    compare(build, TABLE, CLASSES)
 
 
 class Halved(keras.Model):

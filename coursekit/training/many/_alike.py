@@ -51,7 +51,7 @@ def _unfit_optimizer(optimizer) -> str:
 
     kind, base = type(optimizer), keras.optimizers.Optimizer
     plain = ("apply", "_backend_apply_gradients", "_backend_update_step", "_apply_weight_decay")
-    if _from_keras(kind) and keras.backend.backend() == "jax":
+    if keras.backend.backend() == "jax":
         return ""  # any update is a function of the state there
     if not _from_keras(kind) or any(getattr(kind, m) is not getattr(base, m) for m in plain):
         return f"the optimizer {kind.__name__} keeps a program for each model"
