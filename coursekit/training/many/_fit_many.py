@@ -103,8 +103,11 @@ def fit_many(
             this before any model is changed. An error in a callback or a program is raised after
             every model got the weights of its last finished epoch.
 
-    Numerics: each model's operations are those of its own step, on its own values. The random
-    state of Python, NumPy and Keras is not touched.
+    Numerics: each model's operations are those of its own step, on its own values. On JAX, where
+    rows of a batch meet in means only (dense and convolutional layers, dropout, the usual losses),
+    a smaller last batch is filled up with rows of weight 0 and the means are taken over the others:
+    one program instead of one for each size. The random state of Python, NumPy and Keras is not
+    touched.
 
     Example:
         >>> import keras, numpy as np

@@ -113,10 +113,10 @@ class Program:
         return logs, (weights, others, optimizer, metrics)
 
     def _train_loop(self, state, arrays, rows, count):
-        return self._loop(TRAIN, state, arrays, rows, count)
+        return self._loop(TRAIN, state, arrays, (rows,), count)
 
     def _test_loop(self, state, arrays, rows, count):
-        return self._loop(TEST, state, arrays, rows, count)
+        return self._loop(TEST, state, arrays, (rows,), count)
 
     def _loop(self, kind, state, arrays, rows, count):
         """Return the state after the first `count` batches."""
@@ -124,7 +124,8 @@ class Program:
 
         def body(carry):
             index, state = carry
-            return index + 1, self.steps[kind](state, arrays, rows[index])[1]
+            batch = jax.tree.map(lambda leaf: leaf[index], rows)
+            return index + 1, self.steps[kind](state, arrays, *batch)[1]
 
         start = (jax.numpy.zeros_like(count), state)
         return jax.lax.while_loop(lambda carry: carry[0] < count, body, start)[1]
@@ -142,7 +143,8 @@ class Program:
             self._step(kind, state, {last + 1 for last in lasts}, submit)
             if not max(heads):
                 continue
-            if on_cpu() and convolves(self._trace_step(kind, state, self.batch_size).jaxpr):
+            whole = np.zeros(self.batch_size, "int32")
+            if on_cpu() and convolves(self._trace_step(kind, state, whole).jaxpr):
                 self._step(kind, state, {self.batch_size}, submit)
                 continue
             rows = np.zeros((max(heads), self.batch_size), "int32")
@@ -153,14 +155,14 @@ class Program:
     def _step(self, kind, state, sizes, submit):
         for size in sizes:
             if (kind, size) not in self.compiled:
-                traced = self._trace_step(kind, state, size)
+                traced = self._trace_step(kind, state, np.zeros(size, "int32"))
                 self.compiled[kind, size] = submit(traced.lower().compile)
 
-    def _trace_step(self, kind, state, size):
+    def _trace_step(self, kind, state, *batch):
         import jax
 
         with _missed(self.missed):
-            traced = self.steps[kind].trace(state, self.feeds[kind], np.zeros(size, "int32"))
+            traced = self.steps[kind].trace(state, self.feeds[kind], *batch)
         old, new = (jax.tree.map(_type, tree) for tree in (state, traced.out_info[1]))
         if old != new:
             raise TypeError(f"{('train', 'test')[kind]}_step changes shapes or types of the state")

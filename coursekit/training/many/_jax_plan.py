@@ -1,9 +1,11 @@
 """Which program trains which model on JAX, traced and compiled before any training."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from coursekit.training.many._alike import fingerprint
 from coursekit.training.many._jax import Program, feed, groups, metric_names, on_cpu
+from coursekit.training.many._jax_padded import Padded, rows_are_alone
 from coursekit.training.many._jax_stack import Stack
 
 MOST_IN_A_STACK = 32  # more take longer to compile, and no less time to train
@@ -32,11 +34,14 @@ def plan(members, data, validation, batch_size, workers) -> int:
     shared = 0
     with ThreadPoolExecutor(workers) as pool:
         for group in alike.values():
-            shared += _give(group, feeds, batch_size, pool.submit)
+            kind = Program
+            with contextlib.suppress(Exception):  # what Keras keeps in another place has its sizes
+                kind = Padded if rows_are_alone(group[0].model, data) else Program
+            shared += _give(group, kind, feeds, batch_size, pool.submit)
     return shared
 
 
-def _give(group, feeds, batch_size, submit) -> int:
+def _give(group, kind, feeds, batch_size, submit) -> int:
     """Give the models of one architecture their programs; return how many share one."""
     together = [m for m in group if not m.test_hooks] if side_by_side() else []
     for chunk in _chunks(together):
@@ -45,10 +50,13 @@ def _give(group, feeds, batch_size, submit) -> int:
     shared = len(group) - len(alone)
     while alone:
         try:
-            program = Program(alone[0].model, feeds, batch_size)
+            program = kind(alone[0].model, feeds, batch_size)
             program.prepare(_sizes(alone, feeds), submit)
         except Exception as error:
-            alone.pop(0).reason = f"its step cannot be traced ({line(error)})"
+            if kind is Padded:
+                kind = Program
+            else:
+                alone.pop(0).reason = f"its step cannot be traced ({line(error)})"
             continue
         served = alone[:1] if program.missed else alone
         for member in served:

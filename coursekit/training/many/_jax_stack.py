@@ -63,7 +63,7 @@ class Stack(Program):
     def prepare(self, sizes, submit):
         """Trace an epoch, and hand the compiling to `submit`."""
         for kind in range(len(sizes)):
-            self._trace_step(kind, pull(groups(self.model)), self.batch_size)
+            self._trace_step(kind, pull(groups(self.model)), np.zeros(self.batch_size, "int32"))
         states = [pull(groups(member.model)) for member in self.members]
         sweeps = self._sweeps(len(sizes))
         traced = self.epoch.trace(states, self.feeds, sweeps)
