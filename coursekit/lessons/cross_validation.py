@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 
-from coursekit.exercises import Lesson, Wrong, expect, learner_code, with_article
+from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson, with_article
+from coursekit.lessons._combined import fewest, slips_found
 
 check = Lesson("cross_validation", "Which score can you believe?")
 
@@ -22,6 +23,7 @@ check = Lesson("cross_validation", "Which score can you believe?")
         "rest": "{got} puts all the rest into one fold. That fold trains on {train} rows and "
         "the others on 83: share the rest out, one row a fold.",
         "total": "{got} adds up to {total}. The folds hold 103 rows together, each row once.",
+        "training": "{got}: these are sizes of training parts. A fold is the part that validates.",
         "uneven": "{got} adds up to 103, but the largest fold has {more} rows more than the "
         "smallest. Folds are as equal as they can be: they differ by one row at most.",
     },
@@ -38,6 +40,8 @@ check = Lesson("cross_validation", "Which score can you believe?")
 def fold_sizes(answer):
     if isinstance(answer, dict):
         answer = list(answer.values())
+    if isinstance(answer, str):
+        answer = [float(part) for part in re.findall(r"\d+\.?\d*", answer)]
     if not hasattr(answer, "__array__"):
         answer = expect.items(answer, at_most=200, what="`fold_sizes`")
     sizes = expect.array(answer, what="`fold_sizes`").ravel()
@@ -46,8 +50,10 @@ def fold_sizes(answer):
         raise Wrong("count", got=shown, count=len(sizes))
     if (sizes != np.round(sizes)).any():
         raise Wrong("fraction", got=shown)
+    if ((sizes > 75) & (sizes < 90)).all():
+        raise Wrong("training", got=shown)
     total = int(sizes.sum())
-    if total == 100 and np.ptp(sizes) == 0:
+    if total == 100 and not np.ptp(sizes):
         raise Wrong("dropped", got=shown, total=total)
     if total != 103:
         raise Wrong("total", got=shown, total=total)
@@ -60,34 +66,46 @@ def fold_sizes(answer):
 # --------------------------------------------------------------------------------------------------
 
 
+SCORE_MESSAGES = {
+    "outside": "your scores {got} are those of a scaler fitted on all {rows} rows. The validation "
+    "rows, here with outliers among them, have then helped to scale the training rows.",
+    "own": "your scores {got} arise when the validation rows are scaled by their own mean and "
+    "spread. The model then meets them in other units than it was fitted in.",
+    "validation_raw": "your scores {got} arise when the model is fitted on scaled rows and scored "
+    "on raw ones.",
+    "not_scaled": "your scores {got} arise without any scaling: the widest column decides alone.",
+    "by_validation": "your scores {got} are those of a scaler fitted on the validation rows. In "
+    "use a single row may come.",
+    "sides": "your scores {got} arise when the two sides of a fold change places: the model is "
+    "fitted on the validation rows, and scored on the training rows.",
+    "reused": "one and the same model goes from fold to fold in {got}, and keeps what it has "
+    "learned, as a Keras model does: it has already trained on rows that it is scored on.",
+    "percent": "your scores {got} are in percent; an accuracy lies between 0 and 1.",
+    "errors": "your scores {got} are the shares of wrong predictions.",
+    "backwards": "your scores {got} stand in the order from the last fold to the first.",
+}
+
+
 @check.exercise(
     title="Scale inside the fold",
     messages={
-        "one_number": "you return {got}, one number. Return a score for each of the {count} "
-        "folds: the mean hides how far they lie apart.",
+        "mean": "you return one number, the mean of the scores. Return a score for each of the "
+        "{count} folds: the mean hides how far they lie apart.",
+        "one_number": "you return {got}, one number. Return a score for each of the {count} folds.",
+        "first_only": "you return one score for {count} folds, that of the first one. Is `return` "
+        "inside the loop?",
+        "last_only": "you return one score for {count} folds, that of the last one. Is the list "
+        "made anew in each round of the loop?",
         "count": "you return {got} scores for {count} folds.",
         "on_train": "every fold scores {got}. Our model remembers each row it was fitted on, so "
         "that is its score on training rows. Score the validation rows.",
         "reused": "the first fold scores {first}, the later ones {rest}. One and the same model "
         "goes from fold to fold, and keeps what it has learned, as a Keras model does: it has "
         "already trained on the rows that it is scored on. Call `build()` in each fold.",
-        "outside": "your scores {got} are those of a scaler fitted on all {rows} rows. The "
-        "validation rows, here with outliers among them, have then helped to scale the training "
-        "rows. With a scaler of the training rows alone the scores are {wanted}.",
-        "own": "your scores {got} arise when the validation rows are scaled by their own mean and "
-        "spread. The model then meets them in other units than it was fitted in: use the training "
-        "rows' mean and spread for both.",
-        "validation_raw": "your scores {got} arise when the model is fitted on scaled rows and "
-        "scored on raw ones. Scale the validation rows too, by the same scaler.",
-        "not_scaled": "your scores {got} arise without any scaling: the widest column decides "
-        "alone. Scale the columns, by the mean and the spread of the training rows.",
-        "by_validation": "your scores {got} are those of a scaler fitted on the validation rows. "
-        "In use a single row may come: fit the scaler on the training rows.",
-        "percent": "you return {got}: a hundred times the accuracy. Return {wanted}.",
-        "errors": "you return {got}: the shares of wrong predictions. Return the accuracy, "
-        "{wanted}.",
-        "scores": "your scores are {got}; with a fresh model and a scaler of the training rows "
-        "they are {wanted}.",
+        **SCORE_MESSAGES,
+        "several": "your scores {got} show more than one thing.",
+        "scores": "your scores are {got}, for {count} folds. None of the slips that we know gives "
+        "them. Follow one fold: which rows does the scaler see, which the model, which are scored?",
     },
     hints=[
         "Whatever learns from data belongs to the fold: the model, and the scaler too.",
@@ -117,29 +135,41 @@ def score_folds(answer):
     if got is not None and not hasattr(got, "__array__") and hasattr(got, "__iter__"):
         got = expect.items(got, at_most=100)
     got = expect.array(got, what="the result").astype(float)
+    right = _fold_scores()
     if got.size == 1:
-        raise Wrong("one_number", got=float(got.reshape(())), count=len(folds))
+        one, seen = float(got.reshape(())), {"got": float(got.reshape(())), "count": len(folds)}
+        listed = got.ndim > 0
+        for value, key in ((right[0], "first_only"), (right[-1], "last_only")):
+            if listed and abs(one - value) < 1e-4:
+                raise Wrong(key, **seen)
+        raise Wrong("mean" if abs(one - right.mean()) < 1e-4 else "one_number", **seen)
     got = got.ravel()
     if len(got) != len(folds):
         raise Wrong("count", got=len(got), count=len(folds))
-    for scaler in SCALERS:  # any scaler will do, if it knows the training rows alone
-        if _close(got, _fold_scores(scaler=scaler)):
-            return
-    wanted = _fold_scores()
+    if any(_close(got, _fold_scores(scaler=scaler)) for scaler in SCALERS):
+        return  # any scaler will do, if it knows the training rows alone
     if _close(got, np.ones(len(folds))):
         raise Wrong("on_train", got=1.0)
-    shown = {"got": _short(got), "wanted": _short(wanted)}
-    if _close(got, 100 * wanted):
-        raise Wrong("percent", **shown)
-    if _close(got, 1 - wanted):
-        raise Wrong("errors", **shown)
+
+    def fits(units, scale, reuse, scaler="standard"):
+        return _close(got, UNITS[units](_fold_scores(scale or "inside", scaler, bool(reuse))))
+
+    parts = (UNITS, ("", *SCALES), ("", "reused"))
     for scaler in SCALERS:
-        for scale in ("inside", "outside", "own", "validation_raw", "not_scaled", "by_validation"):
-            if _close(got, _fold_scores(scale, scaler, reuse=True)):
-                raise Wrong("reused", first=float(got[0]), rest=_short(got[1:]))
-            if _close(got, _fold_scores(scale, scaler)):
-                raise Wrong(scale, rows=len(x), **shown)
-    raise Wrong("scores", **shown)
+        found = fewest(parts, lambda *names, scaler=scaler: fits(*names, scaler))
+        if found:
+            break
+    seen = {"got": _short(got), "rows": len(x), "count": len(folds)}
+    raise slips_found(found or ["scores"], SCORE_MESSAGES, **seen)
+
+
+SCALES = ("outside", "own", "validation_raw", "not_scaled", "by_validation", "sides")
+UNITS = {
+    "": lambda scores: scores,
+    "percent": lambda scores: 100 * scores,
+    "errors": lambda scores: 1 - scores,
+    "backwards": lambda scores: scores[::-1],
+}
 
 
 def _close(got, wanted) -> bool:
@@ -203,6 +233,8 @@ def _fold_scores(scale="inside", scaler="standard", reuse=False):
     for train, validation in folds:
         if not reuse:
             model = build()
+        if scale == "sides":
+            train, validation = validation, train
         nothing = (0.0, 1.0)
         first = {"outside": known(x), "not_scaled": nothing, "by_validation": known(x[validation])}
         fitted = first.get(scale, known(x[train]))
@@ -221,10 +253,27 @@ ALSO = {
     "random": "shuffled",
     "stratifiedkfold": "stratified",
     "timeseriessplit": "walk-forward",
+    "timeseries": "walk-forward",
     "walkforward": "walk-forward",
     "code": "by code",
     "vendor": "by vendor",
     "day": "by day",
+}
+
+
+WAY_MESSAGES = {
+    "penguins_shuffled": "shuffled folds of the penguins are no leak, but Chinstraps are rare, and "
+    "a small fold may get few of them. There is a way that keeps the shares.",
+    "penguins_way": '"{penguins}" does not fit the penguins: their rows have no code, no vendor '
+    "and no day, and we do not predict the future. Rare species should be in every fold.",
+    "emoji_vendor": "with vendors apart each emoji is still on both sides, drawn by another hand. "
+    "That answers how good the model is on a new vendor; we asked about a new emoji.",
+    "emoji_way": 'split "{emoji}", the drawings of one emoji fall on both sides, and the model '
+    "recognises the twin. What must stay together?",
+    "births_way": 'split "{births}", a fold trains on days after those it validates. In use the '
+    "model knows the past alone.",
+    "flights_way": 'split "{flights}", the flights of one storm fall on both sides: the model '
+    "learns the day. What do the flights of a storm share?",
 }
 
 
@@ -235,18 +284,8 @@ ALSO = {
         "way": "for {data} you wrote {got}; choose one of {wanted}.",
         "shuffled_all": "you shuffle all four. That is right only where rows are independent; "
         "here emoji have twins, births have neighbours in time, and flights share a storm.",
-        "penguins_shuffled": "shuffled folds of the penguins are no leak, but 68 of 344 are "
-        "Chinstraps, and a small fold may get few of them. There is a way that keeps the shares.",
-        "penguins_way": '"{got}" does not fit the penguins: their rows have no code, no vendor and '
-        "no day, and we do not predict the future. Rare species should be in every fold.",
-        "emoji_vendor": "with vendors apart each emoji is still on both sides, drawn by another "
-        "hand. That answers how good the model is on a new vendor; we asked about a new emoji.",
-        "emoji_way": 'split "{got}", the drawings of one emoji fall on both sides, and the '
-        "model recognises the twin. What must stay together?",
-        "births_way": 'split "{got}", a fold trains on days after those it validates. In use the '
-        "model knows the past alone.",
-        "flights_way": 'split "{got}", the flights of one storm fall on both sides: the model '
-        "learns the day. What do the flights of a storm share?",
+        **WAY_MESSAGES,
+        "several": "more than one of them is not split as it will be used.",
     },
     hints=[
         "Ask of each set: what will be new when the model is used? That must be new in validation.",
@@ -269,21 +308,24 @@ def splitter(answer):
     ways = {name: _way(name, keys[name]) for name in names}
     if set(ways.values()) == {"shuffled"}:
         raise Wrong("shuffled_all")
-    if ways["penguins"] == "shuffled":
-        raise Wrong("penguins_shuffled")
+    found = []
     if ways["penguins"] != "stratified":
-        raise Wrong("penguins_way", got=ways["penguins"])
-    if ways["emoji"] == "by vendor":
-        raise Wrong("emoji_vendor")
-    right = {"emoji": ["by code"], "births": ["walk-forward"], "flights": ["by day", WAYS[-1]]}
-    for name, ok in right.items():
-        if ways[name] not in ok:
-            raise Wrong(f"{name}_way", got=ways[name])
+        is_shuffled = ways["penguins"] == "shuffled"
+        found.append("penguins_shuffled" if is_shuffled else "penguins_way")
+    if ways["emoji"] != "by code":
+        found.append("emoji_vendor" if ways["emoji"] == "by vendor" else "emoji_way")
+    if ways["births"] != "walk-forward":
+        found.append("births_way")
+    if ways["flights"] not in ("by day", "walk-forward"):
+        found.append("flights_way")
+    if found:
+        raise slips_found(found, WAY_MESSAGES, **ways)
 
 
 def _way(data: str, given) -> str:
     text = given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
     plain = re.sub(r"\(.*|[^a-z]", "", str(text).lower())
+    plain = re.sub(r"^(group(ed)?(k?fold)?|split|folds)|(split|folds|s)$", "", plain) or plain
     for way in WAYS:
         if plain == re.sub(r"[^a-z]", "", way):
             return way
@@ -313,8 +355,10 @@ def _way(data: str, given) -> str:
         "{got} rows lie between. `embargo={wanted}` says how many to leave out.",
         "holes": "fold {fold} trains on {got} rows with holes between them. Train on an unbroken "
         "stretch of the past.",
-        "blocks": "your validation blocks start at rows {got}; expected {wanted}: each block "
-        "begins where the one before ends, and the last one ends with the last row.",
+        "gap": "your validation blocks start at rows {got}, and hold {horizon} rows each: a block "
+        "should begin where the one before ends.",
+        "blocks": "your validation blocks start at rows {got}, and hold {horizon} rows each: the "
+        "last one ends with row {end}, and the last row is {last}.",
     },
     hints=[
         "Place the validation blocks first, from the end of the series; then see what lies before.",
@@ -333,7 +377,7 @@ def _way(data: str, given) -> str:
 )
 def walk_forward(answer):
     expect.function(answer, "`walk_forward`")
-    for case in ((20, 4, 3, 2), (103, 5, 10, 0), (31, 3, 5, 1)):
+    for case in ((20, 4, 3, 2), (103, 5, 10, 0), (31, 3, 5, 1), (15, 2, 4, 3), (9, 4, 1, 0)):
         _judge_walk(answer, *case)
 
 
@@ -365,10 +409,14 @@ def _judge_walk(answer, rows, folds, horizon, embargo):
     starts = sorted(int(validation.min()) for _, validation in pairs)
     wanted = [rows - (folds - k) * horizon for k in range(folds)]
     if starts != wanted:
-        raise Wrong("blocks", got=starts, wanted=wanted)
+        seen = {"got": starts, "horizon": horizon, "end": starts[-1] + horizon - 1}
+        even = set(np.diff(starts)) <= {horizon}
+        raise Wrong("blocks" if even else "gap", **seen, last=rows - 1)
 
 
 def _sides(pair, fold, rows):
+    if isinstance(pair, np.ndarray) and pair.dtype == object:
+        pair = list(pair)
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise Wrong("pairs", got=pair)
     sides = []
@@ -416,7 +464,19 @@ def _sides(pair, fold, rows):
         "future": "we changed the values from row {row} on, and row {row} of your table changed "
         "too. So it holds something of its own day or of later ones.",
         "gap": "row 10 of column {column} is NaN, though all days before it are known.",
-        "values": "row 10 of column {column} holds {got}; expected {wanted}.",
+        "late": "row 10 of your mean holds {got}: its window ends two days before the day to be "
+        "forecast. The day before is known already.",
+        "far": "row 10 of your lag column holds {got}, the value of two days before.",
+        "change": "row 10 of your lag column holds {got}: a change from day to day. The value "
+        "of the day before is asked for.",
+        "window": "row 10 of your mean holds {got}, a mean of {days} days; three are asked for.",
+        "everything": "row 10 of your mean holds {got}, the mean of all days before; the last "
+        "three are asked for.",
+        "median": "row 10 of your second column holds {got}: the median of the three days.",
+        "too_early": "row {row} of column {column} holds {got}, though too few days lie before it. "
+        "Keep NaN there: a number made from less is another feature.",
+        "values": "row 10 of column {column} holds {got}. Row 10 should depend on rows {rows} "
+        "alone: work it out by hand for these.",
     },
     hints=[
         "Ask of each row: was every number in it known on the evening before?",
@@ -452,7 +512,20 @@ def past_features(answer):
     for value, key in ((values[t + 1], "next"), (values[t], "not_shifted")):
         if np.isclose(lag[t], value):
             raise Wrong(key, got=float(lag[t]))
-    windows = {"current": values[t - 2 : t + 1].mean(), "centred": values[t - 1 : t + 2].mean()}
+    for value, key in ((values[t - 2], "far"), (values[t - 1] - values[t - 2], "change"),
+                       (values[t] - values[t - 1], "change")):  # fmt: skip
+        if np.isclose(lag[t], value):
+            raise Wrong(key, got=float(lag[t]))
+    windows = {
+        "current": values[t - 2 : t + 1].mean(),
+        "centred": values[t - 1 : t + 2].mean(),
+        "late": values[t - 4 : t - 1].mean(),
+        "everything": values[:t].mean(),
+        "median": np.median(values[t - 3 : t]),
+    }
+    for days in (2, 4, 5, 7):
+        if np.isclose(mean[t], values[t - days : t].mean()):
+            raise Wrong("window", got=float(mean[t]), days=days)
     for key, value in {**windows, "sum": 3 * before}.items():
         if np.isclose(mean[t], value):
             raise Wrong(key, got=float(mean[t]))
@@ -478,7 +551,11 @@ def past_features(answer):
         if wrong:
             r = wrong[0]
             text = f"{float(got[r]):.6g}" if r == t else f"{float(got[r]):.6g} in row {r}"
-            raise Wrong("values", column=column, got=text, wanted=float(wanted[r]))
+            raise Wrong("values", column=column, got=text, rows="9" if got is lag else "7 to 9")
+    for column, got, short in (("one", lag, range(1)), ("two", mean, range(3))):
+        for r in short:
+            if not np.isnan(got[r]):
+                raise Wrong("too_early", column=column, row=r, got=float(got[r]))
 
 
 def _columns(result, rows) -> np.ndarray:
@@ -509,7 +586,7 @@ def _columns(result, rows) -> np.ndarray:
     title="The number you report",
     messages={
         "best_validation": "you report {got}, the winner's validation score. It was the highest of "
-        "{count}, and luck helped it to be that: on new rows the winner reaches {wanted}.",
+        "{count}, and luck helped it to be that. Which rows know nothing of the choice?",
         "mean_validation": "you report {got}, the mean of all validation scores. It belongs to "
         "no model.",
         "mean_of_tests": "you report {got}, the mean of the test scores of all candidates. It "
@@ -521,7 +598,11 @@ def _columns(result, rows) -> np.ndarray:
         "times. Choose first, by the validation scores; then open it once.",
         "not_winner": "you report {got}, the test score of model {which}. The validation scores "
         "chose model {best}.",
-        "number": "you report {got}; the chosen model's test score is {wanted}.",
+        "between": "you report {got}, the mean of the winner's validation and test score. The "
+        "first of them is too good, and a mean carries half of that along.",
+        "percent": "you report {got}, in percent; give the score as it is.",
+        "number": "you report {got}: neither a score of the models nor a mean of them. One number "
+        "is to be reported as it comes, from rows that decided nothing.",
     },
     hints=[
         "Two different sets of rows do two different jobs: one chooses, the other one reports.",
@@ -541,7 +622,7 @@ def final_number(answer):
         scores = (0.70 + 0.15 * rng.random(20)).round(3)
         tests = (0.62 + 0.15 * rng.random(20)).round(3)
         best = int(scores.argmax())
-        tests[best] = 0.691 + 0.01 * seed
+        tests[best] = 0.6912 + 0.0104 * seed
         models = [_Candidate(k, value) for k, value in enumerate(tests)]
         vault = _CountingVault()
         with learner_code():
@@ -557,14 +638,25 @@ def _judge_number(got, scores, tests, best, times):
         if times > 1:
             raise Wrong("opened_often", got=got, times=times)
         return
-    for value, key in ((scores.max(), "best_validation"), (scores.mean(), "mean_validation"),
-                       (tests.mean(), "mean_of_tests"), (tests.max(), "best_test")):  # fmt: skip
+    seen = {"got": got, "count": count, "times": times}
+    for value, key in (
+        (scores.max(), "best_validation"),
+        (scores.mean(), "mean_validation"),
+        (tests.mean(), "mean_of_tests"),
+        (tests.max(), "best_test"),
+        ((scores.max() + wanted) / 2, "between"),
+        (100 * wanted, "percent"),
+    ):
         if abs(got - value) < 1e-6:
-            raise Wrong(key, got=got, count=count, wanted=wanted, times=times)
+            raise Wrong(key, **seen)
     which = np.flatnonzero(np.abs(tests - got) < 1e-6)
     if len(which):
         raise Wrong("not_winner", got=got, which=int(which[0]), best=best)
-    raise Wrong("number", got=got, wanted=wanted)
+    if expect.is_rounded(got, wanted) and times:  # as reports have it
+        if times > 1:
+            raise Wrong("opened_often", **seen)
+        return
+    raise Wrong("number", **seen)
 
 
 class _Candidate:
@@ -667,24 +759,25 @@ check.question(
 )
 check.question(
     "quiz_3",
-    "Ten folds scatter with a standard deviation of .06. What is the standard error of their mean?",
+    "Ten rounds of ten folds: the 100 scores scatter with a standard deviation of .06. What is the "
+    "standard error of their mean?",
     options={
-        "a": (".06", "That is how far one split can mislead."),
+        "a": (".06", "That is how far one fold can mislead."),
         "b": (
-            ".06 / root of 10",
-            "That would need independent folds. They share most of their training rows.",
+            ".06 / root of 100",
+            "That would need 100 independent scores. The rounds use the same rows again and again.",
         ),
         "c": (
-            "these numbers do not tell",
-            "The folds share rows, and no unbiased estimate exists. Give the range of the folds.",
+            "clearly more than .006; these numbers do not tell how much",
+            "Repeats bring no new row, and no unbiased estimate exists. Give the range.",
         ),
     },
     answer="c",
 )
 check.question(
     "quiz_4",
-    "From the training loop: `EarlyStopping` with patience 5 ends a run. By which rows did it "
-    "decide?",
+    f"From {lesson('training_loop')}: `EarlyStopping` with patience 5 ends a run. By which rows "
+    "did it decide?",
     options={
         "a": ("training rows", "Their loss keeps falling; it would never stop by them."),
         "b": (
@@ -697,8 +790,8 @@ check.question(
 )
 check.question(
     "quiz_5",
-    "From the training loop: you call `fit` on the same model in each fold. What does fold 2 "
-    "start from?",
+    f"From {lesson('training_loop')}: you call `fit` on the same model in each fold. What does "
+    "fold 2 start from?",
     options={
         "a": ("fresh random weights", "`fit` never resets weights."),
         "b": (

@@ -5,7 +5,6 @@ lists only get shorter.
 """
 
 SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
-    "cross_validation",
     "custom_losses",
     "distribution",
     "gradient_descent",
@@ -29,7 +28,6 @@ NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is 
 }  # fmt: skip
 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
-    "cross_validation",
     "custom_losses",
     "distribution",
     "hyperparameter_search",
@@ -40,7 +38,6 @@ SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, i
     "regularization",
 }  # fmt: skip
 BACKENDS = {  # runs on TensorFlow and on JAX
-    "cross_validation",
     "custom_losses",
     "distribution",
     "gradient_descent",

@@ -231,6 +231,25 @@ def walk_validation_alone(*case):
     return [validation for _, validation in walk(*case)]
 
 
+def walk_objects(*case):
+    for pair in walk(*case):
+        both = np.empty(2, object)
+        both[:] = pair
+        yield both
+
+
+def walk_every_other(rows, folds, horizon, embargo):
+    for k in range(folds):
+        start = rows - horizon - (folds - 1 - k) * max(1, horizon - 1)
+        yield np.arange(start - embargo), np.arange(start, start + horizon)
+
+
+def walk_overlapping_blocks(rows, folds, horizon, embargo):
+    for k in range(folds):
+        start = rows - horizon - (folds - 1 - k)
+        yield np.arange(start - embargo), np.arange(start, start + horizon)
+
+
 # final_number
 
 
@@ -316,6 +335,18 @@ ANSWERS = [
     row("fold_sizes", "fraction", [20.6] * 5),
     row("fold_sizes", "count", [21, 21, 21, 40]),
     row("fold_sizes", "type", 20),
+    row("fold_sizes", "alternative", "21, 21, 21, 20 and 20"),
+    row("fold_sizes", "alternative", dict(enumerate(FOLDS))),
+    row("fold_sizes", "training", [82, 82, 82, 83, 83]),
+    row("fold_sizes", "training", [103 - 21] * 5),
+    row("fold_sizes", "count", [103]),
+    row("fold_sizes", "count", [21, 20]),
+    row("fold_sizes", "count", 5 * FOLDS),
+    row("fold_sizes", "total", [5] * 5),
+    row("fold_sizes", "total", [-1e6, 0, 3, 4, 5]),
+    row("fold_sizes", "uneven", [23, 23, 19, 19, 19]),
+    row("fold_sizes", "uneven", [103, 0, 0, 0, 0]),
+    row("fold_sizes", "fraction", [20, 20, 20, 20, 20.5]),
     row("fold_sizes", "total", [21] * 5),
     row("fold_sizes", "uneven", [22, 21, 20, 20, 20]),
     row("fold_sizes", "none", None),
@@ -327,11 +358,23 @@ ANSWERS = [
     row("score_folds", "alternative", lambda *a: tuple(scored(*a))),
     row("score_folds", "alternative", lambda *a: dict(enumerate(scored(*a)))),
     row("score_folds", "todo", lambda build, x, y, folds: ...),
-    row("score_folds", "one_number", lambda *a: np.mean(scored(*a))),
+    row("score_folds", "mean", lambda *a: np.mean(scored(*a))),
+    row("score_folds", "mean", lambda *a: [np.mean(scored(*a))]),
+    row("score_folds", "one_number", lambda *a: np.std(scored(*a))),
+    row("score_folds", "one_number", lambda *a: sum(scored(*a))),
+    row("score_folds", "one_number", lambda *a: -7.5),
+    row("score_folds", "first_only", lambda *a: scored(*a)[:1]),
+    row("score_folds", "last_only", lambda *a: scored(*a)[-1:]),
+    row("score_folds", "backwards", lambda *a: scored(*a)[::-1]),
+    row("score_folds", "several", lambda *a: [100 * s for s in scaled_outside(*a)]),
+    row("score_folds", "several", lambda *a: [1 - s for s in never_scaled(*a)]),
+    row("score_folds", "several", lambda *a: scaled_on_its_own(*a)[::-1]),
+    row("score_folds", "several", one_model_scaled_outside),
+    row("score_folds", "scores", lambda *a: [0.5] * 4),
+    row("score_folds", "scores", lambda *a: [1e9, -3, 2, 0]),
     row("score_folds", "count", lambda *a: scored(*a)[:-1]),
     row("score_folds", "on_train", on_training_rows),
     row("score_folds", "reused", one_model),
-    row("score_folds", "reused", one_model_scaled_outside),
     row("score_folds", "outside", scaled_outside),
     row("score_folds", "outside", range_outside),
     row("score_folds", "own", scaled_on_its_own),
@@ -342,7 +385,7 @@ ANSWERS = [
     row("score_folds", "by_validation", scaled_by_validation),
     row("score_folds", "percent", lambda *a: [100 * score for score in scored(*a)]),
     row("score_folds", "errors", shares_of_errors),
-    row("score_folds", "scores", sides_swapped),
+    row("score_folds", "sides", sides_swapped),
     row("score_folds", "mutated", scaled_in_place),
     row("score_folds", "none", lambda *a: None),
     row("score_folds", "signature", lambda build, x, y: []),
@@ -359,7 +402,17 @@ ANSWERS = [
     row("splitter", "emoji_way", ways(emoji="stratified")),
     row("splitter", "births_way", ways(births="by day")),
     row("splitter", "flights_way", ways(flights="stratified")),
+    row("splitter", "alternative", ways("stratified k-fold", "grouped by code", flights="day")),
+    row("splitter", "alternative", ways("Stratified folds", "GroupKFold by code", "walkforward")),
+    row("splitter", "several", ways(emoji="by vendor", births="shuffled")),
+    row("splitter", "several", ways(*["stratified"] * 4)),
+    row("splitter", "several", ways(*["by day"] * 4)),
+    row("splitter", "several", ways("walk-forward", flights="random")),
+    row("splitter", "births_way", ways(births="shuffled")),
+    row("splitter", "flights_way", ways(flights="by vendor")),
     row("splitter", "way", ways(emoji="GroupKFold")),
+    row("splitter", "way", ways(emoji="by storm")),
+    row("splitter", "way", ways(emoji="")),
     row("splitter", "way", ways(births=3)),
     row("splitter", "keys", {"penguins": "stratified"}),
     row("splitter", "type", ["stratified", "by code", "walk-forward", "by day"]),
@@ -372,6 +425,18 @@ ANSWERS = [
     row("walk_forward", "alternative", walk_latest_first),
     row("walk_forward", "alternative", lambda *a: dict(enumerate(walk(*a)))),
     row("walk_forward", "todo", lambda *a: (... for _ in range(2))),
+    row("walk_forward", "alternative", walk_objects),
+    row("walk_forward", "gap", walk_every_other),
+    row("walk_forward", "gap", walk_overlapping_blocks),
+    row("walk_forward", "count", lambda *a: list(walk(*a)) * 2),
+    row(
+        "walk_forward",
+        "horizon",
+        lambda *a: [(t, v[:-1] if len(v) > 1 else v) for t, v in walk(*a)],
+    ),
+    row("walk_forward", "pairs", lambda *a: [(*pair, 3) for pair in walk(*a)]),
+    row("walk_forward", "range", lambda *a: [(t - 1, v) for t, v in walk(*a)]),
+    row("walk_forward", "called", 7),
     row("walk_forward", "scattered", walk_shuffled),
     row("walk_forward", "future", walk_kfold),
     row("walk_forward", "future", walk_swapped),
@@ -390,6 +455,18 @@ ANSWERS = [
     row("final_number", "ok", final),
     row("final_number", "alternative", final_by_sorting),
     row("final_number", "alternative", lambda s, m, v: v.evaluate(m[s.index(max(s))], reason="r")),
+    row("final_number", "alternative", lambda *a: round(final(*a), 2)),
+    row("final_number", "alternative", lambda *a: round(final(*a), 3)),
+    row("final_number", "alternative", lambda *a: np.array([final(*a)])),
+    row("final_number", "between", lambda s, m, v: (max(s) + final(s, m, v)) / 2),
+    row("final_number", "percent", lambda *a: 100 * final(*a)),
+    row("final_number", "number", lambda s, m, v: 0.69),
+    row("final_number", "number", lambda s, m, v: 1 - final(s, m, v)),
+    row("final_number", "number", lambda s, m, v: -1e6),
+    row("final_number", "number", lambda s, m, v: np.std(s)),
+    row("final_number", "opened_often", lambda *a: round(right_but_curious(*a), 2)),
+    row("final_number", "none", lambda s, m, v: print(final(s, m, v))),
+    row("final_number", "shape", lambda s, m, v: every_test(s, m, v)),
     row("final_number", "todo", lambda scores, models, vault: ...),
     row("final_number", "best_validation", lambda scores, models, vault: max(scores)),
     row("final_number", "mean_validation", lambda scores, models, vault: np.mean(scores)),
@@ -405,8 +482,19 @@ ANSWERS = [
     row("past_features", "ok", past),
     row("past_features", "alternative", past_concat),
     row("past_features", "alternative", past_loop),
-    row("past_features", "alternative", past_short_windows),
-    row("past_features", "alternative", past_zeros),
+    row("past_features", "too_early", past_short_windows),
+    row("past_features", "too_early", past_zeros),
+    row("past_features", "alternative", lambda s: {"lag": s.shift(1), "mean": mean_3(s)}),
+    row(
+        "past_features",
+        "alternative",
+        lambda s: (
+            s.rolling(4)
+            .agg(lambda w: w.iloc[:3].mean())
+            .to_frame("m")
+            .assign(lag=s.shift(1))[["lag", "m"]]
+        ),
+    ),
     row("past_features", "todo", lambda series: ...),
     row("past_features", "next", features(lambda s: s.shift(-1), mean_3)),
     row("past_features", "not_shifted", features(lambda s: s, mean_3)),
@@ -417,11 +505,19 @@ ANSWERS = [
     row("past_features", "wrapped", rolled_round),
     row("past_features", "filled", lambda series: past(series).bfill()),
     row("past_features", "filled", lambda series: past(series).fillna(series.mean())),
-    row("past_features", "future", features(lambda s: s.diff(), mean_3)),
+    row("past_features", "change", features(lambda s: s.diff(), mean_3)),
     row("past_features", "future", features(lag_1, lambda s: s.rolling(4).mean())),
     row("past_features", "gap", features(lag_1, lambda s: s.shift(1).rolling(12).mean())),
-    row("past_features", "values", features(lambda s: s.shift(2), mean_3)),
-    row("past_features", "values", features(lag_1, lambda s: s.shift(1).rolling(4).mean())),
+    row("past_features", "far", features(lambda s: s.shift(2), mean_3)),
+    row("past_features", "change", features(lambda s: s.diff().shift(1), mean_3)),
+    row("past_features", "late", features(lag_1, lambda s: s.shift(2).rolling(3).mean())),
+    row("past_features", "everything", features(lag_1, lambda s: s.shift(1).expanding(3).mean())),
+    row("past_features", "median", features(lag_1, lambda s: s.shift(1).rolling(3).median())),
+    row("past_features", "values", features(lag_1, lambda s: s.shift(1).rolling(3).std())),
+    row("past_features", "values", features(lag_1, lambda s: s.shift(1).ewm(span=3).mean())),
+    row("past_features", "values", features(lambda s: s * 0 - 1e6, mean_3)),
+    row("past_features", "values", features(lambda s: 2 * s.shift(1), mean_3)),
+    row("past_features", "window", features(lag_1, lambda s: s.shift(1).rolling(4).mean())),
     row("past_features", "columns", lag_1),
     row("past_features", "columns", lambda series: past(series).dropna()),
     row("past_features", "mutated", in_place),
