@@ -64,7 +64,7 @@ def imported_answers(check: Lesson, cells: list[NotebookNode], right: dict) -> l
     froms = [n for c in cells if c.cell_type == "code" for n in parsed(c)]
     froms = [n for n in froms if isinstance(n, ast.ImportFrom) and "coursekit." in (n.module or "")]
     names = {(n.module, alias.name) for n in froms for alias in n.names}
-    values = {f"{a}.{b}": getattr(importlib.import_module(a), b) for a, b in sorted(names)}
+    values = {f"{a}.{b}": _imported(a, b) for a, b in sorted(names)}
     found = []
     for exercise, answers in right.items():
         for place, answer in enumerate(answers):
@@ -73,6 +73,16 @@ def imported_answers(check: Lesson, cells: list[NotebookNode], right: dict) -> l
                 if value is not check and check.verdict(exercise, *tried).key == "ok":
                     found.append(f"{exercise}: {name} is an answer")
     return found
+
+
+def _imported(module: str, name: str):
+    """Return what `from module import name` gives: an attribute, or a module in it."""
+    found = importlib.import_module(module)
+    return (
+        getattr(found, name)
+        if hasattr(found, name)
+        else importlib.import_module(f"{module}.{name}")
+    )
 
 
 def numbers_below(source: Source, cells: list[NotebookNode], right: dict) -> list[str]:
