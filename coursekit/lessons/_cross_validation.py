@@ -1,7 +1,6 @@
 """What the lesson on cross-validation prepares and draws."""
 
 import numpy as np
-from sklearn import model_selection as ms
 
 from coursekit import datasets, plots
 from coursekit.validation import WalkForward
@@ -9,6 +8,8 @@ from coursekit.validation import WalkForward
 
 def thirty_folds(recipe, x, y) -> None:
     """Show the accuracy of ten folds, shuffled in three ways."""
+    from sklearn import model_selection as ms
+
     fig, ax = plots.figure("One recipe, thirty folds", x="accuracy of a fold", y="shuffle")
     for seed in range(3):
         folds = ms.StratifiedKFold(10, shuffle=True, random_state=seed)
@@ -27,6 +28,8 @@ def thirty_folds(recipe, x, y) -> None:
 
 def six_maps() -> None:
     """Show six ways to split fifteen rows."""
+    from sklearn import model_selection as ms
+
     row, kind, group = np.arange(15), list("AAAAAAAAAABBBBB"), list("aaabbbccccddeee")
     sliding = WalkForward(5, window=4, horizon=2, embargo=1)
     maps = {
