@@ -3,6 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
+from coursekit.lessons._combined import Several, slips_found
 
 check = Lesson("overfitting", "Why did validation loss turn up?")
 
@@ -41,29 +42,51 @@ TABLES = [  # the first one is square, so that a wrong axis gives numbers and no
 ]  # fmt: skip
 
 
+PART_MESSAGES = {
+    "bias_axis": "your bias squared is {bias}, which averages along a row. A row is one model at "
+    "all places; the refits of one place stand in a column.",
+    "bias_root": "your bias squared is {bias}: a root has been taken. The parts of a squared error "
+    "are squares.",
+    "bias_not_squared": "your bias squared is {bias}: a mean of deviations that were not squared.",
+    "places_first": "your bias squared is {bias}. You averaged over places before squaring, so a "
+    "bias above and one below cancelled.",
+    "each_refit": "your bias squared is {bias}: the mean square of single refits, which is the "
+    "whole error. The bias belongs to their mean.",
+    "first_refit": "your bias squared is {bias}: that of the first refit alone.",
+    "bias_sum": "your bias squared is {bias}: a sum over the places. Their mean is asked for.",
+    "bias_median": "your bias squared is {bias}: measured from the medians. On average means the "
+    "mean.",
+    "bias": "for the predictions {table} and the truth {truth} your bias squared is {bias}. Do the "
+    "first column on paper: what do its refits say on average, and how far off is that?",
+    "variance_axis": "your variance is {variance}, which averages along a row. A row is one model "
+    "at all places; the refits of one place stand in a column.",
+    "around_truth": "your variance is {variance}: the mean square around the *truth*. That holds "
+    "the bias too. Variance is around the mean of the refits.",
+    "pooled": "your variance is {variance}: that of all numbers in one heap. It counts that places "
+    "differ from each other. Take it place by place, then the mean.",
+    "variance_root": "your variance is {variance}: a root has been taken. The parts of a squared "
+    "error are squares.",
+    "variance_not_squared": "your variance is {variance}: a mean of deviations that were not "
+    "squared.",
+    "variance_sum": "your variance is {variance}: a sum where a mean is asked for, over the places "
+    "or over the refits.",
+    "variance_of_means": "your variance is {variance}: how far the places' means lie apart. The "
+    "refits of one place are to be compared.",
+    "variance_divided": "your variance is {variance}: divided by the number of refits once more. "
+    "That is the variance of their mean.",
+    "variance": "for the predictions {table} your variance is {variance}. Do the first column on "
+    "paper: how far do its refits lie from their own mean?",
+}
+
+
 @check.exercise(
     title="Bias squared and variance of a table",
     messages={
         "pair": "your function should return two numbers, bias squared and variance; it returned "
         "{got}.",
         "swapped": "the two numbers are right and come in the other order. Bias squared first.",
-        "axis": "your {part} is {got}, which averages along a row. A row is one model at all "
-        "places; the refits of one place stand in a column.",
-        "around_truth": "your variance is {got}: the mean square around the *truth*. That holds "
-        "the bias too. Variance is around the mean of the refits, {wanted}.",
-        "pooled": "your variance is {got}: that of all numbers in one heap. It counts that places "
-        "differ from each other. Take it place by place, then the mean, {wanted}.",
-        "root": "your {part} is {got}: a root has been taken. The parts of a squared error are "
-        "squares: {wanted}.",
-        "not_squared": "your {part} is {got}: a mean of deviations that were not squared. Square "
-        "each of them, then take the mean: {wanted}.",
-        "places_first": "your bias squared is {got}. You averaged over places before squaring, so "
-        "a bias above and one below cancelled. Square first: {wanted}.",
-        "each_refit": "your bias squared is {got}: the mean square of single refits, which is the "
-        "whole error. The bias belongs to their mean: {wanted}.",
-        "bias": "for the predictions {table} and the truth {truth} your bias squared is {got}; "
-        "expected {wanted}.",
-        "variance": "for the predictions {table} your variance is {got}; expected {wanted}.",
+        **PART_MESSAGES,
+        "several": "both numbers are off.",
     },
     hints=[
         "Work place by place, down the columns. What would the five models say on average? How far "
@@ -93,22 +116,35 @@ def decompose(answer):
         whole = np.mean((p - truth) ** 2)
         if _any(variance, biases) and _any(bias, variances):
             raise Wrong("swapped")
+        centre = p.mean(axis=0)
+        square = len(p) == p.shape[1]
         slips = {
-            "around_truth": [whole, whole * len(p) / (len(p) - 1)],
-            "pooled": [p.var(), p.var(ddof=1)],
-            "root": [np.mean(p.std(axis=0, ddof=d)) for d in (0, 1)]
-            + [np.sqrt(v) for v in variances],
-            "not_squared": [0.0, np.abs(p - p.mean(axis=0)).mean()],
-        }
-        _explain(variance, variances, slips, "variance", p.var(axis=1).mean(), p, truth)
-        slips = {
-            "not_squared": [off.mean(), np.abs(off).mean(), -off.mean()],
-            "root": [np.sqrt(biases[0])],
+            "bias_axis": [np.mean((p.mean(axis=1) - truth) ** 2) if square else np.nan],
+            "bias_not_squared": [off.mean(), np.abs(off).mean(), -off.mean()],
+            "bias_root": [np.sqrt(biases[0])],
             "places_first": [off.mean() ** 2],
             "each_refit": [whole],
+            "first_refit": [np.mean((p[0] - truth) ** 2)],
+            "bias_sum": [np.sum(off**2)],
+            "bias_median": [np.mean((np.median(p, axis=0) - truth) ** 2)],
         }
-        along = np.mean((p.mean(axis=1) - truth) ** 2) if len(p) == p.shape[1] else np.nan
-        _explain(bias, biases, slips, "bias", along, p, truth)
+        found = _slip(bias, biases, slips, "bias")
+        slips = {
+            "variance_axis": [p.var(axis=1).mean(), p.var(axis=1, ddof=1).mean()],
+            "around_truth": [whole, whole * len(p) / (len(p) - 1)],
+            "pooled": [p.var(), p.var(ddof=1)],
+            "variance_root": [np.mean(p.std(axis=0, ddof=d)) for d in (0, 1)]
+            + [np.sqrt(v) for v in variances],
+            "variance_not_squared": [0.0, np.abs(p - centre).mean()],
+            "variance_sum": [p.var(axis=0).sum(), np.sum((p - centre) ** 2),
+                             p.var(axis=0, ddof=1).sum(), len(p) * variances[0]],
+            "variance_of_means": [centre.var(), centre.var(ddof=1)],
+            "variance_divided": [v / len(p) for v in variances],
+        }  # fmt: skip
+        found += _slip(variance, variances, slips, "variance")
+        if found:
+            seen = {"bias": bias, "variance": variance, "table": p, "truth": truth}
+            raise slips_found(found, PART_MESSAGES, **seen)
 
 
 def _pair(returned, **seen) -> list:
@@ -129,17 +165,11 @@ def _any(value, wanted) -> bool:
     return any(np.isclose(value, one, rtol=1e-3, atol=1e-6) for one in wanted)
 
 
-def _explain(got, right, slips, part, along_rows, table, truth) -> None:
-    """Raise the message for a wrong part of the decomposition."""
+def _slip(got, right, slips, otherwise) -> list[str]:
+    """Return the key of what is wrong with a part, or nothing if it is right."""
     if _any(got, right):
-        return
-    seen = {"part": {"bias": "bias squared"}.get(part, part), "got": got, "wanted": float(right[0])}
-    if _any(got, [along_rows]):
-        raise Wrong("axis", **seen)
-    for key, values in slips.items():
-        if _any(got, values):
-            raise Wrong(key, **seen)
-    raise Wrong(part, table=table, truth=truth, **seen)
+        return []
+    return [next((key for key, values in slips.items() if _any(got, values)), otherwise)]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -148,32 +178,40 @@ BEST = {12: 5, 1000: 14}  # the test computes them
 ROOM = 1.4  # 30 % are allowed; `measure` draws at random and may be off by some of the rest
 
 
+DEGREE_MESSAGES = {
+    "stiff": "degree {degree} for {rows} points is too stiff. Of its error beyond the noise, "
+    "{error}, bias squared is {bias} and the variance {variance}; another degree reaches {best}. "
+    "These points can pay for more capacity.",
+    "wild": "degree {degree} for {rows} points is too wild. Of its error beyond the noise, "
+    "{error}, the variance is {variance} and bias squared {bias}; another degree reaches {best}. "
+    "These points cannot hold so many parameters down.",
+}
+
+
 @check.exercise(
     title="A degree for 12 points, and one for 1,000",
     messages={
         "keys": "`degree` should be a dict with a degree for 12 and one for 1000; it is {got}.",
         "range": "{got} is no degree for {rows} points: choose a whole number from 0 to {most}.",
-        "stiff": "degree {degree} for {rows} points is too stiff. Of its error beyond the noise, "
-        "{error}, bias squared is {bias} and the variance {variance}; another degree reaches "
-        "{best}. These points can pay for more capacity.",
-        "wild": "degree {degree} for {rows} points is too wild. Of its error beyond the noise, "
-        "{error}, the variance is {variance} and bias squared {bias}; another degree reaches "
-        "{best}. These points cannot hold so many parameters down.",
+        **DEGREE_MESSAGES,
+        "several": "neither degree fits.",
     },
     hints=[
         "Bias depends on the degree, hardly on the number of points. Variance grows with the "
         "degree and falls with the number of points. Where is their sum lowest?",
         "`measure(degree, 12)` prints both. Try a few degrees, then do the same with 1000 points.",
-        "`degree = {12: ..., 1000: ...}`: a degree between 3 and 8 for the one, between 10 and 30 "
-        "for the other.",
+        "`degree = {12: ..., 1000: ...}`: a degree of one digit for the one, of two for the other.",
     ],
     why="With 12 points each further parameter costs much variance; with 1,000 it costs 80 times "
     "less, so smaller biases become worth removing. The sweet spot belongs to model and data.",
     alternative="4, 5 or 6 for 12 points; every degree from 11 to 24 for 1,000.",
 )
 def degree(answer):
+    if isinstance(answer, dict):  # "12" is as good a key
+        answer = {int(k) if str(k).strip().isdecimal() else k: v for k, v in answer.items()}
     if not isinstance(answer, dict) or not set(BEST) <= set(answer):
         raise Wrong("keys", got=answer)
+    found = []
     for rows, best_degree in BEST.items():
         number = expect.number(answer[rows], f"the degree for {rows} points")
         if number != int(number) or not 0 <= number < rows:
@@ -184,7 +222,16 @@ def degree(answer):
             key = "stiff" if number < best_degree else "wild"
             values = {"bias": bias, "variance": variance, "error": bias + variance, "best": best}
             values = {name: float(f"{value:.2g}") for name, value in values.items()}
-            raise Wrong(key, degree=int(number), rows=rows, **values)
+            found.append((key, {"degree": int(number), "rows": rows, **values}))
+    _raise_all(found, DEGREE_MESSAGES)
+
+
+def _raise_all(found, messages) -> None:
+    """Raise the message of what is wrong; of several, each with its own values."""
+    if len(found) == 1:
+        raise Wrong(found[0][0], **found[0][1])
+    if found:
+        raise Several([Wrong(key, **values).sentence(messages) for key, values in found])
 
 
 # --------------------------------------------------------------------------------------------------
@@ -201,19 +248,25 @@ def _treated(degree: int, rows: int) -> dict[str, float]:
     }
 
 
+REMEDY_MESSAGES = {
+    "higher_degree": "a higher degree for {name} brings its error from {before} to {after}; "
+    "another remedy reaches {best}. A higher degree lowers the bias and raises the variance. "
+    "Bias squared is {bias} here, the variance {variance}, the noise {noise}.",
+    "more_rows": "ten times the rows bring the error of {name} from {before} to {after}; another "
+    "remedy reaches {best}. Rows lower the variance alone. That is {variance} here, bias squared "
+    "{bias}, the noise {noise}.",
+    "better_instruments": "better instruments bring the error of {name} from {before} to {after}; "
+    "another remedy reaches {best}. They lower the noise, and what the fit makes of it. The noise "
+    "is {noise} here, bias squared {bias}, the variance {variance}.",
+}
+
+
 @check.exercise(
     title="Three patients",
     messages={
         "keys": "`remedy` should be a dict with one remedy for each of A, B and C; it is {got}.",
-        "higher_degree": "a higher degree for {name} brings its error from {before} to {after}; "
-        "another remedy reaches {best}. A higher degree lowers the bias and raises the variance. "
-        "Bias squared is {bias} here, the variance {variance}, the noise {noise}.",
-        "more_rows": "ten times the rows bring the error of {name} from {before} to {after}; "
-        "another remedy reaches {best}. Rows lower the variance alone. That is {variance} here, "
-        "bias squared {bias}, the noise {noise}.",
-        "better_instruments": "better instruments bring the error of {name} from {before} to "
-        "{after}; another remedy reaches {best}. They lower the noise, and what the fit makes of "
-        "it. The noise is {noise} here, bias squared {bias}, the variance {variance}.",
+        **REMEDY_MESSAGES,
+        "several": "more than one of them gets a remedy that helps less than another.",
     },
     hints=[
         "Find the largest of the three parts of each patient.",
@@ -226,8 +279,11 @@ def _treated(degree: int, rows: int) -> dict[str, float]:
     alternative="B could take a lower degree instead: less variance for a little bias.",
 )
 def remedy(answer):
+    if isinstance(answer, dict):
+        answer = {str(k).strip().upper(): v for k, v in answer.items()}
     if not isinstance(answer, dict) or not set(PATIENTS) <= set(answer):
         raise Wrong("keys", got=answer)
+    found = []
     for name, recipe in PATIENTS.items():
         after = _treated(*recipe)
         chosen = expect.choice(answer[name], after, f"the remedy for {name}")
@@ -237,7 +293,8 @@ def remedy(answer):
                       "before": bias + variance + noise, "after": after[chosen],
                       "best": min(after.values())}  # fmt: skip
             values = {key: float(f"{value:.2g}") for key, value in values.items()}
-            raise Wrong(chosen.replace(" ", "_"), name=name, **values)
+            found.append((chosen.replace(" ", "_"), {"name": name, **values}))
+    _raise_all(found, REMEDY_MESSAGES)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -251,6 +308,7 @@ CURVES = [
     ([0.9, 0.5, 0.6], 5),
     ([0.6, 0.5, 0.55, 0.7, 0.65, 0.66, 0.7, 0.4], 3),
     ([0.7, 0.699, 0.698, 0.7, 0.7, 0.6], 2),
+    ([0.1, 0.4, 0.3, 0.2], 3),
 ]
 
 
@@ -293,35 +351,52 @@ def _stop(losses, patience, *, previous=False, keep=False, tie=False, first=Fals
         "no_end": "for {losses} with patience {patience} your function gives {got}. Nothing stops "
         "this run: all its {epochs} epochs are run, and it has a best one all the same.",
         "swapped": "the two numbers come in the other order: epochs run first, then the best one.",
-        "zero_based": "for {losses} with patience {patience} you say {got}, Keras {wanted}. "
+        "zero_based": "for {losses} with patience {patience} you say {got}. "
         "Counting from 0 gives this; here the first epoch is 1, in both numbers.",
         "too_many": "for {losses} with patience {patience} you say that {run} epochs are run. "
         "There are only {epochs}: where nothing stops the run, all of them are run, and no more.",
         "never": "for {losses} with patience {patience} you say {got}, all epochs and the lowest "
-        "loss of them. Keras stops after {keras}: by then {patience} in a row brought no new best.",
-        "minus": "for {losses} with patience {patience} you say {got}, Keras {wanted}. One way to "
+        "loss of them. Did {patience} in a row bring no new best before that?",
+        "minus": "for {losses} with patience {patience} you say {got}. One way to "
         "get this: the epochs run minus the patience. That is the best epoch only where the "
         "patience ended the run.",
-        "counts_first": "for {losses} with patience {patience} you stop after {run}, Keras after "
-        "{keras}. One way to get this: the first loss is taken as the best, and then counted as an "
+        "counts_first": "for {losses} with patience {patience} you stop after {run}. "
+        "One way to get this: the first loss is taken as the best, and then counted as an "
         "epoch without a new best.",
         "early": "for {losses} with patience {patience} you stop after {run}, one epoch too early. "
         "Patience 3 sits through three epochs without a new best, and stops after the third.",
         "late": "for {losses} with patience {patience} you stop after {run}, an epoch too late. "
         "Training stops as soon as the count of epochs without a new best *reaches* the patience.",
-        "previous": "for {losses} with patience {patience} you say {got}, Keras {wanted}. One way "
+        "previous": "for {losses} with patience {patience} you say {got}. One way "
         "to get this: comparing each loss with the one *before* it. It is compared with the best "
         "so far: 0.61 after 0.62 is no new best while 0.6 stands.",
-        "no_reset": "for {losses} with patience {patience} you stop after {run}, Keras after "
-        "{keras}. The count starts again at 0 with each new best.",
-        "tie": "for {losses} with patience {patience} you say {got}, Keras {wanted}. An equal loss "
+        "no_reset": "for {losses} with patience {patience} you stop after {run}. "
+        "The count starts again at 0 with each new best.",
+        "tie": "for {losses} with patience {patience} you say {got}. An equal loss "
         "is no improvement.",
-        "future": "for {losses} you name epoch {got} the best. Training had stopped after epoch "
-        "{stop}: nobody saw that one.",
-        "last": "for {losses} you name {got} the best epoch, which is the last one run. The best "
-        "is where the loss was lowest, epoch {wanted}.",
-        "other": "for {losses} with patience {patience} you say {got}; Keras's callback says "
-        "{wanted}.",
+        "future": "for {losses} with patience {patience} you say {got}. Training had stopped "
+        "before that best epoch: nobody saw it.",
+        "last": "for {losses} with patience {patience} you say {got}: the best epoch is the last "
+        "one run. The best is where the loss was lowest.",
+        "twice": "for {losses} with patience {patience} you say {got}: the best epoch twice. The "
+        "run goes on after it, until patience ends.",
+        "with_first": "for {losses} with patience {patience} you say {got}. One way to get this: "
+        "each loss is compared with the first one. It is compared with the best so far.",
+        "with_mean": "for {losses} with patience {patience} you say {got}. One way to get this: a "
+        "loss is compared with the mean of the last ones. It is compared with the best so far.",
+        "highest": "for {losses} with patience {patience} you say {got}: as if a higher loss were "
+        "better.",
+        "since_best": "for {losses} with patience {patience} you say {got}. One way to get this: "
+        "for the best epoch, how long ago it was.",
+        "rounded": "for {losses} with patience {patience} you say {got}. One way to get this: "
+        "small improvements do not count. Every loss below the best does.",
+        "best_wrong": "for {losses} with patience {patience} you say {got}: the epochs run are "
+        "right, the best epoch is not.",
+        "run_wrong": "for {losses} with patience {patience} you say {got}: the best epoch is "
+        "right, the epochs run are not.",
+        "other": "for {losses} with patience {patience} you say {got}, and Keras's callback says "
+        "something else, in both numbers. Note beside each loss the best so far, and how many "
+        "epochs have brought no better one.",
     },
     hints=[
         "Keep three things while you go through the losses: the best one so far, its epoch, and "
@@ -372,10 +447,12 @@ def early_stop(answer):
         if run > len(curve):
             raise Wrong("too_many", losses=curve, patience=wait, run=run, epochs=len(curve))
     if got[0] == right[0] and got[1] == int(np.argmin(losses)) + 1 > right[0]:
-        raise Wrong("future", losses=losses, got=got[1], stop=right[0])
+        raise Wrong("future", **seen)
     if got[0] == got[1] == right[0]:
-        raise Wrong("last", losses=losses, got=got[1], wanted=right[1])
-    raise Wrong("other", **seen)
+        raise Wrong("last", **seen)
+    if got[0] == right[0]:
+        raise Wrong("best_wrong", **seen)
+    raise Wrong("run_wrong" if got[1] == right[1] else "other", **seen)
 
 
 def _slips(wanted) -> dict[str, list]:
@@ -397,7 +474,29 @@ def _slips(wanted) -> dict[str, list]:
         (a, max(k for k in range(1, a + 1) if losses[k - 1] == losses[b - 1]))
         for (a, b), (losses, _) in zip(wanted, CURVES, strict=True)
     ]
+
+    def against(of, least=0.0):
+        """Compare each loss with some other value than the best."""
+        found = []
+        for losses, patience in CURVES:
+            wait = run = 0
+            for run in range(1, len(losses) + 1):
+                low = run == 1 or losses[run - 1] < of(losses[: run - 1], patience) - least
+                wait = 0 if low else wait + 1
+                if wait >= patience:
+                    break
+            found.append(run)
+        return found
+
+    turned = [_stop([-loss for loss in losses], patience) for losses, patience in CURVES]
     return {
+        "twice": [[(b, b) for _, b in wanted]],
+        "with_first": [lowest(against(lambda before, _: before[0]))],
+        "with_mean": [lowest(against(lambda before, n: np.mean(before[-n:])))],
+        "highest": [turned],
+        "since_best": [[(a, a - b) for a, b in wanted]],
+        "rounded": [_rounded(digits) for digits in (1, 2)]
+        + [lowest(against(lambda before, _: min(before), least)) for least in (0.01, 0.05)],
         "zero_based": [[(a - i, b - j) for a, b in wanted] for i, j in ((1, 1), (0, 1), (1, 0))],
         "previous": [by_hand(previous=True), *map(lowest, rises)],
         "no_reset": [by_hand(keep=True)],
@@ -408,6 +507,10 @@ def _slips(wanted) -> dict[str, list]:
         "late": [by_hand(late=1), moved(1)],
         "early": [by_hand(late=-1), moved(-1)],
     }
+
+
+def _rounded(digits: int) -> list[tuple[int, int]]:
+    return [_stop([round(loss, digits) for loss in losses], wait) for losses, wait in CURVES]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -431,6 +534,9 @@ def _way(rate, steps, curvature):
         "At a fifth of the rate, each step goes a fifth as far.",
         "no_steps": "at a rate of {rate} you give {got} for {less} steps and for {more} alike. How "
         "far descent has gone depends on the steps.",
+        "power": "twice the steps change your strength by a factor of {by_steps}, and a fifth of "
+        "the rate by {by_rate}. Look again: steps and rate act together, as the way that descent "
+        "can go.",
         "strong": "for a rate of {rate} and {steps} steps, {got} is too strong. Along a curvature "
         "of {curvature} stopping has gone {wanted} of the way to the minimum, your penalty lets "
         "{here}.",
@@ -463,6 +569,15 @@ def strength(answer):
         raise Wrong("no_steps", got=short, **ends)
     if np.isclose(long, slow, atol=0):
         raise Wrong("no_rate", steps=RUNS[1][1], got=long, first=RUNS[1][0], second=RUNS[2][0])
+    if min(found.values()) > 0:
+        logs = np.log([[*run, got] for run, got in found.items()])
+        ways = np.column_stack([logs[:, :2], np.ones(len(logs))])
+        powers = np.linalg.lstsq(ways, logs[:, 2])[0]
+        by_rate, by_steps, _ = powers
+        is_power = np.abs(ways @ powers - logs[:, 2]).max() < 0.02
+        if is_power and max(abs(by_rate + 1), abs(by_steps + 1)) > 0.15:
+            seen = {"by_steps": f"{2**by_steps:.3g}", "by_rate": f"{0.2**by_rate:.3g}"}
+            raise Wrong("power", **seen)
     for (rate, steps), got in found.items():
         # Up to where a step of descent overshoots.
         curvatures = np.geomspace(0.01, min(20, 0.9 * steps), 40) / (rate * steps)
@@ -509,7 +624,8 @@ check.prediction(
         "and that is what gets worse.",
         "b": "The classes on top hardly change. The model gets surer of all its answers, also of "
         "the wrong ones, and the loss charges for those.",
-        "c": "The weights change too little by then to bring many new right answers.",
+        "c": "By then the training rows are right already: what still moves makes the net surer, "
+        "and hardly wiser.",
     },
     answer="b",
 )

@@ -5,7 +5,6 @@ import statistics
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from answers import row
 
 from coursekit.callbacks import EarlyStopping
@@ -113,9 +112,9 @@ def half_way(rate, steps):
     return (1 - 0.5 ** (1 / steps)) / rate
 
 
-def decompose_by_tensorflow(predictions, truth):
-    mean, variance = tf.nn.moments(tf.constant(predictions), axes=[0])
-    return tf.reduce_mean((mean - truth) ** 2), tf.reduce_mean(variance)
+def decompose_by_moments(predictions, truth):
+    mean, variance = keras.ops.moments(keras.ops.array(predictions, "float64"), axes=0)
+    return keras.ops.mean((mean - truth) ** 2), keras.ops.mean(variance)
 
 
 def decompose_by_pairs(predictions, truth):
@@ -186,13 +185,25 @@ def changed(change):
 
 RIGHT = {"A": "higher degree", "B": "more rows", "C": "better instruments"}
 
+
+def against(losses, patience, of):
+    """Compare each loss with some other value than the best; find the lowest until it stops."""
+    wait = run = 0
+    for run in range(1, len(losses) + 1):
+        low = run == 1 or losses[run - 1] < of(losses[: run - 1], patience)
+        wait = 0 if low else wait + 1
+        if wait >= patience:
+            break
+    return run, int(np.argmin(losses[:run])) + 1
+
+
 ANSWERS = [
     row("decompose", "ok", decompose),
     row("decompose", "alternative", decompose_unbiased),
     row("decompose", "alternative", decompose_by_keras),
     row("decompose", "alternative", decompose_by_loops),
     row("decompose", "alternative", lambda p, f: np.array(decompose(p, f), "float32")),
-    row("decompose", "alternative", decompose_by_tensorflow),
+    row("decompose", "alternative", decompose_by_moments),
     row("decompose", "alternative", decompose_by_pairs),
     row("decompose", "alternative", decompose_by_statistics),
     row("decompose", "todo", lambda p, f: (..., ...)),
@@ -203,23 +214,41 @@ ANSWERS = [
     row("decompose", "pair", lambda p, f: "0.55, 0.26"),
     row("decompose", "swapped", lambda p, f: decompose(p, f)[::-1]),
     row("decompose", "swapped", lambda p, f: tuple(decompose_unbiased(p, f))[::-1]),
-    row("decompose", "axis", with_variance(lambda p, f: p.var(axis=1).mean())),
-    row("decompose", "axis", with_bias(lambda p, f: np.mean((p.mean(axis=1) - f) ** 2))),
+    row("decompose", "variance_axis", with_variance(lambda p, f: p.var(axis=1).mean())),
+    row("decompose", "bias_axis", with_bias(lambda p, f: np.mean((p.mean(axis=1) - f) ** 2))),
     row("decompose", "around_truth", with_variance(lambda p, f: np.mean((p - f) ** 2))),
     row("decompose", "pooled", with_variance(lambda p, f: p.var())),
-    row("decompose", "root", with_variance(lambda p, f: p.std(axis=0).mean())),
-    row("decompose", "root", with_bias(lambda p, f: np.mean((p.mean(axis=0) - f) ** 2) ** 0.5)),
-    row("decompose", "not_squared", with_variance(lambda p, f: np.mean(p - p.mean(axis=0)))),
-    row("decompose", "not_squared", with_variance(lambda p, f: abs(p - p.mean(axis=0)).mean())),
-    row("decompose", "not_squared", with_bias(lambda p, f: np.mean(p.mean(axis=0) - f))),
-    row("decompose", "not_squared", with_bias(lambda p, f: np.abs(p.mean(axis=0) - f).mean())),
+    row("decompose", "variance_root", with_variance(lambda p, f: p.std(axis=0).mean())),
+    row(
+        "decompose", "bias_root", with_bias(lambda p, f: np.mean((p.mean(axis=0) - f) ** 2) ** 0.5)
+    ),
+    row(
+        "decompose", "variance_not_squared", with_variance(lambda p, f: np.mean(p - p.mean(axis=0)))
+    ),
+    row(
+        "decompose",
+        "variance_not_squared",
+        with_variance(lambda p, f: abs(p - p.mean(axis=0)).mean()),
+    ),
+    row("decompose", "bias_not_squared", with_bias(lambda p, f: np.mean(p.mean(axis=0) - f))),
+    row("decompose", "bias_not_squared", with_bias(lambda p, f: np.abs(p.mean(axis=0) - f).mean())),
     row("decompose", "places_first", with_bias(lambda p, f: (p.mean() - f.mean()) ** 2)),
     row("decompose", "each_refit", with_bias(lambda p, f: np.mean((p - f) ** 2))),
     row("decompose", "bias", with_bias(lambda p, f: 0.0)),
-    row("decompose", "bias", with_bias(lambda p, f: np.mean((np.median(p, axis=0) - f) ** 2))),
-    row("decompose", "bias", with_bias(lambda p, f: np.sum((p.mean(axis=0) - f) ** 2))),
-    row("decompose", "variance", with_variance(lambda p, f: p.var(axis=0).sum())),
+    row(
+        "decompose", "bias_median", with_bias(lambda p, f: np.mean((np.median(p, axis=0) - f) ** 2))
+    ),
+    row("decompose", "bias_sum", with_bias(lambda p, f: np.sum((p.mean(axis=0) - f) ** 2))),
+    row("decompose", "variance_sum", with_variance(lambda p, f: p.var(axis=0).sum())),
     row("decompose", "variance", with_variance(lambda p, f: np.ptp(p))),
+    row("decompose", "first_refit", with_bias(lambda p, f: np.mean((p[0] - f) ** 2))),
+    row("decompose", "variance_of_means", with_variance(lambda p, f: p.mean(axis=0).var())),
+    row("decompose", "variance_divided", with_variance(lambda p, f: p.var(axis=0).mean() / len(p))),
+    row("decompose", "variance_sum", with_variance(lambda p, f: np.sum((p - p.mean(0)) ** 2))),
+    row("decompose", "several", lambda p, f: (np.mean((p - f) ** 2), p.var())),
+    row("decompose", "several", lambda p, f: (p.mean() - f.mean(), p.std())),
+    row("decompose", "several", lambda p, f: (1e6, -1e6)),
+    row("decompose", "bias", with_bias(lambda p, f: np.max((p.mean(axis=0) - f) ** 2))),
     row("decompose", "shape", lambda p, f: ((p.mean(axis=0) - f) ** 2, p.var(axis=0))),
     row("decompose", "none", lambda p, f: print(decompose(p, f))),
     row("decompose", "mutated", in_place),
@@ -232,7 +261,7 @@ ANSWERS = [
     row("degree", "alternative", {12: keras.ops.array(7), 1000: [10]}),
     row("degree", "todo", ...),
     row("degree", "todo", {12: ..., 1000: 14}),
-    row("degree", "keys", {"12": 5, "1000": 14}),
+    row("degree", "alternative", {"12": 5, "1000": 14}),
     row("degree", "keys", (5, 14)),
     row("degree", "range", {12: 12, 1000: 14}),
     row("degree", "range", {12: 4.5, 1000: 14}),
@@ -245,6 +274,10 @@ ANSWERS = [
     row("degree", "wild", {12: 11, 1000: 14}),
     row("degree", "wild", {12: 5, 1000: 100}),
     row("degree", "wild", {12: 5, 1000: 999}),
+    row("degree", "several", {12: 0, 1000: 100}),
+    row("degree", "several", {12: 9, 1000: 3}),
+    row("degree", "several", {12: 1, 1000: 2}),
+    row("degree", "range", {12: 1e6, 1000: 14}),
     row("degree", "type", {12: "five", 1000: 14}),
     row("remedy", "ok", RIGHT),
     row("remedy", "alternative", {k: v.upper() for k, v in RIGHT.items()}),
@@ -259,6 +292,12 @@ ANSWERS = [
     row("remedy", "higher_degree", {**RIGHT, "C": "higher degree"}),
     row("remedy", "better_instruments", {**RIGHT, "A": "better instruments"}),
     row("remedy", "better_instruments", {**RIGHT, "B": "better instruments"}),
+    row("remedy", "alternative", {k.lower(): v for k, v in RIGHT.items()}),
+    row("remedy", "several", dict.fromkeys("ABC", "more rows")),
+    row("remedy", "several", dict.fromkeys("ABC", "higher degree")),
+    row("remedy", "several", dict.fromkeys("ABC", "better instruments")),
+    row("remedy", "several", {**RIGHT, "A": "more rows", "B": "higher degree"}),
+    row("remedy", "option", {**RIGHT, "A": 7}),
     row("remedy", "option", {**RIGHT, "B": "early stopping"}),
     row("early_stop", "ok", early_stop),
     row("early_stop", "alternative", early_stop_by_numpy),
@@ -291,8 +330,19 @@ ANSWERS = [
     row("early_stop", "future", of_all_losses),
     row("early_stop", "last", last_ones),
     row("early_stop", "too_many", lambda losses, patience: (6, 3)),
-    row("early_stop", "other", wants_a_larger_gain),
-    row("early_stop", "other", compares_with_one_before_the_patience),
+    row("early_stop", "rounded", wants_a_larger_gain),
+    row("early_stop", "run_wrong", compares_with_one_before_the_patience),
+    row("early_stop", "twice", changed(lambda run, best, patience: (best, best))),
+    row("early_stop", "since_best", changed(lambda run, best, patience: (run, run - best))),
+    row("early_stop", "highest", lambda losses, n: early_stop([-loss for loss in losses], n)),
+    row("early_stop", "rounded", lambda losses, n: early_stop([round(v, 1) for v in losses], n)),
+    row("early_stop", "rounded", lambda losses, n: early_stop([round(v, 2) for v in losses], n)),
+    row("early_stop", "with_first", lambda *a: against(*a, lambda before, n: before[0])),
+    row("early_stop", "with_mean", lambda *a: against(*a, lambda before, n: np.mean(before[-n:]))),
+    row("early_stop", "best_wrong", changed(lambda run, best, patience: (run, 2))),
+    row("early_stop", "run_wrong", changed(lambda run, best, patience: (1, best))),
+    row("early_stop", "other", lambda losses, patience: (1, 1)),
+    row("early_stop", "other", lambda losses, patience: (-5, -3)),
     row("early_stop", "none", lambda losses, patience: None),
     row("early_stop", "pair", lambda losses, patience: 6),
     row("early_stop", "type", lambda losses, patience: ("six", 3)),
@@ -303,7 +353,7 @@ ANSWERS = [
     row("strength", "alternative", half_way),
     row("strength", "alternative", lambda r, t: keras.ops.array(1.2) / (r * t)),
     row("strength", "alternative", lambda r, t: np.log(2) / np.float32(r * t)),
-    row("strength", "alternative", lambda r, t: [tf.math.reciprocal(r * t)]),
+    row("strength", "alternative", lambda r, t: [keras.ops.reciprocal(float(r * t))]),
     row("strength", "todo", lambda rate, steps: ...),
     row("strength", "negative", lambda rate, steps: -1 / (rate * steps)),
     row("strength", "grows", lambda rate, steps: rate * steps),
@@ -312,12 +362,20 @@ ANSWERS = [
     row("strength", "no_steps", lambda rate, steps: 0.0),
     row("strength", "no_steps", lambda rate, steps: 1e-9),
     row("strength", "strong", lambda rate, steps: 5 / (rate * steps)),
-    row("strength", "strong", lambda rate, steps: rate / steps + 1),
+    row("strength", "power", lambda rate, steps: rate / steps + 1),
     row("strength", "weak", lambda rate, steps: 0.1 / (rate * steps)),
-    row("strength", "weak", lambda rate, steps: rate / steps),
+    row("strength", "power", lambda rate, steps: rate / steps),
     row("strength", "weak", lambda rate, steps: 1e-9 / (rate * steps)),
     row("strength", "weak", lambda rate, steps: (1 - rate) ** steps),
-    row("strength", "strong", lambda rate, steps: (rate * steps) ** -0.5),
+    row("strength", "power", lambda rate, steps: (rate * steps) ** -0.5),
+    row("strength", "power", lambda rate, steps: (rate * steps) ** -1.3),
+    row("strength", "power", lambda rate, steps: 1 / (rate * steps) ** 2),
+    row("strength", "power", lambda rate, steps: 1 / (rate**2 * steps)),
+    row("strength", "power", lambda rate, steps: 1 / (rate * steps**0.5)),
+    row("strength", "grows", lambda rate, steps: 1 / (rate + 1 / steps)),
+    row("strength", "strong", lambda rate, steps: 1e6 / (rate * steps)),
+    row("strength", "weak", lambda rate, steps: np.exp(-rate * steps)),
+    row("strength", "grows", lambda rate, steps: steps / rate),
     row("strength", "none", lambda rate, steps: None),
     row("strength", "called", 0.1),
     row("strength", "raised", lambda rate, steps: rate / 0),
