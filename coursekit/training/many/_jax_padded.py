@@ -19,6 +19,10 @@ LOSSES = (
     "mean_squared_error mean_absolute_error huber log_cosh hinge squared_hinge poisson "
     "kl_divergence binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy"
 )
+NOISE = {  # with which a row's noise does not depend on the size of its batch
+    "jax_threefry_partitionable": True,
+    "jax_default_prng_impl": "threefry2x32",
+}
 OVERRIDES = "call", "train_step", "test_step", "compute_loss", "compute_metrics", "update_state"
 
 
@@ -33,8 +37,7 @@ def rows_are_alone(model, data) -> bool:
 
     shape = model.output_shape
     return (
-        jax.config.jax_threefry_partitionable  # else a row's noise depends on the batch's size
-        and jax.config.jax_default_prng_impl == "threefry2x32"
+        all(getattr(jax.config, name) == value for name, value in NOISE.items())
         and all(map(_alone, model._flatten_layers()))
         and isinstance(shape, tuple)
         and len(shape) == 2
