@@ -25,7 +25,7 @@ test: lint
 # The rest: the wheel and the browser, untouched notebooks, two replicas, JAX.
 test-rest: .venv/dev
 	$(PYTEST) $(LATER) notebooks --ignore=notebooks/solutions
-	$(PYTEST) tests/replicas
+	$(PYTEST) --no-loadscope-reorder tests/replicas  # its longest file has few tests: first
 	KERAS_BACKEND=jax $(PYTEST) -m any_backend $$(grep -rl any_backend tests --include='test_*.py')
 	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py --untouched
 

@@ -24,6 +24,7 @@ import re
 import sys
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -109,6 +110,18 @@ class Course:
             found += misfits(source, self.lessons / f"{source.slug}.py")
         if found:
             raise SourceError("\n".join(found))
+
+    def named(self, names: Sequence[str]) -> list[Source]:
+        """Return the lessons of these names, as training_loop or 02_training_loop; all, of none.
+
+        Raises:
+            SourceError: for a name that no lesson has.
+        """
+        known = {name: s for s in self.sources for name in (s.slug, s.name)}
+        if unknown := [name for name in names if name not in known]:
+            there = ", ".join(s.slug for s in self.sources)
+            raise SourceError(f"no lesson is called {unknown[0]!r}. There are: {there}.")
+        return [known[name] for name in names] if names else self.sources
 
     def homeless(self) -> list[str]:
         """Return the topics that no lesson carries yet."""
@@ -329,9 +342,7 @@ def holds(path: Path, text: str) -> bool:
 def problems(course: Course, only: str | None = None) -> list[str]:
     """Return what is out of date, a line each; of one lesson, or of all."""
     texts, found = course.plain_products(), []
-    for source in course.sources:
-        if only not in (None, source.slug, source.name):
-            continue
+    for source in course.named([only] if only else []):
         path, nb = course.solved_path(source), course.solved_notebook(source)
         if take_outputs(read(path), nb):
             found += [f"{path.relative_to(course.root)}: {fault}" for fault in faults(nb)]
@@ -347,9 +358,7 @@ def problems(course: Course, only: str | None = None) -> list[str]:
 def build(course: Course, only: str | None = None, force: bool = False) -> None:
     """Write what is out of date; run the lessons whose code changed."""
     write(course.numbers, course.numbers_text(), course.root)  # the lessons' titles read it
-    for source in course.sources:
-        if only not in (None, source.slug, source.name):
-            continue
+    for source in course.named([only] if only else []):
         path, nb = course.solved_path(source), course.solved_notebook(source)
         if force or not take_outputs(read(path), nb) or faults(nb):
             print(f"running {source.name} ...", flush=True)
@@ -397,9 +406,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
             set_repository(root, args.repository)
         course = Course(root)
         course.validate()
-        if args.lesson and args.lesson not in {n for s in course.sources for n in (s.slug, s.name)}:
-            names = ", ".join(s.slug for s in course.sources)
-            raise SourceError(f"no lesson is called {args.lesson!r}. There are: {names}.")
+        course.named([args.lesson] if args.lesson else [])
         if args.topics:
             for topic in course.homeless():
                 print(topic, course.topics[topic]["topic"], sep="\t")

@@ -85,6 +85,5 @@ def _lines(text: str) -> int:
 
 if __name__ == "__main__":
     course = Course()
-    for source in course.sources:
-        if not sys.argv[1:] or source.slug in sys.argv[1:]:
-            print(f"{source.name}: {size(course, source).report()}")
+    for source in course.named(sys.argv[1:]):
+        print(f"{source.name}: {size(course, source).report()}")

@@ -11,7 +11,7 @@ import os
 import sys
 
 import pytest
-from build_notebooks import Course
+from build_notebooks import Course, SourceError
 
 OPTIONS = "--nbval-lax --nbval-current-env --nbval-cell-timeout=180 --dist=loadfile"
 QUIET = "ignore::pytest.PytestAssertRewriteWarning"  # of what this program has imported itself
@@ -28,11 +28,10 @@ def main(argv: list[str]) -> int:
     if os.environ.get("KERAS_BACKEND") != "jax":
         sys.exit("Set KERAS_BACKEND=jax.")
     course = Course()
-    unknown = set(args.slugs) - {s.slug for s in course.sources}
-    if unknown:
-        sys.exit(f"There is no lesson {', '.join(sorted(unknown))}.")
-    named = [s for s in course.sources if s.slug in (args.slugs or [s.slug])]
-    chosen = [s for s in named if "jax" in s.backends]
+    try:
+        chosen = [s for s in course.named(args.slugs) if "jax" in s.backends]
+    except SourceError as error:
+        sys.exit(str(error))
     paths = [] if args.untouched else [course.solved_path(s) for s in chosen]
     paths += [] if args.solved else [course.learner_path(s) for s in chosen]
     options = ["-q", "-n", "2", "-W", QUIET, "-o", f"addopts={OPTIONS}"]

@@ -13,22 +13,23 @@ import time
 
 from build_notebooks import ROOT, Course, SourceError, build, problems
 from lesson_size import size
+from lesson_source import Source
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
 
-def commands(course: Course, slug: str) -> list[tuple[str, list[str], dict[str, str]]]:
+def commands(course: Course, source: Source) -> list[tuple[str, list[str], dict[str, str]]]:
     """Return what tests the lesson: a title, a command, and settings of its own."""
-    source = next(s for s in course.sources if slug in (s.slug, s.name))
     solved, learner = course.solved_path(source), course.learner_path(source)
     files = [source.path, course.lessons / f"{source.slug}.py"]
     files += [course.root / "tests" / "lessons" / f"test_{source.slug}.py"]
     style = [sys.executable, "-m", "ruff", "check", "-q"]
     every = str(files[-1].with_name("test_all_lessons.py"))
+    both = [*PYTEST, "-n", "2"]
     steps = [
         ("its style", [*style, *map(str, files)], {}),
         ("its answers", [*PYTEST, str(files[-1]), every, f"--lesson={source.slug}"], {}),
-        ("the solved notebook and the untouched one", [*PYTEST, str(solved), str(learner)], {}),
+        ("the solved notebook and the untouched one", [*both, str(solved), str(learner)], {}),
     ]
     if "jax" in source.backends:
         on_jax = [sys.executable, str(ROOT / "tools" / "run_on_jax.py"), source.slug]
@@ -39,11 +40,11 @@ def commands(course: Course, slug: str) -> list[tuple[str, list[str], dict[str, 
 def main(argv: list[str]) -> int:
     """Build and test the lesson that is named; return the first exit code that is not 0."""
     course, start = Course(), time.monotonic()
-    names = [s.slug for s in course.sources]
-    if len(argv) != 1 or argv[0] not in [*names, *(s.name for s in course.sources)]:
-        print(f"Name one lesson, as in NAME={names[-1]}: {', '.join(names)}.", file=sys.stderr)
+    if len(argv) != 1:
+        print(f"Name one lesson, as in NAME={course.sources[-1].slug}.", file=sys.stderr)
         return 2
     try:
+        (source,) = course.named(argv)
         course.validate()
         build(course, argv[0])
         for problem in problems(course, argv[0]):
@@ -52,9 +53,8 @@ def main(argv: list[str]) -> int:
     except SourceError as error:
         print(error, file=sys.stderr)
         return 2
-    source = next(s for s in course.sources if argv[0] in (s.slug, s.name))
     print(f"{source.name}: {size(course, source).report()}", flush=True)
-    for title, command, settings in commands(course, argv[0]):
+    for title, command, settings in commands(course, source):
         print(f"--- {title}", flush=True)
         code = subprocess.run(command, cwd=course.root, env=os.environ | settings).returncode
         if code:
