@@ -21,7 +21,6 @@ SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
 NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is told the right one
     "custom_losses",
     "distribution",
-    "hyperparameter_search",
     "losses",
     "optimizers",
     "precision",
