@@ -262,6 +262,11 @@ class _Rows:
         def together(part):
             if part is None:
                 return None
+            made_by = getattr(getattr(part, "op", None), "type", None)
+            if made_by in ("Softmax", "Sigmoid") and not hasattr(part, "_keras_logits"):
+                # From the inputs of such an operation Keras takes the crossentropy.
+                again = tf.nn.softmax if made_by == "Softmax" else tf.nn.sigmoid
+                return again(self._gather(part.op.inputs[0]))
             rows = self._gather(part)
             # What Keras hangs on a tensor: its mask, and the logits of probabilities, from which
             # crossentropy is computed in their place.

@@ -7,6 +7,8 @@ import tensorflow as tf
 from keras import layers, losses, optimizers
 
 from coursekit.distribution.step import ReplicaModel, ReplicaSequential, ReplicaStep
+from coursekit.exercises._limits import time_limit
+from coursekit.losses import InfoNCE, LearnedTemperature
 
 RAGGED = 11  # rows at batch size 4: 4, 4, and 3 that split 2 + 1
 ALONE = 9  # ..., and 1 row that leaves a replica without any
@@ -171,6 +173,122 @@ def test_certain_and_wrong_answers_still_learn(strategy, last, loss):
     one, _ = compare(strategy, build=certain, optimizer=sgd, loss=f"{loss}_crossentropy", data=data)
     start = certain().get_weights()[0]
     assert np.abs(one.get_weights()[0] - start).max() > 0.05
+
+
+ENDS = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid, "math.sigmoid": tf.math.sigmoid}
+
+
+class EndsIn(ReplicaStep, keras.Model):
+    def __init__(self, end):
+        super().__init__()
+        self.end = end
+        self.dense = layers.Dense(3, kernel_initializer=keras.initializers.RandomNormal(0, 200, 1))
+
+    def call(self, x):
+        return self.end(self.dense(x))
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("loss", ["sparse_categorical", "categorical", "binary"])
+def test_probabilities_made_by_tensorflow_keep_their_logits(strategy, end, loss):
+    """Keras looks for the operation that made them, in a graph: so does one device here."""
+    x, y = rows(RAGGED)
+    case = {
+        "build": lambda: EndsIn(ENDS[end]),
+        "optimizer": lambda: optimizers.SGD(0.1),
+        "loss": f"{loss}_crossentropy",
+        "data": (x, y if loss == "sparse_categorical" else np.eye(3, dtype="float32")[y]),
+        "epochs": 2,
+    }
+    one_logs, one = fit(**case)
+    with strategy.scope():
+        two_logs, two = fit(**case)
+    np.testing.assert_allclose(two_logs["loss"], one_logs["loss"], rtol=1e-5)
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_allclose(b, a, atol=1e-5)
+
+
+@pytest.mark.parametrize("clipnorm", [None, 0.1])
+@pytest.mark.parametrize("count", [8, RAGGED, ALONE])
+def test_a_learned_temperature(strategy, count, clipnorm):
+    def build():
+        pair = keras.Input((2, 5))
+        views = layers.Dense(3)(pair)
+        return ReplicaModel(pair, LearnedTemperature(initial=0.2)(views))
+
+    pairs = np.random.default_rng(0).normal(size=(count, 2, 5)).astype("float32")
+    one, _ = compare(
+        strategy,
+        build=build,
+        optimizer=lambda: optimizers.SGD(0.05, clipnorm=clipnorm),
+        loss=InfoNCE(temperature=None),
+        data=(pairs, np.arange(count)),
+        epochs=3,
+    )
+    assert abs(one.layers[-1].temperature - 0.2) > 1e-3
+
+
+def on_the_second():
+    context = tf.distribute.get_replica_context()
+    return getattr(context, "_replica_id", None) == 1 and context.strategy is not None
+
+
+class Fails(ReplicaStep, keras.Model):
+    """Raises on the second replica alone, at one place of its step."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.place, self.dense = place, layers.Dense(1)
+
+    def fail(self, place):
+        if place == self.place and on_the_second():
+            raise RuntimeError("only here")
+
+    def call(self, x):
+        x = self.dense(x)
+        self.fail("call")
+        context = tf.distribute.get_replica_context()
+        if self.place == "between" and tf.distribute.has_strategy() and context:
+            x = x + 0 * context.all_reduce("SUM", x[:1])
+            self.fail("between")
+            x = x + 0 * context.all_reduce("SUM", x[:1])
+        self.add_loss(keras.ops.mean(x))
+        self.fail("add_loss")
+        return x
+
+    def compute_loss(self, *args, **kwargs):
+        loss = super().compute_loss(*args, **kwargs)
+        self.fail("compute_loss")
+        return loss
+
+    def compute_metrics(self, *args, **kwargs):
+        self.fail("compute_metrics")
+        return super().compute_metrics(*args, **kwargs)
+
+
+class FailsToApply(optimizers.SGD):
+    def apply(self, *args, **kwargs):
+        if on_the_second():
+            raise RuntimeError("only here")
+        return super().apply(*args, **kwargs)
+
+
+PLACES = ["call", "between", "add_loss", "compute_loss", "compute_metrics", "optimizer"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_fails_on_the_second_replica_is_raised_and_nobody_waits(strategy, place):
+    x = rows(8)[0]
+    with strategy.scope():
+        model = Fails(place)
+        made = FailsToApply if place == "optimizer" else optimizers.SGD
+        model.compile(made(0.1, clipnorm=0.1), "mse", jit_compile=False)
+        with pytest.raises(RuntimeError, match="only here"), time_limit(30):
+            model.fit(x, x[:, :1], batch_size=4, verbose=0)
+        model.place = None  # and the devices are still there
+        model.compile(optimizers.SGD(0.1), "mse", jit_compile=False)
+        with time_limit(30):
+            model.fit(x, x[:, :1], batch_size=4, verbose=0)
 
 
 class AddsLoss(layers.Layer):
