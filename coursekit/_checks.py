@@ -10,6 +10,7 @@ and, where there is one, a way out. NumPy's numbers are numbers; True is not one
 """
 
 import difflib
+import inspect
 import math
 import numbers
 import operator
@@ -152,6 +153,17 @@ def same_rows(**arrays) -> int:
         got = ", ".join(f"{name}.shape={shape}" for name, shape in shapes.items())
         raise ValueError(f"{names} must have the same rows. Received: {got}")
     return rows.pop()
+
+
+def takes(function, *arguments) -> bool:
+    """Whether a function can be called with these arguments, as far as its signature tells."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # some built-in callables do not tell their signature
+        pass
+    return True
 
 
 def is_int(value) -> bool:

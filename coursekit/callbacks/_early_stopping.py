@@ -73,6 +73,18 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
             epochs=epochs,
         )
 
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Compare; where Keras knows no direction for a name, say whether it is there at all."""
+        try:
+            super().on_epoch_end(epoch, logs)
+        except ValueError:
+            names = list(logs or {})
+            way_out = ""
+            if self.monitor.startswith("val_") and not any(n.startswith("val_") for n in names):
+                way_out = "For names that begin with val_ give `fit` validation data"
+            one_of("monitor", self.monitor, names, way_out)
+            raise
+
     def get_monitor_value(self, logs: dict | None) -> float | None:
         """Return the monitored value; the worst possible one where it is not finite."""
         value = super().get_monitor_value(logs)

@@ -11,6 +11,7 @@ How the curve is read: `_lr_curve.py`. How the model is left as it was: `_untouc
 
 import contextlib
 import itertools
+import re
 import types
 import warnings
 from dataclasses import dataclass
@@ -149,7 +150,11 @@ def find_learning_rate(
             model.train_function, model.steps_per_execution = None, 1
             # Keras 3.15 gives the first two batches of a generator again once it has ended.
             epochs = 1 if isinstance(x, types.GeneratorType) else steps + 1
-            model.fit(x, y, epochs=epochs, verbose=0, callbacks=[probe], **data)
+            try:
+                model.fit(x, y, epochs=epochs, verbose=0, callbacks=[probe], **data)
+            except Exception as error:
+                _refuse_labels(error)
+                raise
     if not probe.losses:
         raise ValueError("The data must hold at least one batch. Received: none.")
     losses = np.array(probe.losses[1:])
@@ -162,6 +167,18 @@ def find_learning_rate(
         suggestion, reason = None, NO_UPDATE
     seen = without_wall(losses, probe.losses[0], window(steps))
     return RangeTest(rates, losses, smooth(seen, window(steps)), suggestion, reason)
+
+
+def _refuse_labels(error: Exception) -> None:
+    """Say in words what TensorFlow says of a label that is no class, at the end of its graph."""
+    found = re.search(r"label value of (-?\d+) .*?valid range of \[0, (\d+)\)", str(error))
+    if found:
+        label, classes = found.groups()
+        raise ValueError(
+            f"`y` must hold class numbers from 0 to {int(classes) - 1}, as the model has {classes} "
+            f"outputs. Received: {label}. Number the classes from 0: "
+            "np.unique(y, return_inverse=True)[1]; or give the last layer more units."
+        ) from None
 
 
 class _Probe(keras.callbacks.Callback):
@@ -253,7 +270,8 @@ def _build(model, x):
 
 def _check(model, x, y):
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a Keras model. Received: model={brief(model)}")
+        call = ". Call it: build()" if callable(model) else ""
+        raise TypeError(f"`model` must be a Keras model. Received: model={brief(model, 80)}{call}")
     if not model.compiled or not isinstance(model.optimizer, keras.optimizers.Optimizer):
         raise ValueError(
             "`model` must be compiled with an optimizer. Received: "

@@ -86,7 +86,7 @@ def class_balanced_crossentropy(
         samples_per_class, beta, label_smoothing, from_logits, ignore_class, axis
     ).values()
     labels = labels_of(y_true, floats(y_pred), axis, ignore_class)
-    weights = weight_of_label(_weights(samples_per_class, beta), labels)
+    weights = weight_of_label("samples_per_class", _weights(samples_per_class, beta), labels)
     log_p = log_probabilities(labels.y_pred, from_logits, labels.axis)
     values = smoothed(log_p, labels.is_label, label_smoothing, labels.axis)
     return ignoring(values * weights, labels.valid)

@@ -110,7 +110,7 @@ def sparse_categorical_focal_crossentropy(
         is_label, valid, y_pred, axis = labels_of(y_true, y_pred, axis, ignore_class)
         shares, fits = ops.cast(is_label, y_pred.dtype), known(is_label, axis)
     if isinstance(alpha, list):
-        alpha = by_class(alpha, y_pred, axis)
+        alpha = by_class("alpha", alpha, y_pred, axis)
     log_p = log_probabilities(y_pred, from_logits, axis)
     shares = shares * alpha
     costs = -ops.where(ops.equal(shares, 0), 0.0, log_p)

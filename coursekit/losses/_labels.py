@@ -174,22 +174,22 @@ def smoothed(log_p: Tensor, is_label: Tensor, label_smoothing: float, axis: int)
     return ops.where(ops.any(is_label, axis=axis), values, float("nan"))
 
 
-def by_class(weights: list[float], y_pred: Tensor, axis: int):
+def by_class(name: str, weights: list[float], y_pred: Tensor, axis: int):
     """Return one weight for each class, along their axis."""
     classes = y_pred.shape[axis]
     number = "classes" if classes is None else f"{classes} classes"
     fits = len(weights) > 1 if classes is None else len(weights) == classes
-    require(fits, f"There must be one weight or count for each of the {number}.", weights=weights)
+    require(fits, f"`{name}` must hold a number for each of the {number}.", length=len(weights))
     shape = [1] * len(y_pred.shape)
     shape[axis] = len(weights)
     return ops.reshape(ops.convert_to_tensor(weights, dtype=y_pred.dtype), shape)
 
 
-def weight_of_label(weights: float | list[float], labels: Labels):
+def weight_of_label(name: str, weights: float | list[float], labels: Labels):
     """Return one weight for all, or the weight of each label's class."""
     if not isinstance(weights, list):
         return weights
-    spread = by_class(weights, labels.y_pred, labels.axis)
+    spread = by_class(name, weights, labels.y_pred, labels.axis)
     return ops.sum(ops.where(labels.is_label, spread, 0.0), axis=labels.axis)
 
 

@@ -152,7 +152,9 @@ def overlap(masks: Masks, p: Tensor):
 def over_classes(values: Tensor, weights: list[float] | None, reduce=ops.mean):
     """Return the mean (or sum) over the last axis, weighted; weights matter by their ratios."""
     if weights is not None:
-        spread = by_class([len(weights) * w / sum(weights) for w in weights], values, -1)
+        spread = by_class(
+            "class_weights", [len(weights) * w / sum(weights) for w in weights], values, -1
+        )
         values = times(spread, values)
     return reduce(values, axis=-1)
 

@@ -54,6 +54,11 @@ class Warmup(Schedule):
         warmup_steps: int,
         initial_learning_rate: float = 0.0,
     ):
+        if isinstance(warmup_steps, LearningRateSchedule):
+            raise TypeError(
+                "`warmup_steps` must be a number of steps. Received: a schedule. The order is "
+                "schedule, warmup_steps."
+            )
         self.schedule = checked_schedule("schedule", schedule)
         self.warmup_steps = steps("warmup_steps", warmup_steps, 0)
         self.initial_learning_rate = number("initial_learning_rate", initial_learning_rate, least=0)

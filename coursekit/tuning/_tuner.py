@@ -1,6 +1,7 @@
 """The tuner: KerasTuner's oracles choose, cross-validation scores, several trials at once."""
 
 import functools
+import inspect
 import os
 import time
 import traceback
@@ -15,7 +16,7 @@ from keras_tuner import errors
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
-from coursekit._checks import brief, count, number, one_of, switch
+from coursekit._checks import brief, count, number, one_of, switch, takes
 from coursekit.tuning import _workers as workers
 from coursekit.tuning._objectives import check_objectives, no_such_objective, not_finite
 from coursekit.tuning._oracles import OffTheGrid, adapt, check_trials
@@ -330,6 +331,22 @@ class CrossValidationTuner(BaseTuner):
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trial")
 
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list:
+        """Return the hyperparameters of the best trials, the best first.
+
+        Raises:
+            ValueError: where no trial has been completed.
+        """
+        found = super().get_best_hyperparameters(count("num_trials", num_trials))
+        if not found:
+            states = [trial.status for trial in self.oracle.trials.values()]
+            raise ValueError(
+                "A trial must have been completed. Received: "
+                + (", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states)) or "no trial")
+                + ". Call `search` first; `oracle.trials[...].message` says why one has failed."
+            )
+        return found
+
     def get_best_models(self, num_models: int = 1):
         """Refuse: the models of the folds measured a recipe, and are gone."""
         raise NotImplementedError(
@@ -371,7 +388,15 @@ def _check(hypermodel, oracle, fit_kwargs) -> None:
     ):
         raise TypeError(
             "`hypermodel` must be a function `build_model(hp)` that returns a compiled model, or "
-            f"a keras_tuner.HyperModel. Received: {hypermodel!r}"
+            f"a keras_tuner.HyperModel. Received: {brief(hypermodel, 80)}. Write the lines that "
+            "build and compile it into `def build_model(hp): ...`"
+        )
+    build = getattr(hypermodel, "build", hypermodel)
+    if not takes(build, None):
+        raise TypeError(
+            "`hypermodel` must be a function `build_model(hp)`. Received: a function of "
+            f"{inspect.signature(build)}. Take the hyperparameters from its argument: "
+            'hp.Float("rate", 1e-4, 1e-1).'
         )
     own_fit = getattr(type(hypermodel), "fit", keras_tuner.HyperModel.fit)
     if own_fit is not keras_tuner.HyperModel.fit:
@@ -384,7 +409,8 @@ def _check(hypermodel, oracle, fit_kwargs) -> None:
         raise TypeError(
             "`oracle` must be one of KerasTuner's oracles, such as "
             "keras_tuner.oracles.RandomSearchOracle(objective, max_trials=20). "
-            f"Received: {oracle!r}"
+            f"Received: {brief(oracle, 80)}"
+            + (", a tuner: its own is `.oracle`" if isinstance(oracle, BaseTuner) else "")
         )
     if oracle.objective.name == "default_objective":
         raise ValueError(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from coursekit._checks import brief, count, number, switch
+from coursekit._checks import brief, count, number, switch, takes
 from coursekit.validation._inputs import column, not_finite
 from coursekit.validation._task import Tasks
 
@@ -21,7 +21,7 @@ def call_with_fold(function: Callable, fold: int):
     return function(fold) if _wants_fold(function) else function()
 
 
-def _wants_fold(function: Callable) -> bool:
+def _wants_fold(function: Callable, name: str = "build_model") -> bool:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # some built-in callables do not tell
@@ -34,7 +34,7 @@ def _wants_fold(function: Callable) -> bool:
     ):
         names = ", ".join(p.name for p in parameters)
         raise TypeError(
-            "A builder takes the fold, or nothing. Received: a function of "
+            f"`{name}` must be a function of the fold, or of nothing. Received: one of "
             f"({names}). Fill the others with functools.partial or a lambda."
         )
     return bool(wanted) or any(p.name == "fold" for p in named[:1])
@@ -53,7 +53,8 @@ def check_builder(build_model) -> None:
     if not callable(build_model):
         raise TypeError(
             "`build_model` must be a function that returns a new compiled model. "
-            f"Received: {build_model!r}"
+            f"Received: {brief(build_model, 80)}"
+            + (". The order is build_model, x, y." if hasattr(build_model, "shape") else "")
         )
     _wants_fold(build_model)
 
@@ -88,18 +89,14 @@ def check_preprocess(preprocess):
         raise TypeError(
             "`preprocess` must be a scikit-learn transformer, or a function of "
             "(x_train, y_train) that returns a function of x. "
-            f"Received: {type(preprocess).__name__}"
+            f"Received: {brief(preprocess, 80)}"
         )
-    try:
-        inspect.signature(preprocess).bind(None, None)
-    except TypeError:
+    if not takes(preprocess, None, None):
         raise TypeError(
             "`preprocess` must take (x_train, y_train) and return a function of x. Received: a "
             f"function of {inspect.signature(preprocess)}. If it needs no fitting: "
             "lambda x_train, y_train: function."
-        ) from None
-    except ValueError:  # some built-in callables do not tell their signature
-        pass
+        )
     return preprocess
 
 
@@ -125,6 +122,9 @@ def check_fit(fit_kwargs: dict | None, rows: int) -> dict:
             "verbose": " Pass verbose to cross_validate.",
             "validation_data": " Each fold's validation rows are used.",
         }.get(unknown[0], "")
+        near = difflib.get_close_matches(str(unknown[0]), FIT_KWARGS, n=1)
+        if near and not way_out:
+            way_out = f" Did you mean {near[0]!r}?"
         raise ValueError(
             f"`fit_kwargs` may hold {', '.join(FIT_KWARGS)}. "
             f"Received: {', '.join(map(repr, unknown))}.{way_out}"
@@ -135,7 +135,9 @@ def check_fit(fit_kwargs: dict | None, rows: int) -> dict:
         fit[name] = count(name, fit[name])
     fit["shuffle"] = switch("shuffle", fit["shuffle"])
     share = fit["validation_split"] or 0.0
-    fit["validation_split"] = number("validation_split", share, least=0, below=1)
+    fit["validation_split"] = number(
+        "validation_split", share, least=0, below=1, way_out="It is a share: 0.2 is a fifth"
+    )
     if fit["sample_weight"] is not None:
         fit["sample_weight"] = _row_weights(fit["sample_weight"], rows)
         if fit["class_weight"] is not None:
@@ -151,7 +153,7 @@ def check_fit(fit_kwargs: dict | None, rows: int) -> dict:
             f"{type(callbacks).__name__}. Write callbacks=lambda: [...]."
         )
     if callbacks is not None:
-        _wants_fold(callbacks)
+        _wants_fold(callbacks, "callbacks")
     return fit
 
 
@@ -175,6 +177,12 @@ def _row_weights(weights, rows: int) -> np.ndarray:
             f"`sample_weight` must hold one finite number for each of the {rows} rows. "
             f"Received: {found.value} in row {found.row}"
         )
+    if weights.min() < 0 or not weights.any():
+        value = weights.min()
+        raise ValueError(
+            "`sample_weight` must hold numbers of at least 0, not all of them 0. Received: "
+            f"{value:g} in row {int(weights.argmin())}"
+        )
     return weights
 
 
@@ -195,6 +203,10 @@ def check_class_weight(class_weight: dict | None, tasks: Tasks) -> None:
                 " Of balanced ones: {c: len(y) / (n_classes * count of c)}, or scikit-learn's "
                 "compute_class_weight."
             )
+        elif task.labels is None:
+            way_out = " Use `sample_weight`."
+        elif isinstance(class_weight, list | tuple) and len(class_weight) == len(task.classes):
+            way_out = f" Write {dict(zip(task.classes.tolist(), class_weight, strict=True))}."
         raise ValueError(
             "`class_weight` must be a dict {class: weight}, for one class a row. Received: "
             f"{brief(class_weight)} for {task.kind}.{way_out}"
@@ -217,7 +229,7 @@ def check_callbacks(callbacks, watched: bool) -> list[str]:
     if not isinstance(callbacks, list | tuple):
         raise TypeError(
             "`callbacks` must return a list of Keras callbacks. "
-            f"Received: {type(callbacks).__name__}"
+            f"Received: {type(callbacks).__name__}. Put square brackets around it."
         )
     deciders = keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau
     told = []
@@ -225,7 +237,8 @@ def check_callbacks(callbacks, watched: bool) -> list[str]:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 "`callbacks` must return a list of Keras callbacks. "
-                f"Received: {type(callback).__name__} in it"
+                f"Received: {brief(callback, 80)} in it"
+                + (f". Write {callback.__name__}(...)" if isinstance(callback, type) else "")
             )
         monitor = str(getattr(callback, "monitor", ""))
         if isinstance(callback, deciders) and monitor.startswith("val_") and not watched:

@@ -9,6 +9,7 @@ print(result)                     # bias^2 + noise, variance, measured error
 predictions that something else than a Keras model made.
 """
 
+import inspect
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from coursekit._checks import count, verbosity
+from coursekit._checks import count, takes, verbosity
 from coursekit.validation._arguments import check_builder, explained
 from coursekit.validation._inputs import (
     Ragged,
@@ -227,6 +228,11 @@ def bias_variance(
         raise TypeError(
             "`draw` must be a function of a NumPy generator that returns a training set (x, y). "
             f"Received: {type(draw).__name__}. Of given rows: lambda rng: a random choice of them."
+        )
+    if not takes(draw, None):
+        raise TypeError(
+            "`draw` must be a function of a NumPy generator that returns a training set (x, y). "
+            f"Received: a function of {inspect.signature(draw)}. Write def draw(rng): ..."
         )
     refits, seed, verbose = count("refits", refits, 3), count("seed", seed, 0), verbosity(verbose)
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)

@@ -95,6 +95,11 @@ def rows_of_both(x, y) -> int:
                 "`x` and `y` must have the same rows, at least one. "
                 f"Received: {size} rows in `x`, `y{f'[{name!r}]' if name else ''}` of shape "
                 f"{one.shape}"
+                + (
+                    f". Of several outputs make a dict by name: {{{'name'!r}: y[0], ...}}"
+                    if one.ndim == 2 and not name and one.shape[1] == size
+                    else ""
+                )
             )
     return size
 
@@ -202,6 +207,8 @@ def as_targets(y):
 def _one_target(y, name: str) -> np.ndarray:
     import keras
 
+    if y is None:
+        raise TypeError(f"`{name}` must hold the targets, one a row. Received: None")
     if hasattr(y, "toarray"):
         raise TypeError(
             f"`{name}` must be dense. Received: {type(y).__name__} of shape {y.shape}. "
@@ -214,6 +221,11 @@ def _one_target(y, name: str) -> np.ndarray:
             f"`{name}` must be one array, or a dict of arrays for a model with several outputs. "
             f"Received: a {type(y).__name__} whose rows differ in length."
         ) from None
+    if y.dtype.kind in "mM":
+        raise TypeError(
+            f"`{name}` must hold numbers. Received: {y.dtype}. Of times take how long they are "
+            f"after the first: ({name} - {name}.min()) / np.timedelta64(1, 'D')."
+        )
     if y.dtype.kind not in "biuf":
         raise TypeError(
             f"`{name}` must hold numbers; Keras cannot train on anything else. Received: "

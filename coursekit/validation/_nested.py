@@ -9,13 +9,14 @@ print(result)              # the score of the whole procedure, and what the choi
 Each outer fold chooses anew, by inner folds of its training rows.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from coursekit._checks import brief, count, is_int, switch, verbosity
+from coursekit._checks import brief, count, is_int, switch, takes, verbosity
 from coursekit.validation._arguments import (
     IN_FIT_KWARGS,
     call_with_fold,
@@ -220,7 +221,14 @@ def _check(candidates, inner_cv, groups) -> None:
     if isinstance(candidates, dict | keras.Model) or not callable(candidates):
         raise TypeError(
             "`candidates` must be a dict of at least two builders, or a function `choose(x, y)` "
-            f"that returns a builder. Received: {brief(candidates)}"
+            f"that returns a builder. Received: {brief(candidates)}. For example "
+            '{"small": build_small, "large": build_large}'
+        )
+    if not takes(candidates, None, None):
+        raise TypeError(
+            "`candidates` must be a dict of at least two builders, or a function `choose(x, y)` "
+            f"that returns a builder. Received: a function of {inspect.signature(candidates)}. To "
+            "score one recipe: cross_validate."
         )
     if groups is not None:
         raise ValueError(

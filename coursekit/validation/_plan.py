@@ -1,5 +1,6 @@
 """What one call of `cross_validate` will do, settled and checked before anything is trained."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -130,11 +131,33 @@ def _first_outputs(rows: Rows, model) -> tuple[Any, Any]:
     except Exception as error:  # each backend has its own
         raise ValueError(
             "The model must take the rows of `x` as they are after `preprocess`. Received: "
-            f"{shapes(few)}. {error}"
+            f"{shapes(few)}. {_other_shape(model, few) or _said(error)}."
         ) from error
     if rows.preprocess is None:
         _refuse_missing(rows, model, data)
     return few, outputs
+
+
+def _said(error: Exception) -> str:
+    """What Keras says, without its colours and the list of its own arguments."""
+    text = str(error)
+    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
+    text = " ".join((inner[1] if inner else text).split())
+    return (text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}").rstrip(".")
+
+
+def _other_shape(model, few) -> str:
+    """A way out where the model was made for rows of another shape."""
+    wanted = getattr(model, "input_shape", None)
+    if not (isinstance(wanted, tuple) and wanted and isinstance(few, np.ndarray)):
+        return ""
+    if few.ndim == 1:
+        return "A row is one number: make a column of them, x[:, None]"
+    if len(wanted) == few.ndim and any(
+        None not in (a, b) and a != b for a, b in zip(wanted[1:], few.shape[1:], strict=True)
+    ):
+        return f"Its Input takes rows of {wanted[1:]}: write keras.Input({few.shape[1:]})"
+    return ""
 
 
 def _refuse_missing(rows: Rows, model, data: Assembled) -> None:

@@ -76,7 +76,7 @@ def tell_problems(
         text = next(iter(by_fold.values()))
         way_out = _seen(list(by_fold), folds, tasks)
         warnings.warn(
-            f"`{name}` is NaN in fold {listed}: {text if text.endswith('.') else text + '.'}"
+            f"`{name}` is NaN in fold {listed}: {text if text.endswith(('.', '?')) else text + '.'}"
             f"{way_out}",
             stacklevel=stacklevel,
         )

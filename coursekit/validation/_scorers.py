@@ -32,6 +32,10 @@ GUESSES = {
     "precision_score": "precision", "recall_score": "recall", "mcc": "matthews_corrcoef",
     "balanced_acc": "balanced_accuracy", "bacc": "balanced_accuracy",
 }  # fmt: skip
+OF_VALUES = re.compile(
+    "r2|explained_variance|neg_.*_(error|deviance)(_score)?|neg_max_error|max_error|"
+    "d2_(absolute_error|pinball|tweedie).*"
+)
 AVERAGED = ("f1", "precision", "recall", "jaccard")
 
 
@@ -103,12 +107,23 @@ def _scorer(name, scorer, task: Task) -> Callable:
             f"Received: scoring={scorer!r}. {hint}"
         )
     if isinstance(scorer, str):
+        _refuse_of_values(scorer, task)
         scorer = check_scoring(adapter(None, task), scorer)
     elif not hasattr(scorer, "_score_func"):
         _refuse_metric_function(scorer)
     if hasattr(scorer, "_score_func"):
         _try(name, scorer, task)
     return scorer
+
+
+def _refuse_of_values(name: str, task: Task) -> None:
+    """Refuse a scorer of values for class numbers, which are names."""
+    if task.kind in ("classification", "binary", "multilabel") and OF_VALUES.fullmatch(name):
+        raise ValueError(
+            f"The scorer must fit the task. Received: scoring={name!r} for {task.kind}: it takes "
+            "the numbers of classes for values. Take 'accuracy' or 'neg_log_loss'; where the "
+            "distance between class numbers counts, sklearn.metrics.make_scorer."
+        )
 
 
 def _refuse_keras(scorer) -> None:
@@ -185,7 +200,7 @@ def _try(name: str, scorer: Callable, task: Task) -> None:
         )
     y = task.targets
     if task.kind == "regression":
-        outputs = y[::-1].astype("float32")
+        outputs = y[::-1].astype("float32") + 0.25  # values, not class numbers
     elif task.kind == "classification":
         p = 0.5 * (y[:, None] == task.classes) + 0.5 / len(task.classes)
         outputs = p if task.outputs == "probabilities" else log_softmax(np.log(p), axis=1)
@@ -202,7 +217,12 @@ def _try(name: str, scorer: Callable, task: Task) -> None:
         what = f"{task.kind} with {task.outputs}" if task.outputs == "margins" else task.kind
         way_out = _for_task(name, task)
         hint = f" Take {way_out!r}." if way_out != name else ""
+        if task.kind == "regression":
+            hint = (
+                " Take 'r2' or 'neg_mean_squared_error'; where `y` holds class numbers, a loss of "
+                'classes, or task="binary".'
+            )
         raise ValueError(
             f"The scorer must fit the task. Received: scoring={name!r} for {what}: "
-            f"{str(error).splitlines()[0]}{hint}"
+            f"{str(error).splitlines()[0].rstrip('.')}.{hint}"
         ) from None

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
+from coursekit._checks import brief
 from coursekit.validation._outputs import broken_rows, outputs_of, predictions_of
 from coursekit.validation._task import Task, Tasks
 
@@ -138,7 +139,13 @@ def _called(function: Callable, estimator, x, y) -> tuple[float, str]:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            value = float(function(estimator, x, y))
+            found = function(estimator, x, y)
+            if found is None or np.ndim(found) or np.asarray(found).dtype.kind not in "biuf":
+                ends = " Does it end in `return`?" if found is None else ""
+                return float(
+                    "nan"
+                ), f"a scorer must return a number, and gave {brief(found)}.{ends}"
+            value = float(found)
             problem = "" if np.isfinite(value) else f"the scorer returned {value}."
         except Exception as error:  # the training is done: a fold without a score is not lost
             value, problem = float("nan"), f"{type(error).__name__}: {error}".splitlines()[0]

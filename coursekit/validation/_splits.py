@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import TimeSeriesSplit, check_cv
+from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, check_cv
 
-from coursekit._checks import brief, count, is_int
+from coursekit._checks import brief, count, is_int, is_number
 from coursekit._randomness import seeded
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -100,6 +100,12 @@ def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -
                 f"`groups` must have one value for each of the {rows} rows. "
                 f"Received: shape {groups.shape}"
             )
+        missing = np.flatnonzero([one is None or one != one for one in groups])
+        if missing.size:
+            raise ValueError(
+                f"`groups` must have a value in each row. Received: {groups[missing[0]]} in row "
+                f"{missing[0]}"
+            )
     if is_int(cv):
         if not 2 <= cv <= rows:
             raise ValueError(
@@ -115,13 +121,17 @@ def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -
         with seeded(seed), warnings.catch_warnings():
             # Groups that the splitter leaves aside are refused below, where it divides them.
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
-            splits = list(cv.split(x, labels, groups))
+            # Told below, with a way out.
+            warnings.filterwarnings("ignore", "The least populated class")
+            splits = _split(cv, x, labels, groups)
+        _tell_rare(cv, labels)
     elif isinstance(cv, Iterable) and not isinstance(cv, str | dict):
         splits = list(cv)
     else:
         raise TypeError(
             "`cv` must be a number of folds, a scikit-learn splitter, or a list of "
             f"(train, validation) pairs of row indices. Received: cv={brief(cv, 80)}"
+            + (f". For one split: ShuffleSplit(1, test_size={cv})" if _is_share(cv) else "")
         )
     if not splits:
         raise ValueError("`cv` must give at least one split. Received: none.")
@@ -131,6 +141,40 @@ def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -
     if groups is not None:
         _refuse_divided_groups(splits, groups, cv, temporal)
     return splits
+
+
+def _is_share(cv) -> bool:
+    return is_number(cv) and 0 < cv < 1
+
+
+def _split(cv, x, labels, groups) -> list:
+    try:
+        return list(cv.split(x, labels, groups))
+    except (TypeError, ValueError) as error:
+        way_out = ""
+        if groups is None and "groups" in str(error):
+            way_out = " Pass `groups`, one value a row."
+        elif "target type" in str(error):
+            way_out = " For values take KFold."
+        said = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(
+            f"`cv` must be able to split these rows. Received: cv={brief(cv, 80)}, which says: "
+            f"{said}.{way_out}"
+        ) from error
+
+
+def _tell_rare(cv, labels) -> None:
+    """Warn of a class that is in fewer rows than there are folds."""
+    if not isinstance(cv, StratifiedKFold) or np.ndim(labels) != 1:
+        return
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < cv.n_splits:
+        warnings.warn(
+            f"Class {classes[counts.argmin()]} has {counts.min()} rows, fewer than the "
+            f"{cv.n_splits} folds: some folds train or validate without it. Take fewer folds, or "
+            "leave the class out.",
+            stacklevel=5,
+        )
 
 
 def _checked(fold: int, pair, rows: int) -> Split:

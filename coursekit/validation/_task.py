@@ -107,15 +107,18 @@ def _describe(loss, y: np.ndarray, task: str | None) -> Task:
     if not np.array_equal(y, np.round(y)):
         raise ValueError(
             f"`y` must hold class numbers for {_shown(loss)}. Received: values such as "
-            f"{y[y != np.round(y)][0]}."
+            f"{y[y != np.round(y)][0]}. Of values take a loss such as 'mse'; of class numbers "
+            "np.round(y)."
         )
     labels = y.astype("int64")
     classes = np.unique(labels)
     signed = -1 in classes and outputs != "probabilities" and name not in PROBABILISTIC
     if kind == "binary" and not set(classes) <= ({-1, 1} if signed else {0, 1}):
+        way_out = "For more classes use one output a class and SparseCategoricalCrossentropy."
+        if len(classes) < 3:
+            way_out = f"Of these make 0 and 1: (y == {classes[-1]}).astype(int)."
         raise ValueError(
-            f"`y` must be 0 or 1 for a binary task. Received: {_some(classes)}. For more classes "
-            "use one output a class and SparseCategoricalCrossentropy."
+            f"`y` must be 0 or 1 for a binary task. Received: {_some(classes)}. {way_out}"
         )
     if kind == "binary":
         classes = np.array([-1, 1] if -1 in classes else [0, 1])
@@ -216,6 +219,7 @@ def with_outputs(tasks: Tasks, model, outputs, y) -> Tasks:
         raise ValueError(
             "`y`, a dict, must name the outputs of the model. Received: "
             f"{', '.join(map(repr, y))}; the model gives {there}."
+            + ("" if isinstance(outputs, dict) else f" Pass the array, y[{next(iter(y))!r}].")
         )
     layers = {layer.name: layer for layer in getattr(model, "layers", ())}
     return {
@@ -238,7 +242,8 @@ def _with_output(task: Task, last, outputs: np.ndarray, y: np.ndarray) -> Task:
         if width != columns:
             raise ValueError(
                 "The model must give as many values a row as `y` has; Keras would broadcast them "
-                f"without a word. Received: {width} outputs, {columns} in `y`."
+                f"without a word. Received: {width} outputs, {columns} in `y`. Give the last layer "
+                f"{columns} units."
             )
         return task
     task = _probabilities_or_logits(task, last, outputs)
@@ -246,7 +251,7 @@ def _with_output(task: Task, last, outputs: np.ndarray, y: np.ndarray) -> Task:
         if width != task.targets.shape[1]:
             raise ValueError(
                 f"The model must give one output a label. Received: {width} outputs, `y` of shape "
-                f"{y.shape}."
+                f"{y.shape}. Give the last layer {y.shape[1]} units."
             )
         return task
     if width == 1:
@@ -265,9 +270,13 @@ def _with_output(task: Task, last, outputs: np.ndarray, y: np.ndarray) -> Task:
     if task.kind == "binary" and width != 2:
         raise ValueError(f"A binary task has one output or two. Received: {width} outputs.")
     if task.targets.min() < 0 or task.targets.max() >= width:
+        lowest, highest = task.targets.min(), task.targets.max()
+        way_out = f"Give the last layer {highest + 1} units."
+        if lowest != 0 and len(np.unique(task.targets)) <= width:
+            way_out = "Number the classes from 0: np.unique(y, return_inverse=True)[1]."
         raise ValueError(
             f"`y` must hold class numbers from 0 to {width - 1} for a model with {width} outputs. "
-            f"Received: {task.targets.min()} to {task.targets.max()}."
+            f"Received: {lowest} to {highest}. {way_out}"
         )
     if y.ndim == 2 and y.shape[1] not in (1, width):
         raise ValueError(

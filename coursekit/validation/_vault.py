@@ -1,5 +1,6 @@
 """A test set that opens once."""
 
+import inspect
 import json
 import warnings
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from coursekit._checks import place
+from coursekit._checks import place, takes
 from coursekit._files import write_whole
 from coursekit._fingerprint import fingerprint
 from coursekit.validation._inputs import as_inputs, rows_of
@@ -122,6 +123,11 @@ class TestVault:
             raise TypeError(
                 "`model` must be a compiled Keras model or a function of (x, y). "
                 f"Received: {type(model).__name__}"
+            )
+        if not hasattr(model, "evaluate") and not takes(model, None, None):
+            raise TypeError(
+                "`model` must be a compiled Keras model or a function of (x, y). "
+                f"Received: a function of {inspect.signature(model)}"
             )
         self._keep(reason, PENDING)  # a disk that is full must be found out before the score is
         try:

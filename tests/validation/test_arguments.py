@@ -40,7 +40,7 @@ BAD = {
     "preprocess layer": (
         {"preprocess": keras.layers.Normalization()}, TypeError, "Keras layer.*adapt"),
     "preprocess of one": ({"preprocess": lambda x: x}, TypeError, r"a function of \(x\)"),
-    "preprocess=3": ({"preprocess": 3}, TypeError, "Received: int"),
+    "preprocess=3": ({"preprocess": 3}, TypeError, "function of x. Received: 3"),
     "preprocess drops rows": (
         {"preprocess": lambda x, y: lambda x: x[1:]}, ValueError, "must keep the rows"),
     "fit verbose": ({"fit_kwargs": {"verbose": 0}}, ValueError, "Pass verbose to cross_validate"),
