@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from coursekit._checks import brief, count, require
 from coursekit.plots._style import TRAIN, VALIDATION, curve, figure
-from coursekit.plots._values import has, on_axes, row
+from coursekit.plots._values import has, on_axes, row, typed
 
 if TYPE_CHECKING:
     from coursekit.validation import CrossValidation
@@ -83,6 +83,8 @@ def _row_numbers(side) -> np.ndarray:
 def cross_validation(result: "CrossValidation", title: str = "") -> Figure:
     """Draw the scores of each fold of a `CrossValidation`, and their mean; one column a scorer.
 
+    Of a model with several outputs each score is a column of its own, such as "age_r2".
+
     The gap between training and validation is overfitting; how far the dots lie apart is what one
     split could have told instead.
 
@@ -95,10 +97,13 @@ def cross_validation(result: "CrossValidation", title: str = "") -> Figure:
         ValueError: for scores of which none is finite.
     """
     has("result", result, ("scores", "train_scores"), "a `CrossValidation`")
+    for part in ("scores", "train_scores"):
+        typed(f"result.{part}", getattr(result, part), dict, "a dict by scorer")
     require(bool(result.scores), "`result` must hold scores.", scores=result.scores)
     for name, scores in result.scores.items():
-        row(name, scores)
-        row(name, result.train_scores[name], len(scores))
+        row(f"result.scores[{name!r}]", scores)
+        train = result.train_scores.get(name)
+        row(f"result.train_scores[{name!r}]", train, len(scores))
     fig, axes = figure(title, columns=len(result.scores), x="fold", y="")
     for ax, (name, scores) in zip(np.atleast_1d(axes), result.scores.items(), strict=True):
         number = np.arange(1, len(scores) + 1)

@@ -162,3 +162,35 @@ def test_the_scores_of_each_fold():
     assert [ax.get_ylabel() for ax in fig.axes] == ["r2", "neg log loss"]
     assert ax.get_xlabel() == "fold"
     plt.close(fig)
+
+
+def test_the_scores_of_several_outputs(monkeypatch):
+    import keras
+
+    from coursekit.validation import _run as validation_run
+    from coursekit.validation import cross_validate
+
+    def build():
+        x = keras.Input((2,))
+        age = keras.layers.Dense(1, name="age")(x)
+        sex = keras.layers.Dense(1, activation="sigmoid", name="sex")(x)
+        model = keras.Model(x, {"age": age, "sex": sex})
+        model.compile("sgd", {"age": "mse", "sex": "binary_crossentropy"})
+        return model
+
+    monkeypatch.setattr(
+        validation_run, "fit_all", lambda models, *a, **k: [{"loss": [1.0]} for _ in models]
+    )
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    y = {"age": x[:, 0], "sex": (x[:, 1] > 0).astype(int)}
+    scoring = {"age": ["r2", "neg_mean_absolute_error"], "sex": "roc_auc"}
+    result = cross_validate(build, x, y, 3, scoring=scoring, verbose=0)
+    fig = plots.cross_validation(result)
+    assert [ax.get_ylabel() for ax in fig.axes] == [
+        "age r2",
+        "age neg mean absolute error",
+        "sex roc auc",
+    ]
+    for ax, scores in zip(fig.axes, result.scores.values(), strict=True):
+        np.testing.assert_array_equal(ax.get_lines()[1].get_ydata(), scores)
+    plt.close(fig)
