@@ -168,9 +168,33 @@ def sizes_fit(shape: tuple, wanted: tuple) -> bool:
     return all(None in (a, b) or a == b for a, b in zip(shape, wanted, strict=True))
 
 
-def shape_of(values: Tensor) -> tuple:
-    """Return the shape of a tensor, an array or nested lists."""
-    return tuple(values.shape) if hasattr(values, "shape") else np.shape(values)
+def shape_of(name: str, values: Tensor) -> tuple:
+    """Return the shape of a tensor, an array or nested lists, or refuse by name."""
+    if hasattr(values, "shape"):
+        return tuple(values.shape)
+    try:
+        return np.shape(values)
+    except ValueError:
+        rule = f"`{name}` must be an array of real numbers, with rows of equal length."
+        require(False, rule, **{name: values})
+        raise
+
+
+def alike(a: Tensor, b: Tensor) -> tuple:
+    """Return two tensors of floats in the wider of their dtypes."""
+    dtype = keras.backend.result_type(a.dtype, b.dtype)
+    return ops.cast(a, dtype), ops.cast(b, dtype)
+
+
+def refuse_masked(name: str, values: Tensor) -> None:
+    """Refuse a masked array of NumPy: what it hides would be taken for numbers."""
+    if np.ma.is_masked(values):
+        require(
+            False,
+            f"`{name}` must be an array without masked values.",
+            "Leave them out, or give their rows the sample weight 0",
+            masked=int(np.ma.count_masked(values)),
+        )
 
 
 def tensor(name: str, values: Tensor):
@@ -179,11 +203,13 @@ def tensor(name: str, values: Tensor):
     if not hasattr(values, "dtype"):
         received = {name: values}
     dtype = "none"
+    refuse_masked(name, values)
     if values is not None:  # which JAX may take for NaN
         with contextlib.suppress(TypeError, ValueError):
             values = ops.convert_to_tensor(values)
             dtype = keras.backend.standardize_dtype(values.dtype)
     real = dtype == "bool" or dtype.startswith(("float", "bfloat", "int", "uint"))
+    real = real and not dtype.startswith("float8")  # with which nothing can be computed
     require(real, f"`{name}` must be an array of real numbers.", **received)
     return values
 

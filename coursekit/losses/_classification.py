@@ -102,7 +102,7 @@ def sparse_categorical_focal_crossentropy(
         alpha, gamma, from_logits, ignore_class, axis
     ).values()
     y_pred = floats(y_pred)
-    given, valid = shape_of(y_true), None
+    given, valid = shape_of("y_true", y_true), None
     if len(given) == len(y_pred.shape) and given[axis_of(y_pred, axis)] not in (1, None):
         axis = axis_of(y_pred, axis)
         shares, fits = _soft(y_true, y_pred, axis, ignore_class)

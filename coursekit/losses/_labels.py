@@ -8,7 +8,7 @@ from keras import ops
 
 from coursekit._checks import require
 from coursekit.losses._arguments import INT32
-from coursekit.losses._base import Tensor, seen, set_keras_mask, sizes_fit, tensor
+from coursekit.losses._base import Tensor, refuse_masked, seen, set_keras_mask, sizes_fit, tensor
 
 
 class Labels(NamedTuple):
@@ -86,6 +86,7 @@ def whole(y_true: Tensor):
 
     A label that is seen to be no whole number is refused; while a program is traced none is seen.
     """
+    refuse_masked("y_true", y_true)
     labels = y_true
     if not ops.is_tensor(y_true):
         labels = np.asarray(y_true) if seen(y_true) is not None else tensor("y_true", y_true)

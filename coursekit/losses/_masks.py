@@ -88,7 +88,7 @@ def masks_of(y_true: Tensor, y_pred: Tensor, ignore_class: int | None, multilabe
     )
     if multilabel or shape[-1] == 1:
         return _independent(y_true, y_pred, ignore_class)
-    given = shape_of(y_true)
+    given = shape_of("y_true", y_true)
     require(
         len(given) != len(shape) or given[-1] == 1,
         "`y_true` must hold integer labels, of the shape of `y_pred` without its channels.",

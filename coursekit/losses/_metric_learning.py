@@ -18,6 +18,7 @@ from coursekit.losses._base import (
     HIDDEN,
     PerExampleLoss,
     Tensor,
+    alike,
     floats,
     loss_function,
     register,
@@ -63,7 +64,7 @@ def euclidean_distance(a: Tensor, b: Tensor):
         >>> float(euclidean_distance([[0.0, 0.0]], [[3.0, 4.0]])[0])
         5.0
     """
-    a, b = floats(a, "a"), floats(b, "b")
+    a, b = alike(floats(a, "a"), floats(b, "b"))
     of_a, of_b = tuple(a.shape), tuple(b.shape)
     require(sizes_fit(of_a, of_b), "`a` and `b` must have the same shape.", a=of_a, b=of_b)
     return root(ops.sum(ops.square(a - b), axis=-1))

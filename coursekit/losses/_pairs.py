@@ -76,8 +76,8 @@ def identities(y_true: Tensor):
         if wide.size:
             require(
                 False,
-                f"Labels in {dtype_of(labels)} must be below {limit:,}: larger ones are rounded, "
-                "and two of them may be one.",
+                f"`y_true`: labels in {dtype_of(labels)} must be below {limit:,}: larger ones "
+                "are rounded, and two of them may be one.",
                 "Give them as integers",
                 label=float(wide[0]),
             )

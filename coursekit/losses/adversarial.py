@@ -11,7 +11,7 @@ example: under several replicas, sum and divide by the global batch size.
 from keras import ops
 
 from coursekit._checks import number, require
-from coursekit.losses._base import Tensor, floats, sizes_fit
+from coursekit.losses._base import Tensor, alike, floats, sizes_fit
 from coursekit.losses._pairs import root
 
 __all__ = [
@@ -224,7 +224,7 @@ def gradient_penalty(gradients: Tensor, *, target: float = 1.0):
 
 
 def _two_batches(real_logits, fake_logits):
-    real, fake = _logits(real_logits, "real_logits"), _logits(fake_logits)
+    real, fake = alike(_logits(real_logits, "real_logits"), _logits(fake_logits))
     of_real, of_fake = tuple(real.shape), tuple(fake.shape)
     rule = "`real_logits` and `fake_logits` must have the same shape."
     require(sizes_fit(of_real, of_fake), rule, real=of_real, fake=of_fake)

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from coursekit._checks import brief, count, is_int, number
+from coursekit._checks import brief, count, is_int, number, require
 
 registered = keras.saving.register_keras_serializable(package="coursekit")
 
@@ -79,7 +79,9 @@ def call(schedule, step):
 
 def steps(name: str, value, least: int) -> int:
     """Return a number of steps."""
-    return count(name, value, least, "`epochs_to_steps` turns epochs into steps")
+    value = count(name, value, least, "`epochs_to_steps` turns epochs into steps")
+    require(value < 2**31, f"`{name}` must be below 2**31: steps are 32 bits.", **{name: value})
+    return value
 
 
 def checked_schedule(name: str, value) -> LearningRateSchedule | float:

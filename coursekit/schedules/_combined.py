@@ -102,7 +102,7 @@ class Join(Schedule):
         self, schedules: Sequence[LearningRateSchedule | float], boundaries: Sequence[int]
     ):
         for name, value in (("schedules", schedules), ("boundaries", boundaries)):
-            ok = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+            ok = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
             require(ok, f"`{name}` must be a list.", **{name: value})
         self.schedules = [checked_schedule("schedules", one) for one in schedules]
         self.boundaries = [steps("boundaries", one, 1) for one in boundaries]

@@ -29,7 +29,7 @@ BAD = {
     "seed=None": ({"seed": None}, ValueError, "seed=None"),
     "verbose": ({"verbose": 5}, ValueError, "verbose=5"),
     "builder": ({"build": 3}, TypeError, "Received: 3"),
-    "builder of two": ({"build": lambda a, b: 0}, TypeError, r"a function of \(a, b\)"),
+    "builder of two": ({"build": lambda a, b: 0}, TypeError, r"one of \(a, b\)"),
     "builder of none": ({"build": lambda: None}, TypeError, "NoneType. Does it end in"),
     "not compiled": (
         {"build": lambda: keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])},
