@@ -14,13 +14,15 @@ import numpy as np
 from keras import ops
 from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports no other way to them
 
-from coursekit._checks import require
+from coursekit._checks import one_of, require
 
 # A tensor of the backend, or what becomes one: an array, a list.
 Tensor = Any
 
 # A logit that no softmax sees and no sum overflows with; minus infinity would make 0 * inf.
 HIDDEN = -1e30
+
+REDUCTIONS = "sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None
 
 register = keras.saving.register_keras_serializable("coursekit")
 
@@ -66,7 +68,9 @@ class PerExampleLoss(keras.losses.Loss):
         name: str | None,
         dtype: Any,
     ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        reduction = one_of("reduction", reduction, REDUCTIONS)
+        require(name is None or isinstance(name, str), "`name` must be a word or None.", name=name)
+        super().__init__(name=name, reduction=reduction, dtype=_float_type(dtype))
         self.fn = fn
         self.arguments = arguments
 
@@ -88,6 +92,22 @@ class PerExampleLoss(keras.losses.Loss):
     def get_config(self) -> dict:
         """Return the arguments that make an equal loss."""
         return {**super().get_config(), "dtype": self.dtype, **self.arguments}
+
+
+def _float_type(dtype):
+    """Return a `dtype` in which a loss can be computed."""
+    if dtype is None:
+        return None
+    policy = dtype
+    try:
+        if not isinstance(dtype, keras.DTypePolicy):
+            word = dtype if isinstance(dtype, str) else keras.backend.standardize_dtype(dtype)
+            policy = keras.DTypePolicy(word)
+        holds = "float" in policy.compute_dtype
+    except (TypeError, ValueError):
+        holds = False
+    require(holds, "`dtype` must be the name of a float dtype or None.", dtype=dtype)
+    return dtype
 
 
 class _Call(keras.losses.Loss):

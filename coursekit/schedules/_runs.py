@@ -4,7 +4,7 @@ import warnings
 
 from keras.optimizers.schedules import LearningRateSchedule
 
-from coursekit._checks import count, number
+from coursekit._checks import count, number, require
 from coursekit.schedules._base import call, checked_schedule, steps
 
 
@@ -46,6 +46,9 @@ def check_schedule(schedule: LearningRateSchedule, total_steps: int) -> None:
         schedule: any learning rate schedule.
         total_steps: steps of the run, at least 2; see `epochs_to_steps`.
 
+    Raises:
+        ValueError: for what is no schedule, or fewer than 2 steps.
+
     Warns:
         UserWarning: where the last rate of the run is more than half of its highest, or where the
             rate half-way is less than a thousandth of it. The text has the steps of both.
@@ -55,6 +58,13 @@ def check_schedule(schedule: LearningRateSchedule, total_steps: int) -> None:
         >>> check_schedule(OneCycle(0.1, total_steps=470), total_steps=470)
     """
     last = steps("total_steps", total_steps, 2) - 1
+    require(
+        isinstance(schedule, LearningRateSchedule),
+        "`schedule` must be a LearningRateSchedule.",
+        "A number is the same at every step; a function becomes a subclass with `__call__` and "
+        "`get_config`",
+        schedule=schedule,
+    )
     checked_schedule("schedule", schedule)
 
     def rate(step):

@@ -57,21 +57,10 @@ def no_such_objective(objective, names) -> errors.FatalValueError:
     )
 
 
-def not_finite(name: str, values: list[float], result) -> str | None:
+def not_finite(name: str, values: list[float]) -> str | None:
     """Return why a trial has no score, or None where it has one."""
     folds = [fold for fold, value in enumerate(values) if not np.isfinite(value)]
     if not folds:
         return None
-    text = f"The objective {name!r} is {values[folds[0]]} in fold {', '.join(map(str, folds))}."
-    found = result.predictions
-    found = found if isinstance(found, dict) else {"": found}
-    for predictions in found.values():
-        rows = predictions.reshape(len(predictions), -1)
-        # A row is NaN as a whole where no fold has validated it.
-        broken = sum(
-            int((~np.isfinite(rows[validation])).any(axis=1).sum())
-            for validation in (result.folds[fold][1] for fold in folds)
-        )
-        if broken:
-            text += f" {broken} predictions there are NaN or infinite: the training diverged."
-    return text
+    found = ", ".join(dict.fromkeys(str(values[fold]) for fold in folds))
+    return f"The objective {name!r} is {found} in fold {', '.join(map(str, folds))}."

@@ -1,6 +1,7 @@
 """The folds of several trials, trained side by side."""
 
 import json
+import warnings
 from collections.abc import Callable
 
 from keras_tuner import errors
@@ -10,6 +11,7 @@ from coursekit.validation import CrossValidation
 from coursekit.validation._cross_validation import Told, result_of
 from coursekit.validation._models import build
 from coursekit.validation._plan import Candidate, Plan, make_plan
+from coursekit.validation._reports import failed
 from coursekit.validation._run import Job, train_folds
 
 Member = tuple[int, Plan, Candidate]  # the trial's place among the recipes
@@ -77,18 +79,20 @@ def _together(members: list[Member]) -> list[tuple[int, CrossValidation | Except
     folds = range(len(plan.folds))
     todo = [Job(number, fold) for number in range(len(candidates)) for fold in folds]
     told, found = Told(plan, {}), {}
-    broken: dict[int, str] = {}
+    broken: dict[int, dict[int, str]] = {}
     for job, trained in train_folds(plan, candidates, todo):
         found[job] = trained.fold
         if trained.unscored:
-            broken.setdefault(job.candidate, f"fold {job.fold}: {trained.broken}")
-            trained = trained._replace(broken="")  # the trial's error says it
+            broken.setdefault(job.candidate, {})[job.fold] = trained.broken
+            trained = trained._replace(broken="")  # told with its trial
         told.add(job.fold, trained)
     told.warn()
     outcomes: list = []
     for number, (k, own, _) in enumerate(members):
         outcome = result_of(own, [found[Job(number, fold)] for fold in folds])
         if number in broken:
-            outcome = errors.FailedTrialError(f"Not finite: {broken[number]}.")
+            text = failed(own.scorers, broken[number])
+            warnings.warn(f"A trial has failed. {text}", stacklevel=2)
+            outcome = errors.FailedTrialError(text)
         outcomes.append((k, outcome))
     return outcomes

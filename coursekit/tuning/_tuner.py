@@ -307,7 +307,7 @@ class CrossValidationTuner(BaseTuner):
             values.append(objective.get_value(metrics))
             metrics[objective.name] = values[-1]
             self.oracle.update_trial(trial.trial_id, metrics)
-        return not_finite(objective.name, values, result)
+        return not_finite(objective.name, values)
 
     @property
     def table(self) -> "pd.DataFrame":

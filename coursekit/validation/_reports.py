@@ -54,17 +54,25 @@ def broken_because(
 def tell_broken(folds: dict[int, str], stacklevel: int = 4) -> None:
     """Warn once of all folds that hold something that is not finite."""
     told = {fold: text for fold, text in folds.items() if text}
-    if not told:
-        return
-    shown = [f"fold {fold}: {text}" for fold, text in sorted(told.items())[:SHOWN]]
-    more = f" And {len(told) - SHOWN} more folds." if len(told) > SHOWN else ""
-    diverged = any("the loss turned" in text for text in told.values())
+    if told:
+        text = " Folds with such predictions or weights score NaN."
+        warnings.warn(_broken(told, text), stacklevel=stacklevel)
+
+
+def failed(scorers: Iterable[str], folds: dict[int, str]) -> str:
+    """Say which scores of a trial are NaN, in which folds, and why."""
+    names = ", ".join(f"`{name}`" for name in scorers)
+    are = "are" if "," in names else "is"
+    return f"{names} {are} NaN in fold {', '.join(map(str, sorted(folds)))}. {_broken(folds)}"
+
+
+def _broken(folds: dict[int, str], then: str = "") -> str:
+    """What is not finite in these folds, and a way out where the cause is seen."""
+    shown = [f"fold {fold}: {text}" for fold, text in sorted(folds.items())[:SHOWN]]
+    more = f" And {len(folds) - SHOWN} more folds." if len(folds) > SHOWN else ""
+    diverged = any("the loss turned" in text for text in folds.values())
     way_out = " Lower the learning rate, or scale the inputs." if diverged else ""
-    warnings.warn(
-        "Not finite: " + ". ".join(shown)
-        + f".{more} Folds with such predictions or weights score NaN.{way_out}",
-        stacklevel=stacklevel,
-    )  # fmt: skip
+    return f"Not finite: {'. '.join(shown)}.{more}{then}{way_out}"
 
 
 def tell_problems(

@@ -104,13 +104,14 @@ def losses() -> dict[str, Call]:
     families = {
         ("sparse_categorical_focal_crossentropy", "SparseCategoricalFocalCrossentropy"): (
             {"alpha": 0.25, "gamma": 2.0, **LABEL_ARGUMENTS},
-            {"gamma": "at_least_0", **LABEL_LOSS},
+            {"alpha": "weights", "gamma": "at_least_0", **LABEL_LOSS},
             (LABELS, LOGITS),
         ),
         ("class_balanced_crossentropy", "ClassBalancedCrossentropy"): (
             {"samples_per_class": [5, 3, 1], "beta": 0.9, "label_smoothing": 0.1,
              **LABEL_ARGUMENTS},
-            {"beta": "share", "label_smoothing": "share", **LABEL_LOSS},
+            {"samples_per_class": "weights", "beta": "share", "label_smoothing": "share",
+             **LABEL_LOSS},
             (LABELS, LOGITS),
         ),
         ("label_smoothed_crossentropy", "LabelSmoothedCrossentropy"): (
@@ -128,7 +129,7 @@ def losses() -> dict[str, Call]:
              "ignore_class": 2},
             {"multilabel": "switch", "ce_weight": "share", "smooth": "positive",
              "per_class": "switch",
-             "from_logits": "switch", "ignore_class": "class"},
+             "from_logits": "switch", "ignore_class": "class", "class_weights": "weights"},
             (MASKS, MASK_LOGITS),
         ),
         ("focal_tversky", "FocalTversky"): (
@@ -136,13 +137,14 @@ def losses() -> dict[str, Call]:
              "from_logits": True, "ignore_class": 2},
             {"multilabel": "switch", "fp_weight": "at_least_0", "fn_weight": "at_least_0",
              "exponent": "positive",
-             "smooth": "positive", "from_logits": "switch", "ignore_class": "class"},
+             "smooth": "positive", "from_logits": "switch", "ignore_class": "class",
+             "class_weights": "weights"},
             (MASKS, MASK_LOGITS),
         ),
         ("lovasz_softmax", "LovaszSoftmax"): (
             {"classes": "present", "from_logits": True, "ignore_class": 2},
             {"multilabel": "switch", "classes": "option", "from_logits": "switch",
-             "ignore_class": "class"},
+             "ignore_class": "class", "class_weights": "weights"},
             (MASKS, MASK_LOGITS),
         ),
         ("pair_contrastive", "PairContrastive"): (
@@ -170,11 +172,11 @@ def losses() -> dict[str, Call]:
     for (function, cls), (values, domains, (y_true, y_pred)) in families.items():
         found[f"losses.{function}"] = Call(
             given(y_true=y_true, y_pred=y_pred, **values), domains, IGNORES,
-            ("alpha", "samples_per_class", "class_weights"),
         )  # fmt: skip
         found[f"losses.{cls}"] = Call(
-            given(**values), domains, IGNORES,
-            ("alpha", "samples_per_class", "class_weights", "reduction", "name", "dtype"),
+            given(**values),
+            {**domains, "reduction": "option", "name": "title", "dtype": "option"},
+            IGNORES,
             after=functools.partial(_loss_used, y_true, y_pred),
         )  # fmt: skip
     return found
@@ -214,7 +216,7 @@ CALLS: dict[str, Call] = {
     # Schedules ------------------------------------------------------------------------------
     "schedules.Join": Call(
         given(schedules=[0.1, 0.01], boundaries=[5]),
-        free=("schedules", "boundaries"),
+        {"schedules": "schedules", "boundaries": "counts"},
         after=lambda s: s(3),
     ),
     "schedules.OneCycle": Call(
@@ -254,8 +256,7 @@ CALLS: dict[str, Call] = {
     ),
     "schedules.Warmup": Call(
         given(schedule=0.1, warmup_steps=3, initial_learning_rate=0.0),
-        {"warmup_steps": "natural", "initial_learning_rate": "at_least_0"},
-        free=("schedule",),
+        {"schedule": "positive", "warmup_steps": "natural", "initial_learning_rate": "at_least_0"},
         after=lambda s: s(3),
     ),
     "schedules.WarmupInverseSqrt": Call(
@@ -265,8 +266,7 @@ CALLS: dict[str, Call] = {
     ),
     "schedules.check_schedule": Call(
         lambda: {"schedule": keras.optimizers.schedules.CosineDecay(0.1, 10), "total_steps": 10},
-        {"total_steps": "count"},
-        free=("schedule",),
+        {"total_steps": "count", "schedule": "model"},
     ),
     "schedules.epochs_to_steps": Call(
         given(epochs=2.0, rows=100, batch_size=32),

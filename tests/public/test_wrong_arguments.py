@@ -26,12 +26,17 @@ NONSENSE = {
     "option": ["nonsense", "", 17, 0.5, True, [], np.ones(2)],
     "class": [1.5, NAN, "255", True, [0], np.ones(2)],
     "axis": [1.5, NAN, "last", True, None, 7],
+    "weights": [-1.0, NAN, INF, "many", {}, True, 1j, [], [1.0, -1.0, 1.0], [NAN, 1, 1], "123",
+                ["1", "2", "3"], [None] * 3, [True] * 3, [[1.0], [2.0], [3.0]], object()],
+    "schedules": [None, 0.1, "many", {}, [], [0.1], [0.1, "0.2"], [0.1, None], [0.1, NAN],
+                  [0.1, [0.2]], np.ones(3), object()],
+    "counts": [None, 5, "5", {}, [], [5.5], ["5"], [None], [True], [[5]], [0], [5, 9], object()],
     "model": [None, 3, "model", [1.0], object()],
     "callable": [3, "f", [1.0], object()],
     "path": [3, 1.5, [1]],
     "text": [None, 3, b"bytes", ["words"]],
     "title": [3, ["words"]],
-}
+}  # fmt: skip
 
 
 def public() -> dict[str, object]:

@@ -138,7 +138,8 @@ BAD = [
     (lambda: Warmup(float("nan"), 5), ValueError, "schedule=nan"),
     (lambda: Join(0.1, [5]), ValueError, "`schedules` must be a list. Received: schedules=0.1"),
     (lambda: Join([0.1, 0.2], 5), ValueError, "`boundaries` must be a list. .*boundaries=5"),
-    (lambda: check_schedule(lambda step: 1, 10), TypeError, "LearningRateSchedule or a number"),
+    (lambda: check_schedule(lambda step: 1, 10), ValueError, "be a LearningRateSchedule. .*lambda"),
+    (lambda: check_schedule(3, 10), ValueError, "be a LearningRateSchedule. Received: schedule=3"),
 ]
 
 

@@ -100,13 +100,18 @@ def test_a_score_that_is_nan_is_never_the_best(tmp_path):
     tuner = CrossValidationTuner(
         diverging, oracle, cv=2, fit_kwargs={"epochs": 4}, directory=tmp_path
     )
-    tuner.search(X, VALUES, verbose=0)
+    said = r"A trial has failed. `r2` is NaN in fold 0, 1. Not finite: fold 0: .* fold 1: "
+    with pytest.warns(UserWarning, match=said) as told:
+        tuner.search(X, VALUES, verbose=0)
     table = tuner.table
+    failures = [one for one in told if "trial has failed" in str(one.message)]
+    assert len(failures) == (table.status == "FAILED").sum()
     assert (table.status == np.where(table.step > 1, "FAILED", "COMPLETED")).all()
     assert set(table.step) == {1e-3, 1e30}
     assert tuner.get_best_hyperparameters()[0].get("step") == 1e-3
     failed = oracle.trials[table.index[table.step > 1][0]]
-    assert "Not finite: fold 0: " in failed.message
+    assert "`r2` is NaN in fold 0, 1. Not finite: fold 0: predictions for" in failed.message
+    assert "Lower the learning rate, or scale the inputs." in failed.message
 
 
 @pytest.mark.parametrize("where, name, value, words", [
