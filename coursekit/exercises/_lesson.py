@@ -104,8 +104,8 @@ class Lesson:
         """Show the next hint; one made for the last failure comes first."""
         if not self._is_one(name, self.exercises):
             return self._unknown(name)
-        exercise, progress = self.exercises[name], self._read_progress()
-        with progress.changing():
+        exercise = self.exercises[name]
+        with self._progress.changing() as progress:
             state = self._state(name)
             title, text = hints.take_hint(exercise, state)
             progress.set("exercises", name, state)
@@ -155,8 +155,9 @@ class Lesson:
 
     def cards(self, knew: Sequence[int] | None = None) -> None:
         """Show the cards that are due; `knew=[1, 3]` says which ones you knew."""
-        deck = Deck(self.card_texts, self._read_progress())
-        self._show_card(deck.due() if knew is None else deck.known(knew))
+        if knew is not None:
+            return self._show_card(Deck(self.card_texts, self._progress).known(knew))
+        return self._show_card(Deck(self.card_texts, self._read_progress()).due())
 
     def decide(self, choice: str, because: str, score: float, metric: str = "val_accuracy") -> None:
         """Log this lesson's decision on the running model, with its validation score."""
@@ -213,8 +214,7 @@ class Lesson:
         return self._progress
 
     def _keep(self, kind: str, entries: dict) -> None:
-        progress = self._read_progress()
-        with progress.changing():
+        with self._progress.changing() as progress:
             for name, value in entries.items():
                 progress.set(kind, name, value)
 
@@ -227,8 +227,7 @@ class Lesson:
     def _exercise(self, name, answers):
         exercise, outcome = self.exercises[name], self.verdict(name, *answers)
         if outcome.status in (CORRECT, WRONG, RAISED):
-            progress = self._read_progress()
-            with progress.changing():
+            with self._progress.changing() as progress:
                 state = self._state(name)
                 state["done"] = state["done"] or outcome.status == CORRECT
                 state |= {"attempts": state["attempts"] + 1, "key": outcome.key}

@@ -3,7 +3,8 @@
 One JSON file a lesson, in the folder `COURSEKIT_HOME` or in the user's data folder. A damaged file
 is put aside; one that cannot be read is left as it is; what cannot be written lasts for the
 session, and is written as soon as that is possible. Entries that this version does not know stay
-in the file.
+in the file. Windows that save in the same instant wait for each other: `.lock` in the folder is
+held while the file is read, changed and written.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from coursekit.exercises._wrong import shorten
 
 KINDS = {"exercises": dict, "predictions": str, "quiz": str, "cards": dict,
          "decision": str | float}  # what an entry of each kind is  # fmt: skip
+PATIENCE_SECONDS = 5.0  # with a window that holds the lock; then without it
 
 
 def home() -> Path:
@@ -84,6 +87,10 @@ class Progress:
 
     def refresh(self) -> None:
         """Take over what another window has written meanwhile, but for what is not written yet."""
+        with _alone(self.path.parent):
+            self._take_over()
+
+    def _take_over(self) -> None:
         self._unreadable = ""
         try:
             self._file = _read(self.path)
@@ -114,17 +121,22 @@ class Progress:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator["Progress"]:
-        """Let the block set entries, then write the file; call `refresh` shortly before.
+        """Read the file, let the block set entries, and write it: no other window comes between.
 
         ```
-        progress.refresh()
         with progress.changing():
             progress.set("quiz", "quiz_1", "a")
         ```
         """
-        yield self
-        if self._unreadable:  # whatever is in the file, it is not lost
-            return
+        with contextlib.suppress(OSError):  # said when the file is written
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self.path.parent):
+            self._take_over()
+            yield self
+            if not self._unreadable:  # whatever is in the file, it is not lost
+                self._write()
+
+    def _write(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             kept = {kind: {**self._file.get(kind, {}), **self.data[kind]} for kind in KINDS}
@@ -141,9 +153,41 @@ class Progress:
 
     def save(self, kind: str, name: str, value) -> None:
         """Set one entry and write the file, keeping what another window wrote meanwhile."""
-        self.refresh()
         with self.changing():
             self.set(kind, name, value)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which ends with its process at the latest.
+
+    Where there can be no lock, or one is held for too long, the block runs without it.
+    """
+    with contextlib.ExitStack() as stack:  # which closes the file: that gives the lock back
+        with contextlib.suppress(OSError):
+            file = stack.enter_context(open(folder / ".lock", "ab"))
+            until = time.monotonic() + PATIENCE_SECONDS
+            while _is_held(file) and time.monotonic() < until:
+                time.sleep(0.005)
+        yield
+
+
+def _is_held(file) -> bool:
+    """Take the lock of a file; True where another one has it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:  # there are no locks here
+        return False
+    return False
 
 
 def _read(path: Path) -> dict:

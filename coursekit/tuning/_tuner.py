@@ -373,7 +373,7 @@ def _check_files(directory, project_name) -> None:
     """Refuse a search whose own file is missing: KerasTuner would begin anew over its trials."""
     folder = Path(directory or ".", project_name or "untitled_project")
     own = f"{os.environ.get('KERASTUNER_TUNER_ID', 'tuner0')}.json"
-    if (folder / "oracle.json").exists() and not (folder / own).exists():
+    if any(folder.glob("trial_*/trial.json")) and not (folder / own).exists():
         raise ValueError(
             f"`directory` must be new or hold a search. Received: {folder}, without {own}. "
             f"{WAY_OUT}"

@@ -2,7 +2,11 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,11 @@ from coursekit.exercises._progress import KINDS, Progress, all_decisions
 
 pytestmark = pytest.mark.any_backend
 EMPTY = {kind: {} for kind in KINDS}
+
+
+def files(folder) -> list[str]:
+    """What is in a folder, but for the lock that windows hold while they save."""
+    return [path.name for path in folder.iterdir() if path.name != ".lock"]
 
 
 @pytest.fixture
@@ -45,6 +54,90 @@ def test_two_windows_merge():
     assert one.data["quiz"] == Progress("losses").data["quiz"] == both
     two.refresh()
     assert two.data["quiz"] == both
+
+
+def window(code, home, *arguments):
+    """Another window: a process of its own, which has opened the progress and waits for a line."""
+    head = """
+        import sys
+        from coursekit.exercises._progress import Progress
+        kept = Progress("losses")
+        print("ready", flush=True)
+        sys.stdin.readline()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code), *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "COURSEKIT_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_two_windows_that_save_in_the_same_instant(home):
+    """Each of 2 x 100 entries is kept, and each of 2 x 100 attempts is counted."""
+    code = """
+        for k in range(100):
+            with kept.changing():
+                kept.set("quiz", f"quiz_{sys.argv[1]}_{k}", "a")
+                attempts = kept.data["exercises"].get("mse", {}).get("attempts", 0)
+                kept.set("exercises", "mse", {"attempts": attempts + 1})
+    """
+    windows = [window(code, home, name) for name in ("one", "two")]
+    for process in windows:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.wait(timeout=60) for process in windows] == [0, 0]
+    data = Progress("losses").data
+    assert len(data["quiz"]) == 200
+    assert data["exercises"]["mse"]["attempts"] == 200
+
+
+HOLD = """
+    with kept.changing():
+        print("holds", flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def holder(home):
+    """A window that holds the lock."""
+    process = window(HOLD, home)
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "holds\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_window_that_was_killed_holds_nothing(holder):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    begun = time.monotonic()
+    Progress("losses").save("quiz", "quiz_1", "a")
+    assert time.monotonic() - begun < progress.PATIENCE_SECONDS / 2
+    assert Progress("losses").data["quiz"] == {"quiz_1": "a"}
+
+
+def test_a_window_that_hangs_is_not_waited_for_without_end(holder, monkeypatch):
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.2)
+    begun = time.monotonic()
+    kept = Progress("losses")
+    kept.save("quiz", "quiz_1", "a")
+    assert 0.2 < time.monotonic() - begun < 5
+    assert Progress("losses").data["quiz"] == {"quiz_1": "a"} and not kept.notice
+
+
+@pytest.mark.parametrize("error", [OSError(37, "No locks available"), PermissionError(13, "no")])
+def test_a_folder_without_locks(error, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(fcntl, "flock", fails("flock", error)[1])
+    kept = Progress("losses")
+    kept.save("quiz", "quiz_1", "a")
+    assert Progress("losses").data["quiz"] == {"quiz_1": "a"} and not kept.notice
 
 
 @pytest.mark.parametrize(
@@ -150,7 +243,7 @@ def test_what_cannot_be_written_is_kept_over_what_is_read(
         assert kept.notice.startswith("Your progress lasts for this session only: ")
         assert kept.notice.endswith(f"losses.json cannot be written: {error.strerror}.")
         assert (home / "losses.json").read_text() == before
-        assert [path.name for path in home.iterdir()] == ["losses.json"]
+        assert files(home) == ["losses.json"]
     check()
     kept.save("quiz", "q", "a")  # there is room again
     check()
@@ -311,6 +404,7 @@ def test_a_call_reads_the_file_once(lesson, shown, monkeypatch, solutions):
     lesson()("size", 7)
     monkeypatch.setattr(Path, "read_text", read_text)
     check = lesson()
+    check.summary()  # the first call opens it
     calls = [lambda: check("twice", lambda x: x), lambda: check.hint("twice"), check.summary,
              check.cards, lambda: check.cards(knew=[1, 2, 3]), lambda: check("predict_width", "a"),
              lambda: check.reveal("predict_width"), lambda: check("quiz_1", "a"),
@@ -338,7 +432,7 @@ def test_a_folder_where_the_file_should_be(home):
     kept = Progress("losses")
     kept.save("quiz", "quiz_1", "a")
     assert "for this session only" in kept.notice
-    assert [path.name for path in home.iterdir()] == ["losses.json"]
+    assert files(home) == ["losses.json"]
 
 
 def test_writing_is_whole_or_not_at_all(home, monkeypatch):
@@ -355,7 +449,7 @@ def test_writing_is_whole_or_not_at_all(home, monkeypatch):
     kept.save("quiz", "quiz_2", "b")
     assert replaced == [({"quiz_1": "a", "quiz_2": "b"}, "losses.json")]
     assert (home / "losses.json").read_text() == before
-    assert [path.name for path in home.iterdir()] == ["losses.json"]
+    assert files(home) == ["losses.json"]
     assert kept.notice.endswith("No space left on device.")
 
 

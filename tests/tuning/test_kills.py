@@ -92,6 +92,18 @@ def test_a_search_killed_at_any_write_ends_as_one_that_was_not(
             np.testing.assert_array_equal(np.sort(table.score), np.sort(whole.score))
 
 
+def test_a_search_killed_before_its_first_trial_begins_anew(tmp_path, monkeypatch):
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:  # KerasTuner writes its oracle first, then the tuner
+        patch.setattr("keras_tuner.src.engine.stateful.utils.save_json", die)
+        with pytest.raises(Killed):
+            searched(tmp_path, "random")
+    assert (tmp_path / "s" / "oracle.json").exists()
+    assert len(searched(tmp_path, "random").table) == 3
+
+
 TEXTS = ["", "{", "[]", "null", "3", "{}", '{"a": 1}', "[" * 50_000, "\x00"]
 FILES = ["oracle.json", "trial_1/trial.json", "tuner0.json", "run.json"]
 
