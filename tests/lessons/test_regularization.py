@@ -2,10 +2,9 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 from answers import row
 
-from coursekit.lessons.regularization import STEP_SLIPS, check
+from coursekit.lessons.regularization import PULLS, SHAPES, STEPS, check
 
 
 def l1_step(w, grad, rate, l1):
@@ -24,11 +23,11 @@ def l1_step_ops(w, grad, rate, l1):
 
 
 def l1_step_loop(w, grad, rate, l1):
-    new = []
-    for one, slope in zip(w, grad, strict=True):
-        u, pull = one - rate * slope, rate * l1
-        new.append(u - pull if u > pull else u + pull if u < -pull else 0)
-    return new
+    new = np.empty_like(w)
+    for place in np.ndindex(w.shape):
+        u, pull = w[place] - rate * grad[place], rate * l1
+        new[place] = u - pull if u > pull else u + pull if u < -pull else 0
+    return new.tolist()
 
 
 def l1_step_almost(w, grad, rate, l1):
@@ -43,6 +42,15 @@ def l1_step_factor(w, grad, rate, l1):
 
 def l1_step_keras(w, grad, rate, l1):
     return keras.ops.soft_shrink(keras.ops.convert_to_tensor(w - rate * grad), rate * l1)
+
+
+def l1_slip(step="", pull="", shape=""):
+    """Return the step with some parts wrong."""
+
+    def function(w, grad, rate, l1):
+        return SHAPES[shape](w, STEPS[step](w, grad, rate), PULLS[pull](rate, l1))
+
+    return function
 
 
 def orthant(w, grad, rate, l1):
@@ -123,13 +131,25 @@ ANSWERS = [
     row("l1_step", "alternative", l1_step_factor),
     row("l1_step", "alternative", l1_step_keras),
     row("l1_step", "todo", lambda w, grad, rate, l1: ...),
-    *(row("l1_step", key, slip) for key, slip in STEP_SLIPS.items()),
-    row("l1_step", "differs", lambda w, grad, rate, l1: w * 0),
+    *(row("l1_step", key, l1_slip(step=key)) for key in STEPS if key),
+    *(row("l1_step", key, l1_slip(pull=key)) for key in PULLS if key),
+    *(row("l1_step", key, l1_slip(shape=key)) for key in SHAPES if key),
+    row("l1_step", "several", l1_slip(step="uphill", pull="no_rate")),
+    row("l1_step", "several", l1_slip(step="full_gradient", shape="no_sign")),
+    row("l1_step", "several", l1_slip(pull="twice", shape="crosses")),
+    row("l1_step", "several", l1_slip("no_gradient", "half", "hard")),
+    row("l1_step", "several", l1_slip(pull="no_rate", shape="shrinks")),
+    row("l1_step", "differs", lambda w, grad, rate, l1: w * 0 + 7),
+    row("l1_step", "differs", lambda w, grad, rate, l1: w * 1e6 - 3),
+    row("l1_step", "differs", lambda w, grad, rate, l1: np.sqrt(np.abs(w))),
+    row("l1_step", "differs", lambda w, grad, rate, l1: l1_step(w, grad, rate, l1) + 0.01),
+    row("l1_step", "nan", lambda w, grad, rate, l1: w / w),
+    row("l1_step", "shape", lambda w, grad, rate, l1: l1_step(w, grad, rate, l1).ravel()[:1]),
     row("l1_step", "almost", l1_step_almost),
     row("l1_step", "differs", lambda w, grad, rate, l1: l1_step(w, grad, 0.1, 1.0)),
-    row("l1_step", "differs", orthant),
-    row("l1_step", "differs", lambda w, grad, rate, l1: (w - rate * grad) * (1 - rate * l1)),
-    row("l1_step", "differs", lambda w, grad, rate, l1: l1_step(w, grad, rate, 1.0)),
+    row("l1_step", "orthant", orthant),
+    row("l1_step", "shrinks", lambda w, grad, rate, l1: (w - rate * grad) * (1 - rate * l1)),
+    row("l1_step", "rate_alone", lambda w, grad, rate, l1: l1_step(w, grad, rate, 1.0)),
     row("l1_step", "none", lambda w, grad, rate, l1: print(w)),
     row("l1_step", "shape", lambda w, grad, rate, l1: 0.0),
     row("l1_step", "called", l1_step(np.ones(2), np.ones(2), 0.1, 1.0)),
@@ -138,27 +158,54 @@ ANSWERS = [
     row("ported", "alternative", SGD(0.1, 0.9), keras.regularizers.L1L2(l2=0.005)),
     row("ported", "alternative", SGD(0.1, 0.9), lambda w: 0.005 * keras.ops.sum(w**2)),
     row("ported", "alternative", SGD(0.1, 0.9), {"class_name": "L2", "config": {"l2": 0.005}}),
-    row("ported", "alternative", SGD(0.1, 0.9), lambda w: 0.01 * tf.nn.l2_loss(w)),
+    row("ported", "alternative", SGD(0.1, 0.9), lambda w: 0.005 * keras.ops.vdot(w, w)),
+    row("ported", "alternative", SGD(lambda: 0.1, 0.9), L2(0.005)),
+    row(
+        "ported",
+        "alternative",
+        SGD(keras.optimizers.schedules.PolynomialDecay(0.1, 9, 0.1), 0.9),
+        L2(0.005),
+    ),
+    row("ported", "alternative", keras.optimizers.LossScaleOptimizer(SGD(0.1, 0.9)), L2(0.005)),
+    row("ported", "alternative", SGD(0.1, 0.9, clipnorm=1e6), L2(0.005)),
     row("ported", "alternative", SGD(0.1, 0.9, weight_decay=0.0), L2(0.005)),
     row("ported", "todo", ..., L2(0.005)),
     row("ported", "todo", SGD(0.1, momentum=0.9), ...),
     row("ported", "double", SGD(0.1, momentum=0.9), L2(0.01)),
     row("ported", "decoupled", SGD(0.1, momentum=0.9, weight_decay=0.01), None),
     row("ported", "both", SGD(0.1, momentum=0.9, weight_decay=0.01), L2(0.005)),
-    row("ported", "both", SGD(0.1, momentum=0.9, weight_decay=0.01), L2(0.01)),
+    row("ported", "several", SGD(0.1, momentum=0.9, weight_decay=0.01), L2(0.01)),
     row("ported", "both", decayed_beside(0.005), L2(0.005)),
     row("ported", "decoupled", decayed_beside(0.005), None),
     row("ported", "decoupled", decayed_beside(0.1), None),
     row("ported", "strength", SGD(0.1, momentum=0.9), L2(0.05)),
     row("ported", "strength", SGD(0.1, momentum=0.9), L2(0.0005)),
-    row("ported", "strength", SGD(0.1, momentum=0.9), lambda w: -0.005 * keras.ops.sum(w**2)),
+    row("ported", "sign", SGD(0.1, momentum=0.9), lambda w: -0.005 * keras.ops.sum(w**2)),
+    row("ported", "mean", SGD(0.1, momentum=0.9), lambda w: 0.005 * keras.ops.mean(w**2)),
+    row("ported", "other_penalty", SGD(0.1, momentum=0.9), lambda w: 0.005 * keras.ops.sum(w)),
+    row("ported", "other_penalty", SGD(0.1, 0.9), keras.regularizers.L1L2(0.005, 0.005)),
+    row("ported", "other_penalty", SGD(0.1, 0.9), keras.regularizers.OrthogonalRegularizer(0.01)),
+    row("ported", "momentum", SGD(0.1, momentum=0.95), L2(0.005)),
+    row("ported", "rate", SGD(1e-3, momentum=0.9), L2(0.005)),
+    row("ported", "several", SGD(0.01), L2(0.01)),
+    row("ported", "several", SGD(), None),
+    row("ported", "several", keras.optimizers.AdamW(0.1, weight_decay=0.01), None),
+    row("ported", "several", keras.optimizers.AdamW(), L2(0.01)),
+    row("ported", "other_optimizer", keras.optimizers.RMSprop(0.1, momentum=0.9), L2(0.005)),
+    row("ported", "differs", SGD(0.1, momentum=0.9, clipnorm=0.5), L2(0.005)),
+    row(
+        "ported",
+        "differs",
+        SGD(0.1, momentum=0.9, use_ema=True, ema_overwrite_frequency=2),
+        L2(0.005),
+    ),
     row("ported", "double", SGD(0.1, momentum=0.9), "l2"),
     row("ported", "no_decay", SGD(0.1, momentum=0.9), None),
     row("ported", "no_momentum", SGD(0.1), L2(0.005)),
     row("ported", "nesterov", SGD(0.1, momentum=0.9, nesterov=True), L2(0.005)),
-    row("ported", "differs", SGD(0.01, momentum=0.9), L2(0.005)),
-    row("ported", "differs", keras.optimizers.Adam(0.1), L2(0.005)),
-    row("ported", "differs", SGD(0.1, momentum=0.9), keras.regularizers.L1(0.005)),
+    row("ported", "rate", SGD(0.01, momentum=0.9), L2(0.005)),
+    row("ported", "other_optimizer", keras.optimizers.Adam(0.1), L2(0.005)),
+    row("ported", "other_penalty", SGD(0.1, momentum=0.9), keras.regularizers.L1(0.005)),
     row("ported", "optimizer", SGD, L2(0.005)),
     row("ported", "optimizer", "sgd", L2(0.005)),
     row("ported", "regularizer", SGD(0.1, momentum=0.9), 0.005),
@@ -181,7 +228,7 @@ ANSWERS = [
     ),
     row("dropout", "not_scaled", changed(lambda h, keep, rate: h * keep)),
     row("dropout", "by_rate", changed(lambda h, keep, rate: h * keep / rate)),
-    row("dropout", "kept", changed(lambda h, keep, rate: h * keep * (1 - rate))),
+    row("dropout", "turned_down", changed(lambda h, keep, rate: h * keep * (1 - rate))),
     row("dropout", "kept", changed(lambda h, keep, rate: h * keep * (1 + rate))),
     row(
         "dropout",
@@ -217,6 +264,14 @@ ANSWERS = [
         "frozen",
         changed(mask=lambda h, r, g: np.random.default_rng(3).random(h.shape) >= r),
     ),
+    row("dropout", "by_share", changed(lambda h, keep, rate: h * keep / keep.mean())),
+    row("dropout", "by_share", changed(lambda h, keep, rate: h * keep * keep.size / keep.sum())),
+    row("dropout", "kept", changed(lambda h, keep, rate: h * keep / (1 - rate) ** 2)),
+    row("dropout", "kept", changed(lambda h, keep, rate: h * keep / (1 - rate) ** 0.5)),
+    row("dropout", "kept", changed(lambda h, keep, rate: -h * keep / (1 - rate))),
+    row("dropout", "kept", changed(lambda h, keep, rate: 1e5 * h * keep)),
+    row("dropout", "test", changed(test=lambda h, rate, rng: h * rate)),
+    row("dropout", "test_drops", changed(test=lambda h, rate, rng: h * 0)),
     row("dropout", "mutated", in_place),
     row("dropout", "shape", lambda h, rate, rng, training: h[0]),
     row("dropout", "none", lambda h, rate, rng, training: None),
@@ -230,17 +285,27 @@ ANSWERS = [
     row("label_safe", "alternative", "a/b/e"),
     row("label_safe", "alternative", {letter: letter in "abe" for letter in "abcdef"}),
     row("label_safe", "todo", ...),
+    row("label_safe", "alternative", "only A, B and E"),
+    row("label_safe", "alternative", ["`a`", "'b'", '"e"']),
+    row("label_safe", "alternative", np.array(["e", "a", "b"])),
     row("label_safe", "turned", {"a", "b", "d", "e"}),
     row("label_safe", "mirrored", "abce"),
     row("label_safe", "validation", "abef"),
     row("label_safe", "too_careful", {"a"}),
     row("label_safe", "too_careful", "a b"),
-    row("label_safe", "letters", "g"),
-    row("label_safe", "letters", "shift"),
-    row("label_safe", "letters", [1, 2, 5]),
-    row("label_safe", "letters", []),
-    row("label_safe", "letters", ["shift"]),
-    row("label_safe", "none", None),
+    row("label_safe", "several", "all"),
+    row("label_safe", "several", "abcde"),
+    row("label_safe", "several", {"c", "d", "f"}),
+    row("label_safe", "several", "c"),
+    row("label_safe", "several", {"a": True, "d": True, "b": False}),
+    row("label_safe", "none_safe", []),
+    row("label_safe", "none_safe", "none"),
+    row("label_safe", "options", "g"),
+    row("label_safe", "options", "shift"),
+    row("label_safe", "options", [1, 2, 5]),
+    row("label_safe", "options", ["shift"]),
+    row("label_safe", "options", 3),
+    row("label_safe", "options", None),
 ]
 
 
