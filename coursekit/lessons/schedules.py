@@ -1,10 +1,66 @@
 """Schedules: checks, hints, quiz and cards."""
 
+import ast
+
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
 
 check = Lesson("schedules", "When should the learning rate change?")
+
+
+def next_characters():
+    """Return windows of Shakespeare, the next characters, and the loss of frequencies alone.
+
+    200 windows of 32 characters as integers, and for each place the character after it.
+    """
+    from coursekit import datasets
+
+    text = datasets.load_shakespeare().train
+    code = {symbol: k for k, symbol in enumerate(sorted(set(text)))}
+    ids = np.array([code[c] for c in text], "int32")
+    starts = np.random.default_rng(0).integers(0, len(ids) - 33, 200)
+    windows = ids[starts[:, None] + np.arange(33)]
+    share = np.bincount(ids) / len(ids)
+    return windows[:, :-1], windows[:, 1:], float(-np.sum(share * np.log(share)))
+
+
+def transformer(rate, seed: int, width: int = 32):
+    """Return a compiled transformer of one post-LN block that predicts the next character."""
+    import keras
+
+    from coursekit import datasets
+
+    symbols = len(set(datasets.load_shakespeare().train))
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    tokens = keras.Input((32,), dtype="int32")
+    place = keras.ops.cumsum(keras.ops.ones_like(tokens), axis=1) - 1
+    h = layers.Embedding(symbols, width)(tokens) + layers.Embedding(32, width)(place)
+    q, k, v = (layers.Dense(width)(h) for _ in range(3))
+    attention = layers.Attention(use_scale=True)([q, v, k], use_causal_mask=True)
+    h = layers.LayerNormalization()(h + attention)  # post-LN: after the sum
+    wide = layers.Dense(4 * width, activation="relu")(h)
+    h = layers.LayerNormalization()(h + layers.Dense(width)(wide))
+    model = keras.Model(tokens, layers.Dense(symbols)(h))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(rate), loss)
+    return model
+
+
+def outcome(code: str, step: int) -> str:
+    """Return what a schedule of Keras, written as text, gives at a step: a rate, or an error."""
+    import keras
+
+    kind, arguments = code.rstrip(")").split("(")
+    parts = [part.strip() for part in arguments.split(",")]
+    values = [ast.literal_eval(part) for part in parts if "=" not in part]
+    named = dict(part.split("=") for part in parts if "=" in part)
+    named = {name: ast.literal_eval(value) for name, value in named.items()}
+    try:
+        return f"{float(getattr(keras.optimizers.schedules, kind)(*values, **named)(step)):.3f}"
+    except Exception as error:  # of TensorFlow: it cannot multiply integers with fractions
+        return type(error).__name__
 
 
 def _reader(answer, what: str):
@@ -39,8 +95,13 @@ def _near(got, wanted, tolerance=2e-3) -> bool:
         "decay keeps it at 0.1 until the drop.",
         "early": "at step 299, the last of epoch 29, the rate is {got} already. Epoch 30 starts "
         "with step 300.",
-        "late": "at step 300, the first of epoch 30, the rate is still {got}; it drops a step "
-        "later. `PiecewiseConstantDecay` keeps the old rate through its boundary.",
+        "late": "at step 300, the first of epoch 30, the rate is still {got}; it drops at step "
+        "{step}. `PiecewiseConstantDecay` keeps the old rate through its boundary.",
+        "one_off": "at step 310, the first of epoch 31, the rate drops. The recipe counts epochs "
+        "from 0, so epoch 30 begins with step 300.",
+        "gamma": "at step 300 the rate falls to {got}, the share {share} of the one before. gamma "
+        "is 0.1: a tenth stays.",
+        "once": "there is one drop, at step {step}. The recipe has two in 90 epochs, one every 30.",
         "no_second": "the second drop is missing: at step 600, the first of epoch 60, the rate is "
         "{got}; the recipe has 0.001 there.",
         "other": "at step {step} (epoch {epoch}) the rate is {got}; the recipe has {wanted}.",
@@ -69,8 +130,22 @@ def drops(answer):
         raise Wrong("smooth", got=rate(150))
     if _near(rate(299), 0.01):
         raise Wrong("early", got=rate(299))
-    if _near(rate(300), 0.1) and _near(rate(301), 0.01):
-        raise Wrong("late", got=rate(300))
+    if _near(rate(300), 0.1) and _near(rate(303), 0.01):
+        first = next(step for step in (301, 302, 303) if _near(rate(step), 0.01))
+        raise Wrong("late", got=rate(300), step=first)
+    if _near(rate(309), 0.1) and _near(rate(311), 0.01):
+        raise Wrong("one_off")
+    share = rate(300) / rate(299)
+    if (
+        _near(rate(299), 0.1)
+        and share < 0.99
+        and not _near(share, 0.1)
+        and _near(rate(600) / rate(599), share)
+    ):
+        raise Wrong("gamma", got=rate(300), share=share)
+    drop = next((step for step in range(1, 900) if rate(step) < 0.99 * rate(step - 1)), None)
+    if drop and not _near(drop, 300, 0.01) and _near(rate(drop), rate(899)):
+        raise Wrong("once", step=drop)
     if _near(rate(300), 0.01) and _near(rate(899), 0.01):
         raise Wrong("no_second", got=rate(600))
     for step in (9, 150, 299, 300, 301, 450, 599, 600, 601, 650, 899):
@@ -80,6 +155,9 @@ def drops(answer):
 
 
 # --------------------------------------------------------------------------------------------------
+
+
+SEEN = {"double": "twice the number of batches", "half": "half the number of batches"}
 
 
 @check.exercise(
@@ -92,12 +170,17 @@ def drops(answer):
         "fraction": "{what} = {got}: an epoch has whole batches. Round up before you multiply by "
         "the epochs.",
         "rows": "{what} = {got} counts rows. A step is a batch of 64 of them.",
-        "updates": "{what} = {got} counts updates under accumulation, 5,000 / 4 or about so. "
-        "Keras's schedules are called with the number of batches, so this one would be over after "
-        "a quarter of the run.",
+        "updates": "{what} = {got} counts updates under accumulation, about a quarter of the "
+        "batches. Keras's schedules count batches: this one would be over after a quarter of the "
+        "run.",
         "times": "{what} = {got} is four times the number of batches. Accumulation makes fewer "
         "updates, not more batches.",
         "one_epoch": "{what} = 50 is one epoch: this schedule would end with the first of the 100.",
+        "batch": "{what} = 64 is the number of rows in a batch. How many batches are there?",
+        "last": "{what} = {got}: every epoch has the smaller last batch, not only the last one.",
+        "extra_batch": "{what} = {got} has a batch too many in each epoch: {one} of them, where "
+        "the last one holds what is left of the rows.",
+        "factor": "{what} = {got} is {seen}.",
         "other": "{what} = {got} does not fit. Batches in one epoch, the smaller last one too, "
         "times 100.",
     },
@@ -117,12 +200,15 @@ def decay_steps(plain, accumulating):
         got = expect.number(answer, f"`{what}`")
         if got in (4999, 5000):  # 4999: the very last step is at 0 then
             continue
-        named = {100: "epochs", 4900: "floor", 20_000: "times", 50: "one_epoch",
-                 **dict.fromkeys((1200, 1225, 1242, 1242.1875, 1243, 1250, 1300), "updates"),
-                 4968: "fraction", 4968.75: "fraction", 4969: "fraction",
-                 318_000: "rows", 3180: "rows"}  # fmt: skip
+        named = {100: "epochs", 4900: "floor", 20_000: "times", 50: "one_epoch", 49: "one_epoch",
+                 **dict.fromkeys((1200, 1225, 1242, 1242.1875, 1243, 1249, 1250, 1300), "updates"),
+                 4968: "fraction", 4968.75: "fraction", 4969: "fraction", 64: "batch",
+                 4901: "last", 5100: "extra_batch", 318_000: "rows", 3180: "rows"}  # fmt: skip
         key = next((k for value, k in named.items() if _near(got, value, 1e-6)), "other")
-        raise Wrong(key, what=f"`{what}`", got=got)
+        found = expect.slips(got, 5000, n=4) if key == "other" else []
+        if found in (["double"], ["half"]):
+            raise Wrong("factor", what=f"`{what}`", got=got, seen=SEEN[found[0]])
+        raise Wrong(key, what=f"`{what}`", got=got, one=51)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -141,6 +227,8 @@ def decay_steps(plain, accumulating):
         "has: a jump would undo progress, and there is no time to win it back.",
         "drop": "at step 500 the rate falls from 0.05 to {got} at once. It finishes cold, but the "
         "run loses its fast steps: go down from 0.05 over the 100 steps that are left.",
+        "late_fall": "at step 550, the middle of the way that is left, the rate is still {got}. "
+        "Steadily down means that it falls over all of the 100 steps.",
         "cliff": "the rate falls from {before} to {after} within three steps, at step {step}. Go "
         "down steadily.",
         "warm": "at step 599, the last one, the rate is still {got}. Finish cold: at most a "
@@ -185,6 +273,8 @@ def shortened(answer):
     if np.diff(rates).min() < -0.02:
         where = int(np.diff(rates).argmin()) + 1
         raise Wrong("cliff", before=rates[where - 1], after=rates[where], step=500 + 3 * where)
+    if rates[17] > 0.0475:  # at step 551
+        raise Wrong("late_fall", got=rates[17])
 
 
 # --------------------------------------------------------------------------------------------------
@@ -208,6 +298,16 @@ def shortened(answer):
         "peak": "at step 1,000 the rate is {got}; the warmup should reach 0.0003 there.",
         "too_long": "warmup and decay add up to {total} steps; the run has 100,000. In Keras "
         "`decay_steps` starts after the warmup, so the warmup must be taken off.",
+        "too_short": "warmup and decay add up to {total} steps; the run has 100,000. Take the "
+        "warmup off once.",
+        "early_cosine": "the cosine begins under the warmup, at step {start}: at step {step} the "
+        "rate is {got}, and not {wanted}. It should begin where the warmup ends.",
+        "floor": "the rate ends at {got}. The recipe goes down to 0: what is `alpha`?",
+        "straight": "from step 1,000 on the rate falls along a line. The recipe has a cosine, slow "
+        "at both ends.",
+        "stays": "from step 1,000 on the rate stays at {got}. Where is the cosine?",
+        "bent": "within the warmup the rate is {got} at step {step}. It climbs along a straight "
+        "line, by the same amount at each step.",
         "curve": "at step {step} the rate is {got}; warmup and half a cosine give {wanted}.",
     },
     hints=[
@@ -237,15 +337,38 @@ def recipe(answer, at_500):
         raise Wrong("flat")
     if not _near(rate(1000), 3e-4):
         raise Wrong("peak", got=rate(1000))
-    for total in (101_000, 102_000):
-        wanted = [_recipe(step, total) for step in (50_000, 90_000)]
-        if _near(rate(50_000), wanted[0], 1e-4) and _near(rate(90_000), wanted[1], 1e-4):
-            raise Wrong("too_long", total=f"{total:,}")
+    late = (20_000, 50_000, 90_000)
+    seen = [rate(step) for step in late]
+
+    def falls(wanted) -> bool:
+        return np.allclose(seen, [wanted(step) for step in late], rtol=1e-4, atol=1e-9)
+
+    for total in (101_000, 102_000, 99_000, 98_000):
+        if falls(lambda step, total=total: _recipe(step, total)):
+            raise Wrong("too_long" if total > 100_000 else "too_short", total=f"{total:,}")
+    for start in (0, 500):
+        for top in (3e-4, 3e-4 / _half_cosine(1000, start)):
+            if falls(lambda step, start=start, top=top: top * _half_cosine(step, start)):
+                got, wanted = rate(20_000), _recipe(20_000)
+                raise Wrong("early_cosine", start=start, step="20,000", got=got, wanted=wanted)
+    if falls(lambda step: 3e-4):
+        raise Wrong("stays", got=rate(50_000))
+    if falls(lambda step: 3e-4 * (100_000 - step) / 99_000):
+        raise Wrong("straight")
+    if rate(99_999) > 3e-6:
+        raise Wrong("floor", got=rate(99_999))
+    for step in (250, 500, 750):
+        if abs(rate(step) - _recipe(step)) > 2e-3 * _recipe(step) + 3.1e-7:
+            raise Wrong("bent", step=step, got=rate(step))
     for step in (250, 500, 1001, 10_000, 50_500, 90_000, 99_999):
         wanted = _recipe(step)
         slack = 3.1e-7 if step < 1000 else 3e-8  # some count the warmup from step 1
         if not np.isclose(rate(step), wanted, rtol=2e-3, atol=slack):
             raise Wrong("curve", step=f"{step:,}", got=rate(step), wanted=wanted)
+
+
+def _half_cosine(step, start):
+    return 0.5 * (1 + np.cos(np.pi * (step - start) / (100_000 - start)))
 
 
 def _recipe(step, total=100_000):
@@ -273,6 +396,9 @@ PEAK, ROWS, BATCH, EPOCHS = 0.08, 38, 4, 6  # ten steps an epoch, the last batch
         "{got}.",
         "short": "the rate is over at step {step} of {total}: it stays below a thousandth of its "
         "peak from there on. Were epochs counted as steps?",
+        "stops": "the rate stands still at {got} over the last {steps} of {total} steps: your "
+        "cycle is so much too short. How many steps has this run, the smaller last batch of each "
+        "epoch too?",
         "long": "at the last step the rate is still {got}, and it started at {first}. The cycle is "
         "made for a longer run than this one.",
         "warm_end": "the rate ends at {got}, and it started at {first}. One cycle ends far below "
@@ -325,6 +451,9 @@ def one_cycle(answer):
     cold = rates < PEAK / 1000
     if cold[total // 2 :].all():
         raise Wrong("short", step=int(cold[top:].argmax()) + top, total=total)
+    still = int(np.argmax(np.abs(rates[::-1] - rates[-1]) > 1e-4 * PEAK))  # steps without a change
+    if 2 < still < total // 2 and rates[-1] < rates[0] / 2:
+        raise Wrong("stops", got=rates[-1], steps=still - 1, total=total)
     if rates[-1] > rates[0] and rates[-1] > PEAK / 5:
         raise Wrong("long", got=rates[-1], first=rates[0])
     if not _near(rates[top], PEAK, 0.03):
@@ -359,8 +488,10 @@ def _momentum(moves, rates, nesterov):
 
 def _explain_momentum(momentum, said, top):
     start, low, end = momentum[0], momentum[top], momentum[-1]
-    if np.ptp(momentum) < 0.005 or momentum.max() < 0.05:
-        moved = np.isfinite(said).all() and np.ptp(said) > 0.005
+    moved = np.isfinite(said).all() and np.ptp(said) > 0.005
+    # The smaller batches may be compiled later, with the momentum of that time.
+    whole = momentum[np.arange(len(momentum)) % -(-ROWS // BATCH) != ROWS // BATCH]
+    if np.ptp(whole if moved else momentum) < 0.005 or momentum.max() < 0.05:
         raise Wrong("ignored" if moved else "constant", got=abs(round(float(start), 2)))
     if low > max(start, end) + 0.005:
         raise Wrong("together", low=round(float(start), 3), high=round(float(low), 3))
@@ -388,6 +519,8 @@ def _followed(optimizer, callbacks):
             said.append(float(momentum) if not callable(momentum) else np.nan)
 
         def on_train_batch_end(self, batch, logs=None):
+            if keras.backend.backend() == "jax":  # its weights are elsewhere within an epoch
+                model.jax_state_sync()
             places.append(float(model.get_weights()[0][0, 0]))
 
     def steady(y_true, y_pred):
@@ -505,14 +638,19 @@ check.card(
     "Batches, in both cases. Epochs times batches an epoch, the smaller last batch too.",
 )
 check.card(
+    "A falling rate quiets the noise at the end. What else does?",
+    "A mean of the weights over many steps: EMA, or the mean of the last ones. It costs a second "
+    "copy of the weights.",
+)
+check.card(
     "Cosine annealing: does the rate come back up?",
     "`CosineDecay` only falls. With warm restarts (SGDR, `CosineDecayRestarts`) it jumps back up. "
     "Both are called cosine annealing: say which.",
 )
 check.card(
     "How long should warmup be?",
-    "Published numbers run from a few hundred steps to 4,000. Take 1 to 10 % of the run. It "
-    "matters most for large rates, Adam and post-LN transformers; pre-LN can often do without.",
+    "Published numbers run from a few hundred steps to tens of thousands; 1 to 10 % of the run is "
+    "common. It lets larger rates train. Pre-LN transformers are said to need less than post-LN.",
 )
 check.card(
     "One cycle: what do rate and momentum do?",
@@ -526,6 +664,6 @@ check.card(
 )
 check.card(
     "What does the integer 0 do in `CosineDecay(0, ...)`?",
-    "Keras casts the other numbers to integers: with a warmup it crashes. `ExponentialDecay(1, "
-    "...)` falls to 0 without a word. Write rates as floats.",
+    "Keras casts the other numbers to integers: with a warmup it crashes on TensorFlow, and stays "
+    "at 0 on JAX. `ExponentialDecay(1, ...)` falls to 0 without a word. Write rates as floats.",
 )

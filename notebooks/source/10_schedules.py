@@ -3,7 +3,8 @@
 #   coursekit:
 #     backends:
 #     - tensorflow
-#     minutes: 55
+#     - jax
+#     minutes: 38
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -22,7 +23,7 @@
 # and what does it cost? When does `ReduceLROnPlateau` clash with a schedule?
 #
 # You will build schedules that fit their run, see a transformer that needs warmup, and put one cycle
-# against a tuned constant rate. You need gradient descent (06) and optimizers (08).
+# against a tuned constant rate. You need [[gradient_descent]] and [[optimizers]].
 #
 # > **You need only this.** A *transformer* lets each position of a text look back at the earlier ones.
 # > *Post-LN* is its first form: layer normalization comes after each block's sum.
@@ -30,14 +31,14 @@
 # %% tags=["setup"] needs="transformer"
 from coursekit import lessons
 
-lessons.report(["tensorflow"])
+lessons.report()
 
 import keras
 import numpy as np
 
 from coursekit import datasets, plots
 from coursekit.callbacks import find_learning_rate
-from coursekit.lessons.schedules import check
+from coursekit.lessons.schedules import check, next_characters, outcome, transformer
 from coursekit.optimizers import ScheduledMomentumSGD
 from coursekit.schedules import (
     Join,
@@ -67,14 +68,21 @@ ways = {
     "constant 0.01": np.full(150, 0.01),
     "from 0.5 to 0.01": np.geomspace(0.5, 0.01, 150),
 }
-fig, ax = plots.figure("One weight, three rates", x="step", y="mean distance from the best place")
-for (name, rates), style in zip(ways.items(), plots.COMPARE, strict=False):
-    rng, w, distance = np.random.default_rng(0), np.full(20, 10.0), []
+places = {}
+for name, rates in ways.items():
+    rng, w, walk = np.random.default_rng(0), np.full(20, 10.0), []
     for rate in rates:
         w = w - rate * (w + rng.normal(0, 2, 20))
-        distance.append(np.mean(np.abs(w)))
+        walk.append(w)
+    places[name] = np.array(walk)  # step, seed
+
+# %% jupyter={"source_hidden": true}
+# Safe to skip: this draws the three rates.
+fig, ax = plots.figure("One weight, three rates", x="step", y="mean distance from the best place")
+for (name, walk), style in zip(places.items(), plots.COMPARE, strict=False):
+    distance = np.abs(walk).mean(axis=1)
     plots.curve(ax, distance, style, label=name, markevery=15)
-    print(f"{name:17} last 10 steps: mean distance {np.mean(distance[-10:]):.2f}")
+    print(f"{name:17} last 10 steps: mean distance {distance[-10:].mean():.2f}")
 ax.set_yscale("log")
 ax.legend()
 plots.show(
@@ -92,31 +100,72 @@ check.reveal("predict_noise")
 #
 # </details>
 #
+# ## Or average the weights
+#
+# There is a second way to quiet: leave the rate high, and use the **mean of the weights** in place of
+# the last ones. **EMA** (exponential moving average) keeps 95 % of the mean at each step.
+
+# %%
+noisy = places["constant 0.5"]
+ema = noisy[0]
+for w in noisy[1:]:
+    ema = 0.95 * ema + 0.05 * w
+for name, w in (
+    ("last weights", noisy[-1]),
+    ("EMA", ema),
+    ("mean of the last 75", noisy[75:].mean(0)),
+):
+    print(f"constant 0.5, {name:19}: mean distance {np.abs(w).mean():.2f}")
+
+# %% [markdown] topics="averaging-weights"
+# The mean of the last 75 comes as close as the falling rate, the EMA nearly; neither needs a plan for
+# the end. The price: a second copy of the weights, and a mean that begins too early drags behind. In
+# Keras:
+# `SGD(..., use_ema=True)`, with `coursekit.callbacks.SwapEMAWeights`.
+#
 # ## The family
 #
-# A **schedule** is a function from the step to the rate. Six of them, for 100 epochs of 50 steps.
+# A **schedule** is a function from the step to the rate. Seven of them, for 20 epochs of 10 steps;
+# move the slider.
 
 # %% topics="schedule-visualization"
-S, total = keras.optimizers.schedules, 100 * 50
+S, total = keras.optimizers.schedules, 20 * 10
 cycle = OneCycle(0.1, total)
 family = {
-    "step": StepDecay(0.1, step_size=30 * 50),
-    "exponential": S.ExponentialDecay(0.1, 1000, 0.5),
-    "cosine": CosineDecay(0.1, total),
-    "warmup + cosine": CosineDecay(0.0, total - 500, warmup_target=0.1, warmup_steps=500),
-    "restarts": S.CosineDecayRestarts(0.1, 1000, t_mul=1.5),
+    "step": StepDecay(0.1, step_size=6 * 10),
+    "exponential": S.ExponentialDecay(0.1, 40, 0.5),
+    "cosine": CosineDecay(0.1, total, alpha=1e-5),
+    "warmup + cosine": CosineDecay(0.0, total - 20, warmup_target=0.1, warmup_steps=20),
+    "restarts": S.CosineDecayRestarts(0.1, 40, t_mul=1.5),
+    "triangular": lambda step: 0.01 + 0.09 * (1 - abs(step % 40 / 20 - 1)),
     "one cycle": cycle,
 }
-fig = plots.schedule(family, total, momentum={"one cycle": cycle.momentum()},
-                     title="Six ways down, and one momentum that mirrors its rate")  # fmt: skip
-fig.axes[0].axhline(0.1, color="0.6", lw=1, label="constant")
-fig.axes[0].get_legend().remove()
-fig.axes[1].legend(*fig.axes[0].get_legend_handles_labels(), fontsize=7, loc="upper center")
-plots.show(
-    fig,
-    alt="Left: learning rates over 5,000 steps, from constant over stairs, curves and restarts to "
-    "one cycle, which climbs and then falls. Right: the momentum of one cycle falls, then climbs.",
-)
+cosine, halving = family["cosine"], family["exponential"]
+print("cosine at a quarter, a half, the end:", [f"{float(cosine(t)):.2g}" for t in (50, 100, 200)])
+print("exponential every 40 steps:", [f"{float(halving(t)):.3g}" for t in (0, 40, 80, 120)])
+
+
+# %% jupyter={"source_hidden": true}
+# Safe to skip: this draws the family under a slider.
+def draw_schedule(name):
+    momentum = cycle.momentum() if name == "one cycle" else lambda step: 0.9
+    both = {name: family[name]}, total, {name: momentum}
+    fig = plots.schedule(*both, title="Rate and momentum over 200 steps")
+    fig.axes[0].set_ylim(-0.005, 0.105)
+    fig.axes[1].set_ylim(0.84, 0.96)
+    return fig
+
+
+does = {
+    "step": "stays, and falls to a tenth twice, and once more",
+    "exponential": "halves every 40 steps",
+    "cosine": "falls slowly, fast in the middle, slowly to its end",
+    "warmup + cosine": "climbs for 20 steps, then falls along a cosine",
+    "restarts": "falls along a cosine and jumps back up, in growing cycles",
+    "triangular": "goes up and down along lines, five times",
+    "one cycle": "climbs for 30 % of the run and falls to almost 0; momentum falls, then climbs",
+}
+plots.explore(draw_schedule, list(family), alt=lambda k: f"The rate {does[k]}.", what="schedule")
 
 # %% [markdown] topics="step-decay exponential-decay cosine-annealing one-cycle-policy cyclical-lr"
 # | schedule | rate at step $t$ of $T$ | remarks |
@@ -129,6 +178,7 @@ plots.show(
 # | one cycle | $\eta_0/25$ up to $\eta_0$, down to $\eta_0/250{,}000$ | momentum 0.95, 0.85, 0.95 |
 #
 # "Cosine annealing" names both the third and the fourth row. Only the fourth is cyclical: say which.
+# PyTorch's `eta_min=1e-6` is `alpha=1e-5` here, a fraction of 0.1.
 #
 # ### A tenth every 30 epochs (difficulty 1, 5 minutes)
 #
@@ -187,7 +237,9 @@ check("decay_steps", plain, accumulating)
 #
 # A run was planned for 100 epochs of 10 steps: `CosineDecay(0.1, 1000)`. After epoch 50, at step 500,
 # the rate is 0.05, and you learn that only 10 more epochs will be paid. Make the schedule for this
-# running optimizer, whose counter stands at 500: no jump, steadily down, cold at step 599.
+# running optimizer, whose counter stands at 500: no jump, steadily down, cold at step 599. It may be
+# a function of the step, or `Join([first, second], boundaries=[500])`, which hands over at step 500;
+# `second` then starts at its own step 0.
 
 # %% exercise="shortened"
 ### BEGIN SOLUTION
@@ -213,58 +265,29 @@ check("shortened", shortened)
 check("predict_warmup", "b")  # SOLUTION
 
 # %%
-text = datasets.load_shakespeare().train
-symbols = sorted(set(text))
-code = {symbol: k for k, symbol in enumerate(symbols)}
-ids = np.array([code[c] for c in text], "int32")
-starts = np.random.default_rng(0).integers(0, len(ids) - 33, 25 * 8)  # an epoch of 25 batches
-windows = ids[starts[:, None] + np.arange(33)]
-x, y = windows[:, :-1], windows[:, 1:]  # 32 characters, and the next one after each
-frequency = np.bincount(ids) / len(ids)
-guess = -np.sum(frequency * np.log(frequency, where=frequency > 0, out=np.zeros(len(frequency))))
+x, y, guess = next_characters()  # windows of 32 characters, and the next one after each
 print(f"loss of knowing only how frequent each character is: {guess:.2f}")
-
-
-# %%
-def transformer(rate, seed, width=32):
-    keras.utils.set_random_seed(seed)
-    layers = keras.layers
-    tokens = keras.Input((32,), dtype="int32")
-    place = keras.ops.cumsum(keras.ops.ones_like(tokens), axis=1) - 1
-    h = layers.Embedding(len(symbols), width)(tokens) + layers.Embedding(32, width)(place)
-    q, k, v = (layers.Dense(width)(h) for _ in range(3))
-    attention = layers.Attention(use_scale=True)([q, v, k], use_causal_mask=True)
-    h = layers.LayerNormalization()(h + attention)  # post-LN: after the sum
-    wide = layers.Dense(4 * width, activation="relu")(h)
-    h = layers.LayerNormalization()(h + layers.Dense(width)(wide))
-    model = keras.Model(tokens, layers.Dense(len(symbols))(h))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(rate), loss)
-    return model
-
-
-# %% tags=["nbval-ignore-output"]
-starts_of = {"0.01": 0.01, "0.1": 0.1, "0.1, warmup": Warmup(0.1, warmup_steps=50)}
-nets = [transformer(rate, seed) for rate in starts_of.values() for seed in range(3)]
+starts = {"0.01": 0.01, "0.1": 0.1, "0.1, warmup": Warmup(0.1, warmup_steps=50)}
+nets = [transformer(rate, seed) for rate in starts.values() for seed in range(3)]
 logs = fit_many(nets, x, y, epochs=6, batch_size=8, seed=[0, 1, 2] * 3, verbose=0)
 curves = np.reshape([log.history["loss"] for log in logs], (3, 3, 6))
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+# Safe to skip: this draws the three starts.
 fig, ax = plots.figure("Three ways to start", x="epoch of 25 steps", y="training loss")
-for name, runs, style in zip(starts_of, curves, plots.COMPARE, strict=False):
+for name, runs, style in zip(starts, curves, plots.COMPARE, strict=False):
     plots.band(ax, runs, style, x=range(1, 7), label=name)
 ax.axhline(guess, color="0.5", lw=1, label="frequencies alone")
 ax.legend()
 plots.show(
     fig, alt="Training loss of a tiny transformer, for three ways to start; bands over seeds."
 )
-for name, runs in zip(starts_of, curves, strict=True):
+for name, runs in zip(starts, curves, strict=True):
     print(f"{name:13} ends at {runs[:, -1].min():.1f} to {runs[:, -1].max():.1f}")
-check.reveal("predict_warmup")
-
-# %% tags=["nbval-ignore-output"]
 small, large, warmed = curves[:, :, -1]
-assert warmed.max() < large.min() - 0.15 and small.max() < large.min() - 0.15
 print("at 0.1 every run with warmup beats every run without:", warmed.max() < large.min())
 print("the best run of all has warmup:", warmed.min() < small.min())
+check.reveal("predict_warmup")
 
 # %% [markdown]
 # <details><summary>After you ran it</summary>
@@ -275,8 +298,9 @@ print("the best run of all has warmup:", warmed.min() < small.min())
 #
 # </details>
 #
-# "Essential" holds for large rates, Adam and post-LN; pre-LN transformers can often do without. For
-# the length, published numbers run from a few hundred steps to 4,000: take 1 to 10 % of the run.
+# So "essential" is too strong: here only the large rate needs it. Pre-LN transformers are said to need
+# less (Xiong 2020, arXiv:2002.04745; not run here). Published lengths go from a few hundred steps to
+# tens of thousands (BERT: 10,000 of a million): 1 to 10 % of the run is a common choice.
 #
 # ### A thousand steps of warmup (difficulty 2, 6 minutes)
 #
@@ -301,23 +325,17 @@ check("recipe", recipe, at_500)
 # line is an example in Keras's own documentation, in short.
 
 # %%
-written = {
-    "CosineDecay(0, 10, warmup_target=0.1, warmup_steps=4)": 2,
-    "ExponentialDecay(1, 10, 0.5)": 10,
-    "InverseTimeDecay(1, 10, 0.5)": 10,
-    "CosineDecay(1, 10)": 10,
-}
-wanted = (0.05, 0.5, 1 / 1.5, 0.0)
-for (code, step), right in zip(written.items(), wanted, strict=True):
-    try:
-        got = f"{float(eval('S.' + code)(step)):.3f}"
-    except Exception as error:
-        got = type(error).__name__
-    print(f"{code:54} step {step:2}: {got} (meant: {right:.3f})")
+for code, step, meant in (
+    ("CosineDecay(0, 10, warmup_target=0.1, warmup_steps=4)", 2, 0.05),
+    ("ExponentialDecay(1, 10, 0.5)", 10, 0.5),
+    ("InverseTimeDecay(1, 10, 0.5)", 10, 1 / 1.5),
+    ("CosineDecay(1, 10)", 10, 0.0),
+):
+    print(f"{code:54} step {step:2}: {outcome(code, step)} (meant: {meant:.3f})")
 
 # %% [markdown]
-# One crashes. Three are wrong without a word: a rate that falls to 0, one that never decays, one that
-# does not quite end at 0. Write `0.0` and `1.0`.
+# The first crashes on TensorFlow, and is 0 on JAX. Three are wrong without a word: a rate that falls
+# to 0, one that never decays, one that does not quite end at 0. Write `0.0` and `1.0`.
 #
 # ## One cycle, the real one
 #
@@ -332,7 +350,7 @@ class Brake(keras.callbacks.Callback):
             self.model.optimizer.momentum = 0.0
 
 
-ones, ends = np.ones((40, 1), "float32"), {}
+ones = np.ones((40, 1), "float32")
 for kind in (keras.optimizers.SGD, ScheduledMomentumSGD):
     for callbacks in ([], [Brake()]):
         dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
@@ -340,9 +358,7 @@ for kind in (keras.optimizers.SGD, ScheduledMomentumSGD):
         model.compile(kind(0.01, momentum=0.9), "mse")
         model.fit(ones, ones, batch_size=10, epochs=2, verbose=0, callbacks=callbacks)
         how = "0 in epoch 2" if callbacks else "0.9 throughout"
-        ends[kind.__name__, how] = float(model.get_weights()[0][0, 0])
-        print(f"{kind.__name__:20} momentum {how:14}: weight {ends[kind.__name__, how]:.2f}")
-assert ends["SGD", "0 in epoch 2"] == ends["SGD", "0.9 throughout"]
+        print(f"{kind.__name__:20} momentum {how:14}: weight {model.get_weights()[0][0, 0]:.2f}")
 
 # %% [markdown]
 # Keras's SGD read its momentum once, when `fit` compiled the step. `ScheduledMomentumSGD` reads it at
@@ -382,20 +398,19 @@ running = lessons.running_model(seed=9)
 running.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
 before = running.get_weights()
 found = find_learning_rate(running, train.x, train.y, batch_size=64)
-assert all(np.array_equal(a, b) for a, b in zip(before, running.get_weights(), strict=True))
+untouched = all(np.array_equal(a, b) for a, b in zip(before, running.get_weights(), strict=True))
+print("the weights are as they were:", untouched)
 fig = plots.learning_rate(found, title="The loss falls, flattens, then breaks away")
 plots.show(
     fig, alt="Loss of each batch against a growing rate: flat, falling, then rising steeply."
 )
-assert 0.01 <= found.suggestion <= 0.09  # the grid below holds it
-
 # %% [markdown]
 # Three contenders for three epochs of the running model: a constant rate, a cosine, one cycle. All
-# have momentum. Each tries the same three rates around 0.03, with three seeds: nine runs each. The
-# budget is the same, tuning included.
+# have momentum. Each tries the same four rates, with three seeds: twelve runs each. The budget is the
+# same, tuning included; so are rows and seeds, so that we can compare seed by seed.
 
 # %% tags=["nbval-ignore-output"]
-rates, steps = (0.01, 0.03, 0.09), epochs_to_steps(3, len(train.x), 64)
+rates, steps = (0.01, 0.03, 0.09, 0.18), epochs_to_steps(3, len(train.x), 64)
 
 
 def cycling(peak):
@@ -413,51 +428,48 @@ for name, make in contenders.items():
     nets = [lessons.running_model(seed) for _ in rates for seed in range(3)]
     for k, net in enumerate(nets):
         net.compile(make(rates[k // 3]), loss)
-    fit_many(nets, train.x, train.y, epochs=3, batch_size=64, seed=[0, 1, 2] * 3, verbose=0)
-    logits = [net(unseen.x).numpy() for net in nets]
-    losses[name] = np.reshape([float(loss(unseen.y, z)) for z in logits], (3, 3))
-    scores[name] = np.reshape([np.mean(z.argmax(1) == unseen.y) for z in logits], (3, 3))
+    fit_many(nets, train.x, train.y, epochs=3, batch_size=64, seed=[0, 1, 2] * 4, verbose=0)
+    logits = [keras.ops.convert_to_numpy(net(unseen.x)) for net in nets]
+    losses[name] = np.reshape([float(loss(unseen.y, z)) for z in logits], (4, 3))  # rate, seed
+    scores[name] = np.reshape([np.mean(z.argmax(1) == unseen.y) for z in logits], (4, 3))
 
-# %% tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"] topics="cosine-default"
+# Safe to skip: this draws the contest, and compares seed by seed.
 fig, ax = plots.figure("Falling rates stand a larger peak",
                        x="highest learning rate", y="validation loss")  # fmt: skip
-for (name, found_losses), style in zip(losses.items(), plots.COMPARE, strict=False):
-    plots.band(ax, found_losses.T, style, x=rates, label=name)
-    best = found_losses.mean(axis=1).argmin()
-    some, score = found_losses[best], scores[name][best]
-    print(f"{name:9} best at {rates[best]}: loss {some.min():.2f} to {some.max():.2f}, ", end="")
-    print(f"accuracy {score.min():.2f} to {score.max():.2f}")
+best = {}
+for (name, tried), style in zip(losses.items(), plots.COMPARE, strict=False):
+    plots.band(ax, tried.T, style, x=rates, label=name)
+    at = tried.mean(axis=1).argmin()
+    best[name], score = tried[at], scores[name][at]
+    print(f"{name:9} best at {rates[at]}: loss {min(best[name]):.2f} to {max(best[name]):.2f}, "
+          f"accuracy {min(score):.2f} to {max(score):.2f}")  # fmt: skip
 ax.set_xscale("log")
 ax.set_xticks(rates, rates)
 ax.legend()
 plots.show(
     fig,
-    alt="Validation loss against the highest rate, with bands over seeds. The constant rate turns "
-    "up at large rates; cosine and one cycle go on falling.",
+    alt="Validation loss against the highest rate, with bands over seeds. The constant rate is best "
+    "at a smaller rate than cosine and one cycle, and pays most for large ones.",
 )
-
-# %% tags=["nbval-ignore-output"] topics="cosine-default"
-best = {name: some[some.mean(axis=1).argmin()] for name, some in losses.items()}
-for a, b in (("constant", "cosine"), ("constant", "one cycle"), ("cosine", "one cycle")):
-    overlap = best[a].min() <= best[b].max() and best[b].min() <= best[a].max()
-    print(f"{a} and {b}: {'within' if overlap else 'beyond'} the spread of the seeds")
-assert losses["constant"][-1].mean() > losses["cosine"][-1].mean()
+for a, b in (("constant", "cosine"), ("constant", "one cycle"), ("one cycle", "cosine")):
+    print(f"{a} minus {b}, seed by seed:", (best[a] - best[b]).round(3))
 
 # %% [markdown]
-# Read the last lines as a verdict on *this* run: a small network, three epochs, three rates. The
-# falling rates stand larger peaks; the constant one pays for them. What one cycle adds to a cosine is
-# for you to read off: a gap within the spread is none. A best rate at the edge of the grid asks for
-# a wider grid. These rows chose the rates too, so all three are flattered.
+# Read the last lines as a verdict on *this* run: a small network, three epochs. A difference with one
+# sign for every seed is a hint, with three seeds no more. Falling rates stand larger peaks, and gain by
+# it; one cycle adds nothing to a cosine here. These rows chose the rates too, so all are flattered.
 #
-# "Super-convergence" is contested in the same way: real in its authors' settings, much smaller once
-# rivals are tuned as long. Cosine is a common default; linear decay, inverse square root (early
-# transformers) and warmup-stable-decay are too.
+# **Super-convergence**, one cycle in far fewer epochs, was measured by its authors (Smith 2018).
+# Whether it survives rivals tuned as long is contested, and this run cannot settle it. Cosine is a common default; linear decay, inverse square root (early transformers) and
+# warmup-stable-decay are others.
 #
 # ## Letting the loss decide
 #
-# `ReduceLROnPlateau(factor=0.1, patience=3)` divides the rate by ten after three epochs without a
-# better loss. Now we also give the optimizer a cosine. What happens? (a) Both act. (b) An error at the
-# start of `fit`. (c) An error at the first plateau.
+# `ReduceLROnPlateau` watches the *validation* loss: after `patience` (10) epochs that do not improve it
+# by `min_delta` (1e-4), it multiplies the rate by `factor` (0.1). Here it watches the training loss
+# with a patience of 3. Now we also give the optimizer a cosine. What happens? (a) Both act. (b) An
+# error at the start of `fit`. (c) An error at the first plateau.
 
 # %%
 check("predict_plateau", "c")  # SOLUTION
@@ -492,7 +504,7 @@ check.reveal("predict_plateau")
 ### BEGIN SOLUTION
 check.decide(
     choice="cosine, highest rate 0.09, SGD with momentum 0.9",
-    because="it stands larger rates than a constant, and needs nothing but Keras",
+    because="it beats the constant rate for every seed, and needs nothing but Keras",
     score=float(scores["cosine"][2].mean()),
 )
 ### STUB
@@ -502,19 +514,17 @@ check.decide(
 # %% [markdown]
 # ## What you can say now
 #
-# 1. Large rates cover distance, small ones average noise: a falling rate has both.
+# 1. Large rates cover distance, small ones average noise: a falling rate has both, or a mean of weights.
 # 2. Keras's schedules count batches, also under accumulation, and belong to the length of the run.
 # 3. Warmup makes larger rates work; a smaller rate without it may do as well or better.
 # 4. One cycle needs a momentum that the optimizer really reads.
 # 5. Tuning is part of the price: compare schedules at equal budgets, over seeds.
 #
-# **Break it.** Give the transformer 10 steps of warmup, then 100. In the first cell let the third rate
-# fall to 0.0001.
+# **Break it.** In the first experiment let the third rate fall to 0.0001 instead of 0.01.
 #
 # <details><summary>What happens</summary>
 #
-# How much warmup suffices depends on the rate: try it twice before you believe it. A rate that falls
-# too far too soon stops before it has arrived.
+# It is cold sooner, and its last steps do nothing: quiet is bought with distance.
 #
 # </details>
 #

@@ -10,11 +10,9 @@ SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
     "gradient_descent",
     "hyperparameter_search",
     "losses",
-    "optimizers",
     "overfitting",
     "precision",
     "regularization",
-    "schedules",
     "training_loop",
 }  # fmt: skip
 
@@ -22,7 +20,6 @@ NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is 
     "custom_losses",
     "distribution",
     "losses",
-    "optimizers",
     "precision",
 }  # fmt: skip
 
@@ -31,7 +28,6 @@ SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, i
     "distribution",
     "hyperparameter_search",
     "losses",
-    "optimizers",
     "overfitting",
     "precision",
     "regularization",
@@ -41,11 +37,9 @@ BACKENDS = {  # runs on TensorFlow and on JAX
     "distribution",
     "gradient_descent",
     "hyperparameter_search",
-    "optimizers",
     "overfitting",
     "precision",
     "regularization",
-    "schedules",
     "training_loop",
 }  # fmt: skip
 

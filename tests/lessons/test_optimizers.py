@@ -12,6 +12,7 @@ from coursekit.training import trace_path
 
 SGD, AdamW = keras.optimizers.SGD, keras.optimizers.AdamW
 Cosine = keras.optimizers.schedules.CosineDecay
+Drops = keras.optimizers.schedules.PiecewiseConstantDecay
 
 
 def momentum(w, v, grad, lr, mu):
@@ -122,6 +123,22 @@ def adam_fixed_betas(w, m, v, grad, t, lr, beta_1, beta_2, epsilon):
     return adam(w, m, v, grad, t, lr, 0.9, 0.999, epsilon)
 
 
+def adam_that_counts():
+    """Adam with a count of its own, which goes on in the second run."""
+    count = [0]
+
+    def step(w, m, v, grad, t, lr, beta_1, beta_2, epsilon):
+        count[0] += 1
+        return adam(w, m, v, grad, count[0], lr, beta_1, beta_2, epsilon)
+
+    return step
+
+
+def adam_beta_times_t(w, m, v, grad, t, lr, beta_1, beta_2, epsilon):
+    _, m, v = adam(w, m, v, grad, t, lr, beta_1, beta_2, epsilon)
+    return w - lr * m / (1 - beta_1 * t) / np.sqrt(v / (1 - beta_2 * t)), m, v
+
+
 def adam_another_order(*args):
     w, m, v = adam(*args)
     return m, v, w
@@ -165,8 +182,10 @@ def adamw_decays_twice(w, grad, lr, decay, adam):
 
 
 def slipped(table, key):
-    """Give a slip of the lesson the stub's own signature."""
-    return getattr(lesson, table)[key]
+    """Return a step with one slip of the lesson, in the stub's own signature."""
+    make = {"MOMENTUM": lesson._momentum, "ADAM": lesson._adam, "ADAGRAD": lesson._adagrad,
+            "RMSPROP": lesson._rmsprop, "ADAMW": lesson._adamw}[table]  # fmt: skip
+    return make(**getattr(lesson, f"{table}_SLIPS")[key][0])
 
 
 def mend(key, *, acc=adagrad, avg=rmsprop, last=adamw):
@@ -180,18 +199,35 @@ ANSWERS = [
     row("momentum_step", "alternative", momentum_turned_signs),
     row("momentum_step", "alternative", momentum_in_lists),
     row("momentum_step", "todo", lambda w, v, grad, lr, mu: (..., v)),
-    *[row("momentum_step", key, slipped("MOMENTUM_SLIPS", key)) for key in lesson.MOMENTUM_SLIPS],
+    *[row("momentum_step", key, slipped("MOMENTUM", key)) for key in lesson.MOMENTUM_SLIPS],
     row("momentum_step", "ema", lambda w, v, g, lr, mu: (
         w + mu * v - (1 - mu) * lr * g, mu * v - (1 - mu) * lr * g)),
     row("momentum_step", "parts", lambda w, v, g, lr, mu: w + mu * v - lr * g),
     row("momentum_step", "order", lambda *a: momentum(*a)[::-1]),
-    row("momentum_step", "differs", lambda w, v, g, lr, mu: momentum(w, v, g, 2 * lr, mu)),
-    row("momentum_step", "differs", lambda w, v, g, lr, mu: (w, v)),
-    row("momentum_step", "later", lambda w, v, g, lr, mu: momentum(w, v, g, lr, 1 - mu)),
-    row("momentum_step", "later", lambda w, v, g, lr, mu: momentum(w, v, g, lr, -mu)),
+    row("momentum_step", "double", lambda w, v, g, lr, mu: momentum(w, v, g, 2 * lr, mu)),
+    row("momentum_step", "differs", lambda w, v, g, lr, mu: momentum(w, v, g, 3 * lr, mu)),
+    row("momentum_step", "two", lambda w, v, g, lr, mu: (w, v)),
+    row("momentum_step", "complement", lambda w, v, g, lr, mu: momentum(w, v, g, lr, 1 - mu)),
+    row("momentum_step", "minus", lambda w, v, g, lr, mu: momentum(w, v, g, lr, -mu)),
+    row("momentum_step", "later", lambda w, v, g, lr, mu: momentum(w, v, g, lr, mu / 2)),
+    # invented: combinations, and steps from other books
+    row("momentum_step", "two", lambda w, v, g, lr, mu: (w + v + lr * g, v + lr * g)),
+    row("momentum_step", "two", lambda w, v, g, lr, mu: (w + mu * v - g, v)),
+    row("momentum_step", "two", lambda w, v, g, lr, mu: (
+        w + mu * v + lr * (1 - mu) * g, mu * v + lr * (1 - mu) * g)),
+    row("momentum_step", "mu_all", lambda w, v, g, lr, mu: (
+        w + mu * (v - lr * g), mu * (v - lr * g))),
+    row("momentum_step", "two", lambda w, v, g, lr, mu: (w + v - lr * mu * g, v - lr * mu * g)),
+    row("momentum_step", "top_speed", lambda w, v, g, lr, mu: (w - lr / (1 - mu) * g, v)),
+    row("momentum_step", "forgot_v", lambda w, v, g, lr, mu: (w - lr * g, 0 * v)),
+    row("momentum_step", "forgot_v", lambda w, v, g, lr, mu: (w - lr * g, v)),
+    row("momentum_step", "w_for_v", lambda w, v, g, lr, mu: (w + mu * v - lr * g,) * 2),
+    row("momentum_step", "push_twice", lambda w, v, g, lr, mu: (
+        w + mu * v - lr * g - lr * g, mu * v - lr * g)),
     row("momentum_step", "order", lambda *a: (momentum(*a)[1], momentum(*a)[1])),
-    row("momentum_step", "hard_coded", lambda w, v, g, lr, mu: momentum(w, v, g, lr, 0.9)),
-    row("momentum_step", "hard_coded", lambda w, v, g, lr, mu: momentum(w, v, g, 0.019, mu)),
+    row("momentum_step", "fixed", lambda w, v, g, lr, mu: momentum(w, v, g, lr, 0.9)),
+    row("momentum_step", "fixed", lambda w, v, g, lr, mu: momentum(w, v, g, 0.019, mu)),
+    row("momentum_step", "fixed", lambda w, v, g, lr, mu: momentum(w, v, g, 0.019, 0.9)),
     row("momentum_step", "hard_coded", momentum_that_remembers()),
     row("momentum_step", "mutated", momentum_in_place),
     row("momentum_step", "none", lambda *a: print(momentum(*a))),
@@ -214,6 +250,12 @@ ANSWERS = [
     row("friction", "slow", 0.8, 22),
     row("friction", "touch", 0.9, 34),
     row("friction", "touch", 0.7, 6),
+    row("friction", "plain_count", 0.6, 23),
+    row("friction", "other_count", 0.6, 42),
+    row("friction", "count", 0.6, 7),
+    row("friction", "count", 0.5, -10),
+    row("friction", "range", 60, 8),
+    row("friction", "alternative", np.array([0.6]), np.int64(8)),
     row("friction", "count", 0.6, 9),
     row("friction", "type", "0.6", 8),
     row("adam_step", "ok", adam),
@@ -221,14 +263,25 @@ ANSWERS = [
     row("adam_step", "alternative", adam_ops),
     row("adam_step", "alternative", adam_in_floats),
     row("adam_step", "todo", lambda w, m, v, grad, t, lr, beta_1, beta_2, epsilon: (..., m, v)),
-    *[row("adam_step", key, slipped("ADAM_SLIPS", key)) for key in lesson.ADAM_SLIPS],
-    row("adam_step", "differs", lambda w, m, v, g, t, lr, *a: adam(w, m, v, g, t, 1, *a)),
+    *[row("adam_step", key, slipped("ADAM", key)) for key in lesson.ADAM_SLIPS],
+    row("adam_step", "no_rate", lambda w, m, v, g, t, lr, *a: adam(w, m, v, g, t, 1, *a)),
+    row("adam_step", "later", lambda w, m, v, g, t, lr, b, c, e: adam(
+        w, m, v, g, t, lr, b**2, c, e)),
+    row("adam_step", "two", lambda w, m, v, g, t, lr, b, c, e: (
+        w - lr * (b * m + (1 - b) * g) / (np.sqrt(c * v + (1 - c) * g**2) + e), m, v)),
+    row("adam_step", "two", lambda w, m, v, g, t, lr, b, c, e: (
+        w + lr * (b * m + (1 - b) * g) / (np.sqrt(c * v + (1 - c) * g**2) + e),
+        b * m + (1 - b) * g, c * v + (1 - c) * g**2)),
+    row("adam_step", "exchanged", lambda *a: tuple(adam(*a)[k] for k in (0, 2, 1))),
+    row("adam_step", "nan", adam_beta_times_t),
     row("adam_step", "differs", adam_times_t),
-    row("adam_step", "later", adam_corrected_as_at_step_1),
+    row("adam_step", "corrected_once", adam_corrected_as_at_step_1),
     row("adam_step", "parts", lambda *a: adam(*a)[0]),
     row("adam_step", "parts", lambda *a: adam(*a)[:2]),
     row("adam_step", "order", adam_another_order),
-    row("adam_step", "hard_coded", adam_fixed_betas),
+    row("adam_step", "fixed", adam_fixed_betas),
+    row("adam_step", "fixed", lambda w, m, v, g, t, lr, *a: adam(w, m, v, g, t, 0.3, *a)),
+    row("adam_step", "hard_coded", adam_that_counts()),
     row("adam_step", "no_epsilon", adam_without_epsilon),
     row("adam_step", "epsilon_inside", adam_epsilon_inside),
     row("adam_step", "epsilon", adam_big_epsilon),
@@ -244,7 +297,20 @@ ANSWERS = [
     row("needs_new_rate", "reversed", ["rmsprop", "adam"]),
     row("needs_new_rate", "reversed", ["adam"]),
     row("needs_new_rate", "missing", ["sgd"]),
-    row("needs_new_rate", "missing", ["sgd", "adam"]),
+    row("needs_new_rate", "missing", "momentum"),
+    row("needs_new_rate", "missing", "SGD with momentum"),
+    row("needs_new_rate", "extra", ["sgd", "adam"]),
+    row("needs_new_rate", "all", "all four"),
+    row("needs_new_rate", "all", "all"),
+    row("needs_new_rate", "none_needs", "none"),
+    row("needs_new_rate", "alternative", "both sgd and momentum"),
+    row("needs_new_rate", "alternative", "SGD, SGD with momentum"),
+    row("needs_new_rate", "alternative", ["sgd, momentum"]),
+    row("needs_new_rate", "alternative", np.array(["SGD", "Momentum"])),
+    row("needs_new_rate", "alternative", "momentum sgd"),
+    row("needs_new_rate", "extra", "sgd, momentum & RMS-prop"),
+    row("needs_new_rate", "reversed", "RMSProp and Adam"),
+    row("needs_new_rate", "names", "the first two"),
     row("needs_new_rate", "extra", ["sgd", "momentum", "rmsprop"]),
     row("needs_new_rate", "names", ["sgd", "adamax"]),
     row("needs_new_rate", "names", [1, 2]),
@@ -254,15 +320,28 @@ ANSWERS = [
     mend("ok"),
     mend("alternative", acc=adagrad_torch, avg=rmsprop_torch, last=adamw_shrinks_first),
     mend("todo", last=lambda w, grad, lr, decay, adam: ...),
-    *[mend(key, acc=slipped("ADAGRAD_SLIPS", key)) for key in lesson.ADAGRAD_SLIPS],
-    *[mend(key, avg=slipped("RMSPROP_SLIPS", key)) for key in lesson.RMSPROP_SLIPS],
-    *[mend(key, last=slipped("ADAMW_SLIPS", key)) for key in lesson.ADAMW_SLIPS],
-    mend("uphill", acc=lambda w, acc, g, lr, e: adagrad(w, acc, g, -lr, e)),
-    mend("uphill", avg=lambda w, avg, g, lr, rho, e: rmsprop(w, avg, g, -lr, rho, e)),
+    *[mend(key, acc=slipped("ADAGRAD", key)) for key in lesson.ADAGRAD_SLIPS],
+    *[mend(key, avg=slipped("RMSPROP", key)) for key in lesson.RMSPROP_SLIPS],
+    *[mend(key, last=slipped("ADAMW", key)) for key in lesson.ADAMW_SLIPS],
+    mend("adagrad_uphill", acc=lambda w, acc, g, lr, e: adagrad(w, acc, g, -lr, e)),
+    mend("rmsprop_uphill", avg=lambda w, avg, g, lr, rho, e: rmsprop(w, avg, g, -lr, rho, e)),
     mend("adagrad", acc=lambda w, acc, g, lr, e: (adagrad(w, acc, g, lr, e)[0], acc + abs(g))),
+    mend("order", acc=lambda *a: adagrad(*a)[::-1]),
+    mend("order", avg=lambda *a: rmsprop(*a)[::-1]),
+    mend("two", acc=lambda w, acc, g, lr, e: (w - lr * g / (acc + g**2), acc)),
+    mend("two", avg=lambda w, avg, g, lr, rho, e: (
+        w + lr * g / np.sqrt(rho * avg + g**2 + e), rho * avg + g**2)),
+    mend("two", last=lambda w, g, lr, decay, adam: w - lr * adam(g) + decay * w),
+    mend("two", last=lambda w, g, lr, decay, adam: w - adam(g) - decay * w),
+    mend("fixed", acc=lambda w, acc, g, lr, e: adagrad(w, acc, g, 2.0, e)),
+    mend("fixed", avg=lambda w, avg, g, lr, rho, e: rmsprop(w, avg, g, lr, 0.9, e)),
+    mend("fixed", last=lambda w, g, lr, decay, adam: adamw(w, g, lr, 0.1, adam)),
+    mend("no_epsilon", acc=lambda w, acc, g, lr, e: adagrad(w, acc, g, lr, 0)),
+    mend("no_epsilon", avg=lambda w, avg, g, lr, rho, e: rmsprop(w, avg, g, lr, rho, 0)),
+    mend("adamw_constant", last=lambda w, g, lr, decay, adam: w - lr * adam(g) - lr * decay),
+    mend("adamw", last=lambda w, g, lr, decay, adam: w - lr * adam(g) - decay / 3 * lr * w),
     mend("adamw_both", last=adamw_decays_twice),
     mend("rmsprop", avg=lambda w, avg, g, lr, rho, e: rmsprop(w, avg, g, lr, 0.99, e)),
-    mend("adamw", last=lambda w, g, lr, decay, adam: w - lr * adam(g) - lr * decay),
     mend("adamw_calls", last=adamw_asks_twice),
     mend("parts", acc=lambda *a: adagrad(*a)[0]),
     mend("type", last=lambda *a: (adamw(*a), 1)),
@@ -295,7 +374,19 @@ ANSWERS = [
     row("resnet", "constant", SGD(0.1, momentum=0.9)),
     row("resnet", "constant", AdamW(1e-3, weight_decay=0.05)),
     row("resnet", "epochs", SGD(Cosine(0.1, 90), momentum=0.9)),
-    row("resnet", "epochs", SGD(Cosine(0.1, 4500), momentum=0.9)),
+    row("resnet", "asleep", SGD(Cosine(0.1, 4500), momentum=0.9)),
+    row("resnet", "epochs", SGD(Drops([30, 60], [0.1, 0.01, 0.001]), momentum=0.9)),
+    row("resnet", "epochs", SGD(Drops([30, 60, 80], [0.1, 0.01, 1e-3, 1e-4]), momentum=0.9)),
+    row("resnet", "epochs", SGD(Cosine(0.1, 90, alpha=0.01), momentum=0.9)),
+    row("resnet", "epochs", AdamW(Cosine(1e-3, 100))),
+    row("resnet", "no_momentum", SGD(Cosine(0.1, 90))),
+    row("resnet", "constant", SGD(0.1, momentum=0.9, nesterov=True)),
+    row("resnet", "other", keras.optimizers.Lion(Cosine(1e-4, 9000))),
+    row("resnet", "rate", AdamW(Cosine(0.5, 9000))),
+    row("resnet", "alternative", AdamW(Cosine(0.02, 9000), weight_decay=0.05)),
+    row("resnet", "alternative", keras.optimizers.LossScaleOptimizer(
+        SGD(Cosine(0.1, 9000), momentum=0.9))),
+    row("resnet", "alternative", SGD(Drops([2999, 5999], [0.1, 0.01, 0.001]), momentum=0.9)),
     row("resnet", "hot", SGD(Cosine(0.1, 900000), momentum=0.9)),
 ]  # fmt: skip
 
@@ -334,3 +425,13 @@ def test_the_optimizer_for_a_resnet_is_left_as_it_was():
     optimizer.iterations.assign(7)
     assert lesson.check.verdict("resnet", optimizer).status == "correct"
     assert int(optimizer.iterations) == 7
+
+
+@pytest.mark.parametrize("exercise", ["friction"])
+def test_nonsense_is_not_told_the_count(exercise):
+    """No number that is wrong is answered with the right number of steps."""
+    for mu, right in ((0.6, 8), (0.5, 10), (0.3, 16)):
+        for nonsense in (-7, 0, 1, 7, 9, 13, 99, 101, 1e6, 0.5):
+            message = lesson.check.verdict(exercise, mu, nonsense).message
+            shown = message.replace(f"{nonsense:g}", "").replace(str(mu), "")
+            assert str(right) not in shown.replace("within 1 %", ""), message

@@ -124,6 +124,15 @@ def with_nesterov(peak, rows, batch_size, epochs):
     return ScheduledMomentumSGD(rate, momentum=rate.momentum(), nesterov=True), []
 
 
+def floored(peak, rows, batch_size, epochs):
+    rate = OneCycle(peak, rows // batch_size * epochs)
+    return ScheduledMomentumSGD(rate, momentum=rate.momentum()), []
+
+
+def half_cosine(step, start):
+    return 0.5 * (1 + np.cos(np.pi * (step - start) / (100_000 - start)))
+
+
 def with_keras(kind):
     return lambda peak, rows, batch, epochs: (
         kind(OneCycle(peak, epochs_to_steps(epochs, rows, batch))), [])  # fmt: skip
@@ -150,10 +159,21 @@ ANSWERS = [
     row("drops", "smooth", Exponential(0.1, 300, 0.1)),
     row("drops", "early", Pieces([298, 598], [0.1, 0.01, 0.001])),
     row("drops", "late", Pieces([300, 600], [0.1, 0.01, 0.001])),
+    row("drops", "late", Pieces([301, 601], [0.1, 0.01, 0.001])),
+    row("drops", "one_off", Pieces([309, 609], [0.1, 0.01, 0.001])),
+    row("drops", "one_off", Pieces([310, 610], [0.1, 0.01, 0.001])),
+    row("drops", "gamma", Pieces([299, 599], [0.1, 0.09, 0.081])),
+    row("drops", "gamma", Exponential(0.1, 300, 0.01, staircase=True)),
+    row("drops", "once", Pieces([449], [0.1, 0.01])),
+    row("drops", "no_second", Pieces([299, 599], [0.1, 0.01, 0.01])),
+    row("drops", "epochs", lambda step: 0.1 ** (1 + step // 30)),
+    row("drops", "start", Cosine(0.01, 900)),
+    row("drops", "smooth", Cosine(0.1, 900)),
+    row("drops", "alternative", lambda step: np.float32(10.0 ** -(1 + int(step) // 300))),
     row("drops", "no_second", Pieces([299], [0.1, 0.01])),
     row("drops", "other", Exponential(0.1, 100, 0.5, staircase=True)),
     row("drops", "other", Pieces([299, 600], [0.1, 0.01, 0.001])),
-    row("drops", "other", StepDecay(0.1, 300, decay_rate=0.5)),
+    row("drops", "gamma", StepDecay(0.1, 300, decay_rate=0.5)),
     row("drops", "start", lambda step: 0.1 * step),
     row("drops", "type", [0.1, 0.01, 0.01, 0.001]),
     row("drops", "type", StepDecay),
@@ -173,6 +193,15 @@ ANSWERS = [
     row("decay_steps", "times", 5000, 20_000),
     row("decay_steps", "one_epoch", 50, 50),
     row("decay_steps", "other", 5001, 5000),
+    row("decay_steps", "batch", 64, 64),
+    row("decay_steps", "last", 4901, 4901),
+    row("decay_steps", "extra_batch", 5100, 5100),
+    row("decay_steps", "factor", 10_000, 10_000),
+    row("decay_steps", "factor", 5000, 2500),
+    row("decay_steps", "updates", 5000, 1249),
+    row("decay_steps", "one_epoch", 49, 49),
+    row("decay_steps", "other", -3, 7),
+    row("decay_steps", "alternative", np.array([5000]), keras.ops.convert_to_tensor(5000)),
     row("decay_steps", "none", None, 5000),
     row("shortened", "ok", Join([HALF, Cosine(0.05, 100)], [500])),
     row("shortened", "alternative", Join([HALF, S.PolynomialDecay(0.05, 100, 0.0)], [500])),
@@ -195,6 +224,15 @@ ANSWERS = [
     row("shortened", "cliff", lambda step: 0.05 if step < 590 else 0.0),
     row("shortened", "cliff", Pieces([532, 565], [0.05, 0.005, 0.0005])),
     row("shortened", "type", 0.05),
+    row("shortened", "late_fall", lambda step: 0.05 * min(1, max(0, 599 - step) / 8)),
+    row("shortened", "late_fall", lambda step: 0.05 * min(1, max(0, 599 - step) / 25)),
+    row("shortened", "over", Cosine(0.1, 500)),
+    row("shortened", "warm", Join([HALF, Cosine(0.05, 100, alpha=0.1)], [500])),
+    row("shortened", "wasted", Join([HALF, Exponential(0.05, 2, 0.5)], [500])),
+    row("shortened", "unchanged", lambda step: HALF(step)),
+    row("shortened", "jump", lambda step: 0.1 * (600 - step) / 100),
+    row("shortened", "drop", lambda step: 0.01 * (600 - step) / 100),
+    row("shortened", "rises", lambda step: 0.05 + 1e-4 * (step - 500)),
     row("recipe", "ok", RECIPE, 1.5e-4),
     row("recipe", "alternative", Warmup(Cosine(3e-4, 99_000), 1000), 0.00015),
     row("recipe", "alternative", Join([S.PolynomialDecay(1e-9, 1000, 3e-4), Cosine(3e-4, 99_000)],
@@ -212,8 +250,26 @@ ANSWERS = [
     row("recipe", "peak", Cosine(0.0, 99_000, warmup_target=3e-3, warmup_steps=1000), 1.5e-4),
     row("recipe", "too_long", Cosine(0.0, 100_000, warmup_target=3e-4, warmup_steps=1000), 1.5e-4),
     row("recipe", "too_long", Warmup(Cosine(3e-4, 100_000), 1000), 1.5e-4),
-    row("recipe", "curve", Warmup(S.PolynomialDecay(3e-4, 99_000, 0.0), 1000), 1.5e-4),
-    row("recipe", "curve", Warmup(3e-4, 1000), 1.5e-4),
+    row("recipe", "straight", Warmup(S.PolynomialDecay(3e-4, 99_000, 0.0), 1000), 1.5e-4),
+    row("recipe", "stays", Warmup(3e-4, 1000), 1.5e-4),
+    row("recipe", "too_short", Warmup(Cosine(3e-4, 98_000), 1000), 1.5e-4),
+    row("recipe", "early_cosine", lambda step: min(
+        3e-4 * step / 1000, 3e-4 / half_cosine(1000, 0) * half_cosine(step, 0)), 1.5e-4),
+    row("recipe", "early_cosine", lambda step: 3e-4 * min(1, step / 1000) * half_cosine(step, 0),
+        1.5e-4),
+    row("recipe", "early_cosine", lambda step: 3e-4 * min(1, step / 1000) * half_cosine(
+        max(step, 500), 500), 1.5e-4),
+    row("recipe", "floor", Warmup(Cosine(3e-4, 99_000, alpha=0.1), 1000), 1.5e-4),
+    row("recipe", "bent", lambda step: 3e-4 * (step / 1000) ** 2 if step < 1000 else RECIPE(step),
+        1.5e-4),
+    row("recipe", "bent", lambda step: 1.5e-4 * (1 - np.cos(np.pi * step / 1000))
+        if step < 1000 else RECIPE(step), 1.5e-4),
+    row("recipe", "curve", lambda step: RECIPE(step) if step < 1000 else
+        3e-4 * half_cosine(step, 1000) ** 2, 1.5e-4),
+    row("recipe", "at_other", RECIPE, 7.5e-5),
+    row("recipe", "at_other", RECIPE, -1),
+    row("recipe", "alternative", lambda step: 3e-4 * min(step / 1000, half_cosine(
+        max(step, 1000), 1000)), np.array([0.00015])),
     row("recipe", "type", 3e-4, 1.5e-4),
     row("one_cycle", "ok", one_cycle),
     row("one_cycle", "alternative", one_cycle_in_a_callback),
@@ -226,6 +282,12 @@ ANSWERS = [
     row("one_cycle", "pair", returns_nothing),
     row("one_cycle", "short", cycle_with(steps=6)),
     row("one_cycle", "long", cycle_with(steps=228)),
+    row("one_cycle", "stops", floored),
+    row("one_cycle", "stops", cycle_with(steps=50)),
+    row("one_cycle", "stops", cycle_with(steps=55)),
+    row("one_cycle", "constant", cycle_with(lambda rate: 0.95)),
+    row("one_cycle", "range", cycle_with(lambda rate: rate.momentum(0.95, 0.6))),
+    row("one_cycle", "peak", cycle_with(peak=0.8)),
     row("one_cycle", "flat", constant_rate),
     row("one_cycle", "peak", cycle_with(peak=0.01)),
     row("one_cycle", "no_warmup", cycle_with(pct_start=0.9)),
@@ -247,14 +309,17 @@ def test_answer(answer):
 
 def test_keras_docstring_example_still_fails_on_integers():
     """The pitfall of the lesson: once Keras mends it, the cell and its text must change."""
-    with pytest.raises(Exception):  # noqa: B017 TensorFlow's own
-        float(Cosine(0, 10, warmup_target=0.1, warmup_steps=4)(2))
+    if keras.backend.backend() == "tensorflow":
+        with pytest.raises(Exception):  # noqa: B017 TensorFlow's own
+            float(Cosine(0, 10, warmup_target=0.1, warmup_steps=4)(2))
+    else:
+        assert float(Cosine(0, 10, warmup_target=0.1, warmup_steps=4)(2)) == 0
     assert float(Exponential(1, 10, 0.5)(10)) == 0
     assert float(S.InverseTimeDecay(1, 10, 0.5)(10)) == 1
     assert float(Cosine(1, 10)(10)) > 0.001
 
 
-@pytest.mark.parametrize("value, words", [(1000, "5,000 / 4"), (1250, "5,000 / 4")])
-def test_the_number_is_named(value, words):
+@pytest.mark.parametrize("value", [1000, 1250, 777, -5, 1e9])
+def test_the_number_is_not_told(value):
     message = check.verdict("decay_steps", 5000, value).message
-    assert str(value) in message and (words in message) == (value == 1250)
+    assert "5,000" not in message and "5000" not in message
