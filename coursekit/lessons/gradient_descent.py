@@ -12,15 +12,22 @@ check = Lesson("gradient_descent", "How big a step, on how much data?")
 
 # --------------------------------------------------------------------------------------------------
 
-RATES = (-0.5, 0.0, 0.05, 0.3, 0.5, 0.6, 0.9, 1.0, 1.1, 1.7, 2.0, 3.0)
+RATES = (-0.5, -0.01, 0.0, 0.02, 0.05, 0.3, 0.5, 0.6, 0.9, 0.98, 1.0, 1.01, 1.1, 1.7, 2.0, 3.0)
 
 
 @check.exercise(
     title="Which rates arrive?",
     messages={
         "not_bool": "`converges({rate})` gives {got}. Return `True` or `False`.",
-        "curvature": "you say that a rate of {rate} converges. From w = 1 it goes {path}. The "
-        "derivative of w**2 is 2w, not w: the curvature is 2, and the edge lies at 2 / 2.",
+        "curvature": "you say that a rate of {rate} converges. From w = 1 it goes {path}. One way "
+        "to "
+        "get this edge is the derivative: that of w**2 is not w.",
+        "small_edge": "you say that a rate of {rate} does not converge. From w = 1 it goes {path}. "
+        "One way to get this edge is a curvature that is twice too large.",
+        "reversed": "you say that {rate} does not converge, and that 3 does. From w = 1, with a "
+        "rate "
+        "of {rate}, it goes {path}. Is the answer turned round?",
+        "always": "you say {got} for every rate. From w = 1 a rate of {rate} goes {path}.",
         "edge": "you say that a rate of 1 converges. From w = 1 it goes {path}: it swings for "
         "ever, and comes no closer.",
         "swing": "you say that a rate of {rate} does not converge. From w = 1 it goes {path}: it "
@@ -42,30 +49,37 @@ RATES = (-0.5, 0.0, 0.05, 0.3, 0.5, 0.6, 0.9, 1.0, 1.1, 1.7, 2.0, 3.0)
         "edge": "Put rate = 1 into w - rate * 2 * w.",
     },
     why="Each step multiplies w by 1 - 2 * rate. That goes to 0 exactly if the factor lies between "
-    "-1 and 1, so for 0 < rate < 1. In general the edge is 2 / L; here the curvature L is 2.",
+    "-1 and 1, so for 0 < rate < 1. In general the edge is 2 / beta; here the curvature beta is 2.",
     alternative="`abs(1 - 2 * rate) < 1` says the same; so does taking 2,000 steps and looking.",
 )
 def converges(answer):
     expect.function(answer, "`converges`")
     says = {rate: _truth(answer(rate), rate) for rate in RATES}
     told = {rate: {"rate": rate, "path": _path(rate)} for rate in RATES}
+    if len(set(says.values())) == 1:
+        raise Wrong("always", got=says[0.3], **told[3.0 if says[0.3] else 0.3])
+    if not says[0.3] and not says[0.05] and says[3.0]:
+        raise Wrong("reversed", **told[0.3])
     if says[1.1] and says[1.7] and not says[3.0]:
         raise Wrong("curvature", **told[1.7])
+    if says[0.3] and not says[0.5] and not says[0.6] and not says[1.0]:
+        raise Wrong("small_edge", **told[0.6])
     if says[1.7] and says[3.0]:
         raise Wrong("too_large", **told[1.7])
     if says[1.0]:
         raise Wrong("edge", **told[1.0])
-    for rate in (1.1, 1.7, 2.0, 3.0):
+    for rate in (1.01, 1.1, 1.7, 2.0, 3.0):
         if says[rate]:
             raise Wrong("too_large", **told[rate])
-    if says[-0.5]:
-        raise Wrong("negative", **told[-0.5])
+    for rate in (-0.5, -0.01):
+        if says[rate]:
+            raise Wrong("negative", **told[rate])
     if says[0.0]:
         raise Wrong("zero", **told[0.0])
-    for rate in (0.6, 0.9):
+    for rate in (0.6, 0.9, 0.98):
         if not says[rate]:
             raise Wrong("swing", **told[rate])
-    for rate in (0.05, 0.3, 0.5):
+    for rate in (0.05, 0.3, 0.5, 0.02):
         if not says[rate]:
             raise Wrong("slow", **told[rate])
 
@@ -129,6 +143,32 @@ def _train(rate, batch, bias, seed):
     data = rows.x[:ROWS], rows.y[:ROWS]
     log = fit_many([net], *data, epochs=EPOCHS, batch_size=batch, seed=seed, verbose=0)[0]
     return log.history["loss"]
+
+
+def gradients_of_rows(x, y) -> np.ndarray:
+    """Return the gradient of each row's loss, of a linear classifier at its start."""
+    features = x.reshape(len(x), -1)
+    scores = features @ np.random.default_rng(0).normal(0, 0.1, (features.shape[1], 10))
+    chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    errors = chances - np.eye(10)[y]
+    return (features[:, :, None] * errors[:, None, :]).reshape(len(x), -1)
+
+
+def sharpness(net, x, y, draws: int = 5) -> float:
+    """Return the mean rise of a network's loss under random moves of its weights.
+
+    Each weight moves by a tenth of its layer's root mean square, times a normal number. The network
+    gets its weights back.
+    """
+    import keras
+
+    rng, kept, loss = np.random.default_rng(0), net.get_weights(), keras.losses.get(net.loss)
+    before, after = float(loss(y, net(x))), []
+    for _ in range(draws):
+        net.set_weights([w + 0.1 * np.sqrt(np.mean(w**2)) * rng.normal(size=w.shape) for w in kept])
+        after.append(float(loss(y, net(x))))
+    net.set_weights(kept)
+    return float(np.mean(after) - before)
 
 
 CAUSES = ("low rate", "high rate", "dead units", "batch of one")
@@ -260,8 +300,20 @@ def _pair(name: str, given) -> tuple[str, str]:
         "mean of many is steadier than the mean of few.",
         "inverse": "{got} says that the noise grows. With more rows the mean is steadier: turn it "
         "round.",
-        "exponent": "{got} is the exponent: the noise goes with B to the power of -0.5. What does "
-        "that make of a B four times as large?",
+        "exponent": "{got} is an exponent: the noise goes with a power of B. What does that make "
+        "of "
+        "a B four times as large?",
+        "root_of_two": "{got} is 1 / sqrt(2), the factor of twice the rows. Here they are four "
+        "times "
+        "as many.",
+        "twice": "{got} is the square of the factor of the variance. The variance falls like 1 / "
+        "B; "
+        "the standard deviation is its root, not its square.",
+        "one_batch": "{got} is 1 / sqrt({rows}): the noise of a batch of {rows}, measured by that "
+        "of "
+        "one row. The question is about two batches.",
+        "lost": "{got} is the share that goes away, if the variance were meant: which share stays?",
+        "sign": "{got} is negative. A factor between two spreads is positive.",
         "other": "{got} does not fit. The standard deviation of a mean of B independent rows is "
         "that of one row divided by the root of B.",
     },
@@ -276,11 +328,15 @@ def _pair(name: str, given) -> tuple[str, str]:
     alternative="`(128 / 32) ** -0.5`, or a measured one.",
 )
 def noise(answer):
-    got = expect.number(answer, "`noise`")
-    keys = {0.25: "variance", 1: "unchanged", 2: "inverse", 4: "inverse", -0.5: "exponent"}
+    got = expect.numeral(answer, "`noise`")
+    keys = {0.25: "variance", 1: "unchanged", 2: "inverse", 4: "inverse", 16: "inverse",
+            2**0.5: "inverse", -0.5: "exponent", 0.5**0.5: "root_of_two", 0.0625: "twice",
+            0.75: "lost", 32**-0.5: "one_batch", 128**-0.5: "one_batch"}  # fmt: skip
     for value, key in keys.items():
-        if np.isclose(got, value):
-            raise Wrong(key, got=got)
+        if expect.is_rounded(got, value):
+            raise Wrong(key, got=got, rows=32 if got > 0.1 else 128)
+    if got < 0:
+        raise Wrong("sign", got=got)
     if not np.isclose(got, 0.5, rtol=0.1):  # measured ones too
         raise Wrong("other", got=got)
 
@@ -331,8 +387,11 @@ def faster(answer):
 
 
 def _batch(axis: str, given) -> str:
-    plain = re.sub(r"^b\s*=\s*|\.0$", "", str(given).strip().lower())
-    if re.search("depend|neither", plain):
+    if isinstance(given, np.ndarray) and given.size == 1:
+        given = given.item()
+    plain = re.sub(r"^(batch(es)?( size)?( of)?|b)\s*=?\s*|\.0$|\s*rows?$", "",
+                   str(given).strip().lower())  # fmt: skip
+    if re.search("depend|neither|none|no one", plain):
         return "depends"
     if isinstance(given, bool) or plain not in ("8", "256"):
         raise Wrong("winner", axis=axis, got=given)
@@ -352,13 +411,21 @@ NAMES = {"batch": 1, "stochastic": 1000, "mini-batch of 32": 32}
         "other way round: batch means *all* rows in one update.",
         "batch_is_mini": "you give batch gradient descent {got} updates an epoch. Its batch is the "
         "whole set, all 1,000 rows: what is cut into batches of 32 is called mini-batch.",
-        "batch": "you give batch gradient descent {got} updates an epoch. It uses all rows for "
-        "one update.",
-        "stochastic": "you give stochastic gradient descent {got} updates an epoch. It uses one "
-        "row for one update.",
+        "batch": "you give batch gradient descent {got} updates an epoch. How many rows does one "
+        "of "
+        "its updates use?",
+        "stochastic": "you give stochastic gradient descent {got} updates an epoch. How many rows "
+        "does one of its updates use?",
         "rest": "you give the mini-batches {got} updates an epoch. 31 batches of 32 hold 992 rows; "
         "the last 8 make a batch too.",
-        "mini": "you give the mini-batches {got} updates an epoch. It is 1,000 / 32, rounded up.",
+        "part": "you give the mini-batches {got} updates an epoch. An update is made or not: the "
+        "rest "
+        "of the rows makes a whole one.",
+        "size": "{got} is the number of rows. How many updates do they make, 32 rows at a time?",
+        "mini": "you give the mini-batches {got} updates an epoch. Divide the rows of an epoch by "
+        "those of an update; a rest makes an update too.",
+        "one_too_many": "you give the mini-batches {got} updates an epoch, one more than there are "
+        "rows for.",
         "name": "`by_default` is {got}; choose one of {wanted}.",
         "sgd_name": "you say that `fit` with SGD is stochastic, one row an update. The name says "
         "so, but the optimizer does not choose the rows: `fit` does, and takes 32.",
@@ -390,11 +457,13 @@ def variants(updates, by_default):
     if stochastic != 1000:
         raise Wrong("stochastic", got=stochastic)
     if mini != 32:
-        raise Wrong("rest" if int(mini) == 31 else "mini", got=mini)
-    plain = re.sub(r"[^a-z]", "", str(by_default).lower())
-    if plain in ("sgd", "stochastic"):
+        named = {31: "rest", 31.25: "part", 33: "one_too_many", 1000: "size"}
+        raise Wrong(named.get(mini, "mini"), got=mini)
+    plain = re.sub(r"[^a-z]|gradientdescent|the|variant", "", str(by_default).lower())
+    plain = re.sub(r"gradientdescent|variant", "", plain)
+    if plain in ("sgd", "stochastic", "stochasticsgd"):
         raise Wrong("sgd_name")
-    if plain in ("batch", "vanilla"):
+    if plain in ("batch", "vanilla", "full", "fullbatch", "batchvanilla"):
         raise Wrong("not_all")
     if not plain.startswith("minibatch"):
         raise Wrong("name", got=by_default, wanted=", ".join(NAMES))
@@ -450,11 +519,12 @@ check.question(
 )
 check.question(
     "quiz_2",
-    "A convex loss has the largest curvature L = 4. For which rates does gradient descent arrive?",
+    "A convex loss has the largest curvature beta = 4. For which rates does gradient descent "
+    "arrive?",
     options={
         "a": ("every rate: it is convex", "Convex alone is not enough: long steps diverge."),
-        "b": ("below 2", "2 / L is the edge, and L is 4."),
-        "c": ("above 0 and below 0.5", "The edge is 2 / L = 2 / 4."),
+        "b": ("below 2", "2 / beta is an edge, and beta is 4. There is another one."),
+        "c": ("above 0 and below 0.5", "The edges are 0 and 2 / beta = 2 / 4."),
     },
     answer="c",
 )
@@ -498,12 +568,13 @@ check.question(
 )
 check.card(
     "What are the three main variants of gradient descent?",
-    "Batch: the full data set for each update; stable, slow. Stochastic: one sample; fast, noisy. "
-    "Mini-batch: a small batch; the best balance and the default.",
+    "Batch: the full data set for each update; exact, one update an epoch. Stochastic: one row; "
+    "cheap "
+    "updates, noisy. Mini-batch: a few rows; less noise, suits the hardware, and the default.",
 )
 check.card(
     "For which rates does gradient descent converge on a convex loss?",
-    "Below 2 / L, where L is the largest curvature. For w**2 that is below 1.",
+    "Above 0 and below 2 / beta, where beta is the largest curvature. For w**2 that is below 1.",
 )
 check.card(
     "Where does the gradient point?",
@@ -518,6 +589,13 @@ check.card(
 check.card(
     "How does the noise of a gradient depend on the batch size?",
     "Its standard deviation falls like 1 / sqrt(B): four times the rows, half the noise.",
+)
+check.card(
+    "What is the gradient noise scale?",
+    "The batch size at which the noise of the gradient is as large as the gradient: its variance "
+    "over "
+    "rows, summed over the weights, by its squared length. Far above it larger batches hardly "
+    "help.",
 )
 check.card(
     "Someone says SGD. What do they mean?",

@@ -7,7 +7,6 @@ lists only get shorter.
 SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
     "custom_losses",
     "distribution",
-    "gradient_descent",
     "hyperparameter_search",
     "losses",
     "overfitting",
@@ -35,7 +34,6 @@ SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, i
 BACKENDS = {  # runs on TensorFlow and on JAX
     "custom_losses",
     "distribution",
-    "gradient_descent",
     "hyperparameter_search",
     "overfitting",
     "precision",

@@ -71,19 +71,28 @@ ANSWERS = [
     row("converges", "zero", lambda rate: 0 <= rate < 1),
     row("converges", "negative", lambda rate: rate < 1),
     row("converges", "too_large", lambda rate: rate > 0),
-    row("converges", "too_large", lambda rate: True),
+    row("converges", "always", lambda rate: True),
     row("converges", "too_large", lambda rate: 0 < rate < 1.5 and rate != 1.0),
-    row("converges", "too_large", lambda rate: rate >= 2),
-    row("converges", "too_large", lambda rate: rate > 1),
-    row("converges", "too_large", lambda rate: rate in (0.5, 3.0)),
+    row("converges", "reversed", lambda rate: rate >= 2),
+    row("converges", "reversed", lambda rate: rate > 1),
+    row("converges", "reversed", lambda rate: not 0 < rate < 1),
     row("converges", "slow", lambda rate: 0.1 < rate < 1),
     row("converges", "slow", lambda rate: False if rate < 0.5 else rate < 1),
+    row("converges", "always", lambda rate: False),
+    row("converges", "swing", lambda rate: 0 < rate <= 0.9),
+    row("converges", "slow", lambda rate: 0.05 <= rate < 1),
+    row("converges", "slow", lambda rate: 0.02 < rate < 1),
+    row("converges", "small_edge", lambda rate: 0 < rate < 0.5),
+    row("converges", "small_edge", lambda rate: abs(1 - 4 * rate) < 1),
+    row("converges", "edge", lambda rate: 0 < rate < 1.005),
+    row("converges", "too_large", lambda rate: 0 < rate < 1.05 and rate != 1.0),
+    row("converges", "negative", lambda rate: abs(rate) < 1),
     row("converges", "not_bool", lambda rate: "yes"),
     row("converges", "not_bool", lambda rate: rate * 2),
     row("converges", "not_bool", lambda rate: print(rate)),
     row("converges", "not_bool", lambda rate: (True, [1.0, 1 - 2 * rate])),
     row("converges", "not_bool", lambda rate: 1 - 2 * rate),
-    row("converges", "slow", ten_steps),
+    row("converges", "swing", ten_steps),
     row("converges", "signature", lambda rate, w: True),
     row("converges", "called", 0.5),
     row("converges", "raised", lambda rate: rate["x"]),
@@ -132,6 +141,19 @@ ANSWERS = [
     row("noise", "inverse", 4.0),
     row("noise", "exponent", -0.5),
     row("noise", "other", 50),
+    row("noise", "alternative", "1/2"),
+    row("noise", "alternative", "50 %"),
+    row("noise", "alternative", np.array([0.5])),
+    row("noise", "root_of_two", 0.71),
+    row("noise", "root_of_two", 2**-0.5),
+    row("noise", "twice", 1 / 16),
+    row("noise", "inverse", 16),
+    row("noise", "inverse", 1.41),
+    row("noise", "lost", 0.75),
+    row("noise", "one_batch", 32**-0.5),
+    row("noise", "one_batch", 0.088),
+    row("noise", "sign", -2),
+    row("noise", "other", 0.33),
     row("noise", "other", 0.7),
     row("noise", "type", "half"),
     row("noise", "alternative", np.float32(0.49)),
@@ -152,6 +174,13 @@ ANSWERS = [
     row("faster", "epochs", {**FAST, "epochs": 256}),
     row("faster", "epochs", dict.fromkeys(FAST, "depends")),
     row("faster", "type", 8),
+    row("faster", "alternative", {**FAST, "epochs": "8 rows"}),
+    row("faster", "alternative", {**FAST, "epochs": "batch 8", "updates": "None"}),
+    row("faster", "alternative", {**FAST, "epochs": "batches of 8"}),
+    row("faster", "alternative", {**FAST, "epochs": np.array([8])}),
+    row("faster", "winner", {**FAST, "updates": "both"}),
+    row("faster", "winner", {**FAST, "updates": -8}),
+    row("faster", "seconds", {**FAST, "seconds": "B=8"}),
     row("variants", "ok", UPDATES, MINI),
     row("variants", "alternative", {k: float(UPDATES[k]) for k in reversed(UPDATES)}, "mini-batch"),
     row("variants", "alternative", {**UPDATES, MINI: np.ceil(1000 / 32)}, "Mini-batch of 32"),
@@ -162,8 +191,18 @@ ANSWERS = [
     row("variants", "batch", {**UPDATES, "batch": 1000}, MINI),
     row("variants", "stochastic", {**UPDATES, "stochastic": 1}, MINI),
     row("variants", "rest", {**UPDATES, MINI: 31}, MINI),
-    row("variants", "rest", {**UPDATES, MINI: 1000 / 32}, MINI),
-    row("variants", "mini", {**UPDATES, MINI: 1000}, MINI),
+    row("variants", "part", {**UPDATES, MINI: 1000 / 32}, MINI),
+    row("variants", "size", {**UPDATES, MINI: 1000}, MINI),
+    row("variants", "mini", {**UPDATES, MINI: 16}, MINI),
+    row("variants", "one_too_many", {**UPDATES, MINI: 33}, MINI),
+    row("variants", "batch", {**UPDATES, "batch": 0}, MINI),
+    row("variants", "batch_is_mini", {**UPDATES, "batch": 31.25}, MINI),
+    row("variants", "stochastic", {**UPDATES, "stochastic": 999}, MINI),
+    row("variants", "sgd_name", UPDATES, "stochastic gradient descent"),
+    row("variants", "sgd_name", UPDATES, "SGD"),
+    row("variants", "not_all", UPDATES, "batch gradient descent"),
+    row("variants", "not_all", UPDATES, "full batch"),
+    row("variants", "alternative", UPDATES, "mini-batch gradient descent"),
     row("variants", "sgd_name", UPDATES, "stochastic"),
     row("variants", "not_all", UPDATES, "batch"),
     row("variants", "name", UPDATES, "adam"),
@@ -205,6 +244,32 @@ def test_a_larger_batch_calms_one_wild_patient_and_unsettles_one_flat_one():
     assert {name for name in jump if jump[name] > 0.2} == {"C", "E"}
     assert max(jump[name] for name in "ABD") < 0.02
     assert max(lesson.clinic("C", "higher rate")) > 10  # leaves the picture
+
+
+def test_one_batch_has_the_gradient_of_its_rows():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 2, 2)), np.array([0, 1, 2, 3, 9, 9])
+    each = lesson.gradients_of_rows(x, y)
+    w = np.random.default_rng(0).normal(0, 0.1, (4, 10))
+
+    def loss(w):
+        z = x.reshape(6, 4) @ w
+        return np.mean(np.log(np.exp(z).sum(1)) - z[np.arange(6), y])
+
+    for k in (0, 17, 39):
+        step = np.zeros(40)
+        step[k] = 1e-5
+        slope = (loss(w + step.reshape(4, 10)) - loss(w - step.reshape(4, 10))) / 2e-5
+        assert abs(slope - each.mean(axis=0)[k]) < 1e-6
+
+
+def test_sharpness_hands_the_weights_back():
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    net.compile("sgd", keras.losses.MeanSquaredError())
+    x, before = np.eye(3, dtype="float32"), net.get_weights()
+    y = keras.ops.convert_to_numpy(net(x))  # the loss is 0: any move raises it
+    assert lesson.sharpness(net, x, y) > 0
+    assert all(np.array_equal(a, b) for a, b in zip(before, net.get_weights(), strict=True))
 
 
 @pytest.mark.parametrize("arguments", [("F",), ("A", "more epochs")])
