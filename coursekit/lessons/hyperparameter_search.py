@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit import datasets
-from coursekit.exercises import Lesson, Wrong, expect, learner_code, with_article
+from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson, with_article
 from coursekit.lessons._combined import slips_found
 
 check = Lesson("hyperparameter_search", "Where should the next trial go?")
@@ -125,49 +125,52 @@ def grid_size(answer):
 
 
 @check.exercise(
-    title="Sixty random trials",
+    title="Thirty random trials",
     messages={
-        "expected": "{got} is 60 x 0.05: how many of the trials you expect in the best 5 %. A "
+        "expected": "{got} is 30 x 0.05: how many of the trials you expect in the best 5 %. A "
         "probability is at most 1.",
         "certain": "{got} would be certain. Each trial misses the best 5 % with probability 0.95, "
-        "and all sixty may miss.",
-        "all_miss": "{got} is the probability that all sixty miss. We asked for the opposite.",
-        "one": "{got} is what one trial reaches. Sixty have sixty chances.",
-        "one_misses": "{got} is the probability that one trial misses; the answer lies near it by "
-        "chance. If you rounded, give three decimals.",
+        "and all thirty may miss.",
+        "all_miss": "{got} is the probability that all thirty miss. We asked for the opposite.",
+        "one": "{got} is what one trial reaches. Thirty have thirty chances.",
+        "one_misses": "{got} is the probability that one trial misses.",
         "exactly_one": "{got} is the probability that exactly one trial is good. Two or more are "
         "as welcome.",
+        "one_short": "{got} is what 29 trials reach.",
+        "one_more": "{got} is what 31 trials reach.",
+        "all_good": "{got}: 0.05 to the 30th is the probability that *all* are good, and what it "
+        "leaves to 1, that not all are.",
+        "ratio": "{got} is a number of trials divided by another one. Ask first with what "
+        "probability one trial misses.",
         "outside": "{got} is no probability: those lie between 0 and 1.",
-        "percent": "{got} is right in percent. Give a probability between 0 and 1.",
+        "percent": "{got} is right in percent. Give a probability between 0 and 1, or write %.",
         "number": "you answer {got}. One trial misses with probability 0.95. With what probability "
-        "do all sixty miss?",
+        "do all thirty miss?",
     },
     hints=[
         "It is easier to ask for the opposite: that no trial lands in the best 5 %.",
-        "Sixty independent misses: 0.95 x 0.95 x ..., sixty factors.",
-        "`sixty_random = 1 - ... ** 60`",
+        "Thirty independent misses: 0.95 x 0.95 x ..., thirty factors.",
+        "`thirty_random = 1 - ... ** 30`",
     ],
-    why="All sixty miss with probability 0.95^60, about 0.046; so at least one lands in the best "
-    "5 % with 0.954. The number of hyperparameters does not occur in it. (The best 5 % of the "
-    "space you draw from: a bad space has a bad best.)",
-    alternative="`scipy.stats.binom.sf(0, 60, 0.05)`, or a simulation: "
-    "`np.mean(rng.random((100_000, 60)).min(1) < 0.05)`.",
+    why="All thirty miss with probability 0.95^30, about 0.21; so at least one lands in the best "
+    "5 % with 0.785. The number of hyperparameters does not occur in it. With sixty it is 0.954, a "
+    "common budget. (The best 5 % of the space you draw from: a bad space has a bad best.)",
+    alternative="`scipy.stats.binom.sf(0, 30, 0.05)`, or a simulation: "
+    "`np.mean(rng.random((100_000, 30)).min(1) < 0.05)`.",
 )
-def sixty_random(answer):
-    got = expect.number(answer, "`sixty_random`")
-    if abs(got - 0.95) < 1e-6:
-        raise Wrong("one_misses", got=got)
-    if abs(got - (1 - 0.95**60)) < 0.005:  # a simulation will do
+def thirty_random(answer):
+    got, right = expect.numeral(answer, "`thirty_random`"), 1 - 0.95**30
+    if abs(got - right) < 0.005:  # a simulation will do
         return
-    exactly_one = 60 * 0.05 * 0.95**59
     for value, key, room in (
-        (3.0, "expected", 1e-3), (1.0, "certain", 1e-6), (0.95**60, "all_miss", 3e-3),
-        (0.05, "one", 1e-6), (exactly_one, "exactly_one", 1e-3),
+        (1.5, "expected", 1e-3), (1.0, "certain", 1e-6), (0.95**30, "all_miss", 5e-3),
+        (0.05, "one", 1e-6), (0.95, "one_misses", 1e-6), (1 - 0.95**29, "one_short", 3e-3),
+        (1 - 0.95**31, "one_more", 3e-3), (30 * 0.05 * 0.95**29, "exactly_one", 3e-3),
+        (0.05**30, "all_good", 1e-30), (0.5, "ratio", 1e-6), (1 / 30, "ratio", 1e-4),
+        (100 * right, "percent", 0.6),
     ):  # fmt: skip
         if abs(got - value) < room:
             raise Wrong(key, got=got)
-    if abs(got - 100 * (1 - 0.95**60)) < 0.6:
-        raise Wrong("percent", got=got)
     raise Wrong("number" if 0 <= got <= 1 else "outside", got=got)
 
 
@@ -654,9 +657,9 @@ check.prediction(
     "predict_race",
     reasons={
         "a": "Random search ignores what the trials have shown. The other two use it.",
-        "b": "One learns where good settings lie, the other drops bad ones early. Both beat "
-        "guessing here, and between them the runs overlap.",
-        "c": "Look at the low end of the random runs: with nine draws, some are unlucky.",
+        "b": "A bad setting costs halving an epoch, not nine. Bayesian optimisation has five "
+        "trials to use what four have shown; how far that leads depends on the pool.",
+        "c": "It learns only after its first full trainings; halving drops bad settings at once.",
     },
     answer="b",
 )
@@ -702,7 +705,7 @@ check.question(
 )
 check.question(
     "quiz_4",
-    "From cross-validation: of 60 trials you report the best score. It is ...",
+    f"From {lesson('cross_validation')}: of 60 trials you report the best score. It is ...",
     options={
         "a": ("unbiased, being cross-validated", "Each score is fair. The highest of 60 is not."),
         "b": (
@@ -715,7 +718,8 @@ check.question(
 )
 check.question(
     "quiz_5",
-    "From optimizers: the loss is multiplied by 1000. Which optimizer needs a new learning rate?",
+    f"From {lesson('optimizers')}: the loss is multiplied by 1000. Which optimizer needs a new "
+    "learning rate?",
     options={
         "a": ("SGD", "Its step is the rate times the gradient, which is 1000 times larger."),
         "b": ("Adam", "It divides by the size of the gradients; the factor cancels."),
@@ -747,6 +751,20 @@ check.card(
     "How does Hyperband spend its epochs?",
     "Many settings for few epochs, the best third of them for three times as many, and so on; with "
     "several such brackets, in case early scores mislead.",
+)
+check.card(
+    "The ResNet recipe says 0.1 for batch 256. Your batch is 64: where do you begin?",
+    "At 0.025: the rate is scaled with the batch. Then tune around it. The rest of the recipe: SGD "
+    "with momentum, weight decay 0.0001, cosine.",
+)
+check.card(
+    "Name the transformer's usual start: optimizer, rate, warmup, clipping.",
+    "AdamW, 0.0003, 2,000 to 4,000 steps, 1.0; weight decay 0.01, dropout and label smoothing 0.1.",
+)
+check.card(
+    "Why does a plain paired t-test over folds find differences where there are none?",
+    "It takes the folds for independent, and they share training rows; repeats make it worse. "
+    "`coursekit.validation.compare` corrects for that.",
 )
 check.card(
     "When is one change at a time right?",

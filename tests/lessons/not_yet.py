@@ -7,7 +7,6 @@ lists only get shorter.
 SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
     "custom_losses",
     "distribution",
-    "hyperparameter_search",
     "losses",
     "overfitting",
     "precision",
@@ -25,7 +24,6 @@ NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
     "custom_losses",
     "distribution",
-    "hyperparameter_search",
     "losses",
     "overfitting",
     "precision",
