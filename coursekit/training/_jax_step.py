@@ -8,6 +8,24 @@ from coursekit.training.gradients import loss_and_gradients
 def jax_step(model, loss_fn: Callable, optimizer) -> Callable:
     """Return a compiled `step(x, y)` that updates the model and returns the loss before that."""
     import jax
+
+    variables, pure = pure_step(model, loss_fn, optimizer)
+    pure = jax.jit(pure)
+
+    def step(x, y):
+        loss, state = pure([v.value for v in variables], x, y)
+        for variable, value in zip(variables, state, strict=True):
+            variable.assign(value)
+        return loss
+
+    return step
+
+
+def pure_step(model, loss_fn: Callable, optimizer) -> tuple[list, Callable]:
+    """Return all variables, and a function from their values and a batch to the loss and new ones.
+
+    That function can be compiled, for this machine or another.
+    """
     import keras
 
     if not optimizer.built:
@@ -16,7 +34,6 @@ def jax_step(model, loss_fn: Callable, optimizer) -> Callable:
     variables = [*weights, *others, *optimizer.variables]
     cuts = len(weights), len(weights) + len(others)
 
-    @jax.jit
     def pure(state, x, y):
         before, beside, slots = state[: cuts[0]], state[cuts[0] : cuts[1]], state[cuts[1] :]
 
@@ -32,10 +49,4 @@ def jax_step(model, loss_fn: Callable, optimizer) -> Callable:
         after, slots = optimizer.stateless_apply(slots, list(found), before)
         return loss, [*after, *beside, *slots]
 
-    def step(x, y):
-        loss, state = pure([v.value for v in variables], x, y)
-        for variable, value in zip(variables, state, strict=True):
-            variable.assign(value)
-        return loss
-
-    return step
+    return variables, pure

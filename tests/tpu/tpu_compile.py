@@ -26,6 +26,11 @@ REPORT = ROOT / "docs" / "tpu_compile.md"
 ANSWERS = ROOT / "coursekit" / "lessons" / "_tpu_answers.json"
 SETTINGS = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}  # no TPU to look for
 
+TABLES = {
+    "model": "Training steps",
+    "lesson": "What the lessons train: epochs of several models as one program, and steps",
+    "loss": "Losses, with their gradients",
+}
 HEAD = """\
 # What the TPU's compiler says
 
@@ -75,7 +80,7 @@ def run(program: Program) -> Row:
 def report(rows: list[Row], versions: dict[str, str]) -> str:
     """Return the report, in Markdown."""
     parts = [HEAD.format(**versions)]
-    for group, title in (("model", "Training steps"), ("loss", "Losses, with their gradients")):
+    for group, title in TABLES.items():
         parts += [
             f"## {title}\n",
             "| program | chips | MB on each | of which temporaries | verdict |",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tpu_lessons import lessons
+
 TESTED_LOSSES = Path(__file__).resolve().parent.parent / "losses"
 
 
@@ -174,6 +176,12 @@ MODELS = [
 ]
 
 
+def lesson_programs() -> Iterator[Program]:
+    """Yield what the lessons train beside a model alone."""
+    for name, make in lessons():
+        yield Program("lesson", name, make)
+
+
 def losses() -> Iterator[Program]:
     """Yield every loss in each configuration that the tests know, and the adversarial ones."""
     sys.path.insert(0, str(TESTED_LOSSES))
@@ -244,4 +252,4 @@ REFUSED = [
 
 def programs() -> list[Program]:
     """Return everything to compile."""
-    return [*MODELS, *losses(), *REFUSED]
+    return [*MODELS, *lesson_programs(), *losses(), *REFUSED]
