@@ -51,7 +51,8 @@ def null_experiment(rng, rounds: int) -> tuple[SimpleNamespace, SimpleNamespace]
             both = squares[..., :2].sum(-1), squares[..., 2:].sum(-1)
             scores.append([np.mean(far.argmin(1) == y[validation]) for far in both])
     one, other = np.array(scores).T
-    return tuple(SimpleNamespace(scores={"accuracy": s}, folds=folds) for s in (one, other))
+    first, second = (SimpleNamespace(scores={"accuracy": s}, folds=folds) for s in (one, other))
+    return first, second
 
 
 def plain_p_value(one, other) -> float:
