@@ -50,6 +50,8 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         start_from_epoch: int = 0,
     ):
         self._told = False
+        rule = "`monitor` must be the name of what `fit` records, such as 'val_loss'."
+        require(isinstance(monitor, str), rule, monitor=monitor)
         super().__init__(
             monitor=monitor,
             min_delta=number("min_delta", min_delta),

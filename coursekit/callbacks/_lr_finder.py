@@ -277,6 +277,13 @@ def _check(model, x, y):
             "`model` must be compiled with an optimizer. Received: "
             f"optimizer={getattr(model, 'optimizer', None)!r}. Call `model.compile` first."
         )
+    for leaf in keras.tree.flatten(x):
+        if np.shape(leaf) == () and hasattr(leaf, "dtype"):
+            raise ValueError(f"`x` must hold rows. Received: x={brief(x, 80)}, without any axis.")
+        if getattr(getattr(leaf, "dtype", None), "kind", "") in ("m", "M"):
+            raise ValueError(
+                f"`x` must hold numbers, or text for a model that takes it. Received: {leaf.dtype}"
+            )
     spec = getattr(x, "element_spec", None)
     alone = not isinstance(spec, tuple) if spec is not None else _is_arrays(x)
     own = type(model).train_step is not keras.Model.train_step or not model.loss

@@ -221,6 +221,9 @@ def _one_target(y, name: str) -> np.ndarray:
             f"`{name}` must be one array, or a dict of arrays for a model with several outputs. "
             f"Received: a {type(y).__name__} whose rows differ in length."
         ) from None
+    if y.ndim == 0:
+        rule = f"`{name}` must hold the targets, one a row."
+        raise ValueError(f"{rule} Received: {y}, of shape ()")
     if y.dtype.kind in "mM":
         raise TypeError(
             f"`{name}` must hold numbers. Received: {y.dtype}. Of times take how long they are "

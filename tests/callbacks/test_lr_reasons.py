@@ -202,3 +202,14 @@ def test_numpy_numbers_are_numbers():
         net(), X, Y, lowest=np.float32(1e-6), steps=np.int64(20), batch_size=np.int32(32)
     )
     assert len(result.rates) <= 20
+
+
+@pytest.mark.parametrize("x, words", [
+    (np.float32(3.0), "`x` must hold rows. Received: x="),
+    (np.zeros(8, "datetime64[D]"), r"`x` must hold numbers.*Received: datetime64\[D\]"),
+])  # fmt: skip
+def test_what_has_no_rows_or_no_numbers(x, words):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=words):
+        find_learning_rate(model, x, np.zeros(8))

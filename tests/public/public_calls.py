@@ -350,13 +350,14 @@ CALLS: dict[str, Call] = {
             start_from_epoch=0,
         ),
         {
+            "monitor": "title",
             "min_delta": "number",
             "patience": "natural",
             "mode": "option",
             "restore_best_weights": "switch",
             "start_from_epoch": "natural",
         },
-        free=("monitor", "verbose", "baseline"),
+        free=("verbose", "baseline"),
         after=lambda callback: build().fit(X, Y, verbose=0, callbacks=[callback]),
     ),
     "callbacks.StochasticWeightAveraging": Call(

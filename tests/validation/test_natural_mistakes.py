@@ -80,6 +80,7 @@ MISTAKES = {
         lambda: crossed(lambda: net(2, "softmax", "sparse_categorical_crossentropy"), y=CLASSES),
         "Received: 0 to 2. Give the last layer 3 units"),
     "no targets": (lambda: crossed(y=None), "`y` must hold the targets.*Received: None"),
+    "a number for targets": (lambda: crossed(y=float("nan")), "the targets, one a row.*nan"),
     "wide targets": (lambda: crossed(y=X[:, :2]), "1 outputs, 2 in `y`. Give the last layer 2 un"),
     "dates": (
         lambda: crossed(y=pd.date_range("2020", periods=60)), "datetime64.*Of times.*timedelta64"),
