@@ -3,6 +3,10 @@
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
+from coursekit.lessons._spread import batch_norm, faults, scaling_figure, spread, trained
+from coursekit.lessons._steps import apply_step
+
+__all__ = ["batch_norm", "check", "faults", "scaling_figure", "spread", "trained"]
 
 check = Lesson("distribution", "Is training on eight devices the same training?")
 
@@ -19,14 +23,20 @@ check = Lesson("distribution", "Is training on eight devices the same training?"
         "step longer.",
         "not_divided": "for the shards 2 (3 rows) and 11 (1 row) you get {got}: you turned the "
         "means back into sums, and did not divide by the number of rows.",
-        "by_devices": "for the shards 2 (3 rows) and 11 (1 row) you get {got}: you weighted each "
-        "shard by its rows, then divided by the number of devices.",
+        "by_devices": "for the shards 2 (3 rows) and 11 (1 row) you get {got}. One way to get this "
+        "is to weight each shard by its rows, then to divide by the number of devices.",
+        "undone": "for the shards 2 (3 rows) and 11 (1 row) you get {got}: the sum of the two "
+        "means, divided by the number of rows. A mean is no sum of rows.",
+        "swapped": "for the shards 2 (3 rows) and 11 (1 row) you get {got}: the device with fewer "
+        "rows weighs more.",
+        "one_only": "for the shards 2 (3 rows) and 11 (1 row) you get {got}, the mean of one "
+        "device alone.",
         "empty": "a device without rows turns your result into NaN. Its own mean is 0/0, and NaN "
         "times 0 is NaN again: leave such a device out, or replace its gradient by 0 first.",
-        "counts_empty": "without empty devices you are right. With the rows {rows} you get {got}, "
-        "and the mean over all rows is {wanted}. A device without rows must not change the result.",
-        "other": "for the gradients {gradients} of {rows} rows you get {got}; the mean over all "
-        "rows is {wanted}.",
+        "counts_empty": "without empty devices you are right. With the rows {rows}, of gradients "
+        "{gradients}, you get {got}. A device without rows must not change the result.",
+        "other": "for the gradients {gradients} of {rows} rows you get {got}. Is that what one "
+        "device would compute from all {total} rows?",
     },
     hints=[
         "What would one device compute from all the rows? A sum over the rows, divided by their "
@@ -46,10 +56,12 @@ check = Lesson("distribution", "Is training on eight devices the same training?"
 def combine(answer):
     expect.function(answer, "`combine`")
     got = _combined(answer, [[2.0], [11.0]], [3, 1])  # the slips give different numbers
-    slips = {6.5: "mean_of_means", 13.0: "sum", 17.0: "not_divided", 8.5: "by_devices"}
-    for value, key in slips.items():
-        if np.isclose(got[0], value):
-            raise Wrong(key, got=got[0])
+    named = {"mean_of_means": 6.5, "sum": 13.0, "not_divided": 17.0, "by_devices": 8.5}
+    named |= {"undone": 3.25, "swapped": 8.75}
+    what = "for the shards 2 (3 rows) and 11 (1 row) the result"
+    if got[0] in (2.0, 11.0):
+        raise Wrong("one_only", got=got[0])
+    expect.no_slips(got[0], 4.25, what, n=4, neighbours=named)
     rng = np.random.default_rng(3)
     for rows in ([3, 1], [5, 2, 1], [4, 4, 3, 0], [0, 1]):
         gradients = rng.normal(size=(len(rows), 3)).round(1)
@@ -59,8 +71,8 @@ def combine(answer):
             gradients[rows.index(0)] = np.nan
         got = _combined(answer, gradients, rows)
         if not np.allclose(got, wanted, atol=1e-5):
-            told = {"rows": rows, "got": got, "wanted": wanted}
-            raise Wrong("counts_empty" if empty else "other", gradients=gradients, **told)
+            told = {"rows": rows, "got": got, "gradients": gradients, "total": sum(rows)}
+            raise Wrong("counts_empty" if empty else "other", **told)
 
 
 def _combined(answer, gradients, rows) -> np.ndarray:
@@ -86,13 +98,23 @@ def _combined(answer, gradients, rows) -> np.ndarray:
         "divided by the replicas, so it must be larger than what each one gets.",
         "indivisible": "`fit_batch` = {got} does not divide by 2 replicas: Keras stops at such a "
         "first batch.",
+        "fit_added": "`fit_batch` = 34 is the sum of the two numbers: two replicas, with 32 rows "
+        "each.",
+        "fit_effective": "`fit_batch` = {got} counts batches that are added up, or devices that "
+        "are not there: here are two replicas, and nothing is added up.",
         "fit_other": "`fit_batch` = {got} gives each of 2 replicas {each} rows; we asked for 32.",
-        "no_accumulation": "`rows_per_update` = 256 is one step of the eight devices. They add up "
-        "four such steps before the weights move.",
+        "no_accumulation": "`rows_per_update` = 256. One way to get this is one step of the eight "
+        "devices; they add up four before the weights move.",
         "no_devices": "`rows_per_update` = 128 is what one device sees for an update. There are "
         "eight.",
-        "added": "`rows_per_update` = 44 is the sum of the three numbers. Eight devices, each with "
-        "32 rows, four times over: multiply.",
+        "no_rows": "`rows_per_update` = 32. One way to get this is devices times batches; another, "
+        "the rows on one device in one batch.",
+        "added": "`rows_per_update` = {got} is a sum. Eight devices, each with 32 rows, four times "
+        "over: multiply.",
+        "doubled": "`rows_per_update` = {got}: that is for sixteen devices. The two replicas of "
+        "the first question are others.",
+        "divided": "`rows_per_update` = {got} divides. More devices, and more batches that are "
+        "added up, make more rows in an update.",
         "update_other": "`rows_per_update` = {got}. Devices times rows on each times batches that "
         "are added up.",
     },
@@ -106,15 +128,17 @@ def _combined(answer, gradients, rows) -> np.ndarray:
     alternative="`coursekit.distribution.global_batch_size(32, replicas=2)` gives the first.",
 )
 def batch_sizes(fit_batch, rows_per_update):
-    got = expect.number(fit_batch, "`fit_batch`")
+    got = expect.numeral(fit_batch, "`fit_batch`")
     if not np.isclose(got, 64):
-        if got % 2:
-            raise Wrong("indivisible", got=got)
-        named = {32: "per_replica", 16: "halved"}
-        raise Wrong(named.get(got, "fit_other"), got=got, each=got / 2)
-    got = expect.number(rows_per_update, "`rows_per_update`")
+        named = {32: "per_replica", 16: "halved", 34: "fit_added"}
+        named |= dict.fromkeys((128, 256, 512, 1024), "fit_effective")
+        key = named.get(got, "indivisible" if got % 2 else "fit_other")
+        raise Wrong(key, got=got, each=got / 2)
+    got = expect.numeral(rows_per_update, "`rows_per_update`")
     if not np.isclose(got, 1024):
-        named = {256: "no_accumulation", 128: "no_devices", 44: "added"}
+        named = {256: "no_accumulation", 128: "no_devices", 32: "no_rows", 2048: "doubled"}
+        named |= dict.fromkeys((44, 36, 40, 12, 260, 136), "added")
+        named |= dict.fromkeys((64, 16, 8, 4, 1), "divided")
         raise Wrong(named.get(got, "update_other"), got=got)
 
 
@@ -141,6 +165,11 @@ def batch_sizes(fit_batch, rows_per_update):
         "already differ from those of the model above, by up to {difference}. Clipping hides "
         "a factor in the loss, and only while it cuts: the loss stays the mean of all squares.",
         "fails": "on one device it is right. On two replicas training stops: {error} {cure}",
+        "plain": "it trains as the task's model does, and on JAX it would on many devices, too. On "
+        "two replicas of TensorFlow a `{got}` clips each replica's own part, and weighs a ragged "
+        "batch wrongly. Which class did the section name?",
+        "statistics": "each of TensorFlow's replicas would take the mean and spread of its own "
+        "rows. The batch normalization has an argument for that.",
         "lint": "one device and two replicas end with weights that differ by up to {difference}. "
         "`lint` names a reason: {reason} {cure}",
         "batch_norm": "the weights still differ, by up to {difference}. What is left is the batch "
@@ -155,7 +184,7 @@ def batch_sizes(fit_batch, rows_per_update):
         "the cures.",
         "`ReplicaModel(inputs, outputs)` takes the place of `keras.Model(inputs, outputs)`. One "
         "layer needs an argument besides.",
-        "`keras.layers.BatchNormalization(synchronized=True)`",
+        "`batch_norm(synchronized=True)`, which is `keras.layers.BatchNormalization`",
     ],
     hints_for={
         "ragged": "Which class of this section computes the loss from the rows of all replicas?"
@@ -167,15 +196,21 @@ def batch_sizes(fit_batch, rows_per_update):
     seconds=120,
 )
 def mended(answer):
-    import tensorflow as tf
-
-    from coursekit.distribution import parity
+    import keras
 
     expect.function(answer, "`mended`")
     model = answer()
     if not getattr(model, "compiled", False):
         what = "a model that is not compiled" if hasattr(model, "compile") else model
         raise Wrong("not_compiled", got=what)
+    if keras.backend.backend() == "jax":
+        _decided(model, answer)
+        return
+
+    import tensorflow as tf
+
+    from coursekit.distribution import parity
+
     if len(tf.config.list_logical_devices("CPU")) < 2:
         raise Wrong("one_device")
     if model.distribute_strategy.num_replicas_in_sync > 1:
@@ -196,6 +231,22 @@ def mended(answer):
         raise Wrong("lint", difference=result.difference, **told)
     differs = any("BatchNormalization" in finding.reason for finding in result.findings)
     raise Wrong("batch_norm" if differs else "ragged", difference=result.difference)
+
+
+def _decided(model, answer):
+    """Judge the choice where there are no replicas to train on."""
+    import keras
+
+    from coursekit.distribution.step import ReplicaStep
+
+    if answer() is model:
+        raise Wrong("same_model")
+    norms = [w for w in model.layers if isinstance(w, keras.layers.BatchNormalization)]
+    _must_train_alike(model, *_ragged_rows())
+    if not isinstance(model, ReplicaStep):
+        raise Wrong("plain", got=type(model).__name__)
+    if not all(getattr(norm, "asked", norm.synchronized) for norm in norms):
+        raise Wrong("statistics")
 
 
 def _ragged_rows():
@@ -273,6 +324,8 @@ def _trained(model, x, y):
         "not updates.",
         "late": "update {update} still has the rate {got}; the recipe has {wanted} by then. The "
         "schedule is called with the number of batches.",
+        "decays": "a weight of 1 moves by {got} times what the recipe moves it, a weight of 0 as "
+        "it does: something pulls at the weights themselves. The recipe has no decay of weights.",
         "other": "update {update} moves the weight by {got}; the recipe moves it by {wanted}.",
     },
     hints=[
@@ -299,7 +352,8 @@ def small_memory(answer):
         raise Wrong("memory", got=size)
     if size < 1 or 64 % size:
         raise Wrong("divide", got=size)
-    size, batches = int(size), int(25 * 64 // size)
+    updates = 45 if size >= 8 else 25  # a schedule one batch late shows at update 41
+    size, batches = int(size), int(updates * 64 // size)
     rng = np.random.default_rng(1)
     gradients = 1 + rng.random(batches)
     moves = _moves(optimizer, gradients)
@@ -312,6 +366,10 @@ def small_memory(answer):
         raise Wrong(key, got=size, period=period, rows=period * size)
     means = gradients.reshape(-1, period).mean(axis=1)
     _judge_rates(-moves[period - 1 :: period] / means, means)
+    again = answer()[0]
+    ratio = _moves(again, gradients[:period], start=1.0)[-1] / (-0.1 * means[0])
+    if not np.isclose(ratio, 1, rtol=1e-3):
+        raise Wrong("decays", got=ratio)
 
 
 def _judge_rates(rates, means):
@@ -332,16 +390,16 @@ def _judge_rates(rates, means):
     raise Wrong("other", **told)
 
 
-def _moves(optimizer, gradients) -> np.ndarray:
+def _moves(optimizer, gradients, start=0.0) -> np.ndarray:
     """Give an optimizer these gradients of one weight, and return how far each moves it."""
     import keras
 
-    variable, moves = keras.Variable(0.0, dtype="float32"), []
+    variable, moves = keras.Variable(start, dtype="float32"), []
     for gradient in gradients:
-        variable.assign(0.0)  # next to 0 the smallest move is seen
+        variable.assign(start)  # next to 0 the smallest move is seen
         with learner_code():
-            optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
-        moves.append(float(variable.numpy()))
+            apply_step(optimizer, [keras.ops.convert_to_tensor(gradient, "float32")], [variable])
+        moves.append(float(keras.ops.convert_to_numpy(variable)) - start)
     return np.array(moves)
 
 
@@ -357,6 +415,7 @@ PEAK, STEPS = 0.8, 640  # eight times the rate, an eighth of the steps
         "eight.",
         "shrunk": "`batch_size` = 32: with it each of the eight devices would get 4 rows, and "
         "stand idle for most of the time.",
+        "batch_added": "`batch_size` = 264 is a sum: eight devices, with 256 rows each.",
         "batch_other": "`batch_size` = {got} gives each of the eight devices {each} rows; they "
         "shall keep 256.",
         "not_scaled": "the highest rate is {got}, as on one device. There are an eighth as many "
@@ -365,7 +424,8 @@ PEAK, STEPS = 0.8, 640  # eight times the rate, an eighth of the steps
         "Adam; for SGD it is 0.1 times 8.",
         "divided": "the highest rate is {got}: more rows in a step call for a longer one, not a "
         "shorter one.",
-        "peak": "the highest rate is {got}; eight times the rows make 0.8.",
+        "peak": "the highest rate is {got}. Linear scaling: as many times 0.1 as there are times "
+        "256 rows in a batch.",
         "no_warmup": "step 0 has the rate {got} already. The rule holds while gradients change "
         "little, and in the first steps they change most: climb to it.",
         "short_warmup": "the rate is at its top at step {step}: too short to be a warmup. Were "
@@ -397,11 +457,12 @@ PEAK, STEPS = 0.8, 640  # eight times the rate, an eighth of the steps
     "scaling gives 0.8, the warmup leads there, and the cosine ends with the run.",
     alternative="`CosineDecay(0.0, 480, warmup_target=0.8, warmup_steps=160)`; with Adam it would "
     "be the root of 8.",
+    seconds=60,
 )
 def eight_devices(batch_size, schedule):
-    got = expect.number(batch_size, "`batch_size`")
+    got = expect.numeral(batch_size, "`batch_size`")
     if not np.isclose(got, 2048):
-        named = {256: "per_replica", 32: "shrunk"}
+        named = {256: "per_replica", 32: "shrunk", 264: "batch_added"}
         raise Wrong(named.get(got, "batch_other"), got=got, each=got / 8)
     if isinstance(schedule, type) or not callable(schedule):
         raise Wrong("type", what="`schedule`", wanted="a schedule, ready to call", got=schedule)
@@ -411,9 +472,9 @@ def eight_devices(batch_size, schedule):
     rates = np.array([expect.number(rate, "the rate") for rate in rates])
     top = float(rates.max())
     if not np.isclose(top, PEAK, rtol=0.02):
-        named = {0.1: "not_scaled", 0.1 * 8**0.5: "square_root", 0.1 / 8: "divided"}
-        keys = (key for rate, key in named.items() if np.isclose(top, rate, rtol=0.02))
-        raise Wrong(next(keys, "peak"), got=top)
+        named = {"not_scaled": 0.1, "square_root": 0.1 * 8**0.5, "divided": 0.1 / 8}
+        expect.no_slips(top, PEAK, "the highest rate", n=8, neighbours=named, tolerance=0.02)
+        raise Wrong("peak", got=top)
     _judge_warmup(steps, rates)
     _judge_decay(steps, rates)
 
@@ -442,126 +503,6 @@ def _judge_decay(steps, rates):
     cold = steps[after & (rates < PEAK / 1000)]
     if len(cold) and cold[0] < 0.8 * STEPS:
         raise Wrong("early", step=int(cold[0]))
-
-
-# --------------------------------------------------------------------------------------------------
-
-
-@check.exercise(
-    title="How many micro-batches?",
-    messages={
-        "zero": "a bubble of 0 would need devices that never wait. The last stage waits for the "
-        "first at the start, and the first for the last at the end.",
-        "three_quarters": "75 % is the bubble of one whole batch, without micro-batches: (4 - 1) / "
-        "4. We cut it into 8.",
-        "ideal": "{got} counts the idle slots over the *busy* ones, as some papers do. We asked "
-        "for the share of all slots: (p - 1) / (m + p - 1).",
-        "share": "`bubble` = {got}. A stage works in 8 of how many slots? Count along one line of "
-        "the picture, or put p = 4 and m = 8 into the formula.",
-        "busy": "{got} is the share of the slots in which a stage *works*: 8 of 11. The bubble is "
-        "the rest.",
-        "percent": "`bubble` = {got}: a share of the slots lies between 0 and 1 (or 100 %).",
-        "too_few": "with {got} micro-batches the bubble is {bubble} of the slots: more than a "
-        "tenth.",
-        "too_many": "{got} micro-batches are enough, and not the fewest: {fewer} leave a bubble of "
-        "{bubble}.",
-        "whole": "`micro_batches` = {got}: we need a whole number, at least 1.",
-    },
-    hints=[
-        "Count one line of the picture: how many slots are hatched, and how many are there in all?",
-        "Half of the picture is enough, forward or backward: m slots of work, p - 1 of waiting.",
-        "`3 / (8 + 3)`; then try m until `3 / (m + 3)` is at most 0.1",
-    ],
-    why="Each stage works in m of m + p - 1 slots: 3 of 11 are idle for p = 4 and m = 8. At most a "
-    "tenth asks for 3 / (m + 3) <= 0.1, which is m >= 27.",
-    alternative="`next(m for m in range(1, 100) if 3 / (m + 3) <= 0.1)`; mind the rounding at 27.",
-)
-def pipeline_bubble(bubble, micro_batches):
-    got = expect.number(bubble, "`bubble`")
-    if not 0 <= got <= 100:
-        raise Wrong("percent", got=got)
-    share = got / 100 if got > 1 else got  # in per cent
-    if not np.isclose(share, 3 / 11, atol=5e-3):  # 0.27 will do
-        named = {0.0: "zero", 0.75: "three_quarters", 0.375: "ideal", 8 / 11: "busy"}
-        keys = (key for value, key in named.items() if np.isclose(share, value, atol=5e-3))
-        raise Wrong(next(keys, "share"), got=got)
-    got = expect.number(micro_batches, "`micro_batches`")
-    if got != int(got) or got < 1:
-        raise Wrong("whole", got=got)
-    if got < 27:
-        raise Wrong("too_few", got=got, bubble=round(3 / (got + 3), 3))
-    if got > 27:
-        raise Wrong("too_many", got=got, fewer=27, bubble=0.1)
-
-
-# --------------------------------------------------------------------------------------------------
-
-WAYS = ("one device", "data", "zero", "tensor", "pipeline", "federated")
-RIGHT_WAYS = {
-    "digits": "one device",
-    "photos": "data",
-    "chat": "zero",
-    "wide": "tensor",
-    "deep": "pipeline",
-    "phones": "federated",
-}
-
-
-@check.exercise(
-    title="Which way to split?",
-    messages={
-        "keys": "`ways` needs a word for each of {wanted}; it has {got}.",
-        "small": '`digits`: "{got}" would spend its time on messages. Model and data fit into one '
-        "device with room to spare.",
-        "alone": '`{case}`: "one device" is not enough. {reason}',
-        "photos": '`photos`: not "{got}". The model takes 1.6 GB and fits on each device: nothing '
-        "of it has to be split. What there is too much of is rows.",
-        "chat": '`chat`: not "{got}". Weights, gradients and Adam\'s numbers take 24 GB, more than '
-        "one device has. Every layer fits, and the model's code shall stay: what can be spread "
-        "without touching it?",
-        "wide": '`wide`: "{got}" computes each layer as a whole on some device, and one layer '
-        "alone is too large for that. The operation itself must be split.",
-        "deep_whole": '`deep`: "{got}" keeps the whole model on each device. Its weights alone '
-        "take 20 GB, and a device has 16.",
-        "deep": '`deep`: "{got}" sends weights or parts of every layer through a slow network in '
-        "each step. Which way sends only what passes from one layer to the next?",
-        "phones": '`phones`: "{got}" brings the rows to the devices of a data centre. These rows '
-        "must stay where they are.",
-    },
-    hints=[
-        "What is too large, or must not move: nothing, the rows, the state, one layer, all layers?",
-        "16 bytes for each parameter: 0.1 billion take 1.6 GB, 1.5 billion take 24.",
-        "`digits` needs nothing; `photos` has too many rows; `chat` too much state; `wide` one "
-        "layer too large; `deep` too many layers and a slow network.",
-    ],
-    why="Split what is too large, and no more: rows (data), the state beside them (ZeRO), one "
-    "operation (tensor), the chain of layers (pipeline). Each split costs messages.",
-    alternative="real runs combine them: tensor inside a machine, pipeline between machines, data "
-    "over all. For `chat` a pipeline would fit too, at the price of splitting the model by hand.",
-)
-def split_ways(answer):
-    if not isinstance(answer, dict):
-        raise Wrong("type", what="`ways`", wanted="a dict", got=answer)
-    if set(answer) != set(RIGHT_WAYS):
-        raise Wrong("keys", wanted=sorted(RIGHT_WAYS), got=sorted(map(str, answer)))
-    alone = {
-        "photos": "It would see all ten million photographs alone, with seven others idle.",
-        "chat": "Its state takes 24 GB, and a device has 16.",
-        "wide": "The weights of one layer take 24 GB, and a device has 16.",
-        "deep": "Its weights alone take 20 GB, and a device has 16.",
-        "phones": "The rows are spread over phones, and stay there.",
-    }
-    for case, right in RIGHT_WAYS.items():
-        got = expect.choice(answer[case], WAYS, f"`{case}`")
-        if got == right:
-            continue
-        if case == "digits":
-            raise Wrong("small", got=got)
-        if got == "one device":
-            raise Wrong("alone", case=case, reason=alone[case])
-        if case == "deep" and got in ("data", "federated"):
-            raise Wrong("deep_whole", got=got)
-        raise Wrong(case, got=got)
 
 
 # Predictions, quiz, cards -------------------------------------------------------------------------
@@ -613,17 +554,6 @@ check.prediction(
     },
     answer="b",
 )
-check.prediction(
-    "predict_tpu",
-    reasons={
-        "a": "Text, yes: a TPU has no such type. And not only text: read the next refusals.",
-        "b": "An unknown size, yes: a program has one shape. And not only that one.",
-        "c": "In float16, yes: it has no such product. `mixed_bfloat16` is accepted. And not only "
-        "that one.",
-        "d": "Each for a reason of its own: no such type, no such shape, no such operation.",
-    },
-    answer="d",
-)
 check.question(
     "quiz_1",
     "You add a second GPU, and leave `batch_size=64` and the rate as they are. What changes in the "
@@ -654,17 +584,13 @@ check.question(
 )
 check.question(
     "quiz_3",
-    "ZeRO keeps a share of the weights, gradients and optimizer state on each device. Which kind "
-    "of parallelism is it?",
+    "Eight devices on JAX, batches of 64 rows, and 100 rows in all. What happens at the end?",
     options={
-        "a": (
-            "data parallelism",
-            "Each device computes the whole model on rows of its own, and fetches the weights that "
-            "it lacks when their layer comes.",
-        ),
-        "b": ("model parallelism", "It is often filed there. But no device computes a part of the "
-              "model only: each has rows of its own, and all of the layers."),
-        "c": ("a pipeline", "There are no stages: every device runs every layer."),
+        "a": ("it stops: 36 rows do not divide by 8", "Drop the remainder, or pad it: JAX takes no "
+              "batch that does not divide."),
+        "b": ("four devices get 5 rows, the others 4", "That is near what TensorFlow does, and "
+              "there the rows then weigh unequally."),
+        "c": ("one device gets them all", "Each batch is split over all devices."),
     },
     answer="a",
 )  # fmt: skip
@@ -703,8 +629,8 @@ check.card(
 )
 check.card(
     "Ring all-reduce: how much does each of n devices send?",
-    "2(n - 1)/n times the gradient: less than twice, whatever n. NCCL does it between NVIDIA GPUs; "
-    "Gloo is PyTorch's library for CPUs. In TensorFlow the choice is `cross_device_ops`.",
+    "2(n - 1)/n times the gradient: less than twice, whatever n, in 2(n - 1) steps. NCCL does it "
+    "between NVIDIA GPUs; Gloo is PyTorch's for CPUs. TensorFlow's choice is `cross_device_ops`.",
 )
 check.card(
     "How do messages hide behind computing?",
@@ -720,18 +646,4 @@ check.card(
     "Linear scaling: the rule, and where it ends.",
     "For SGD: k times the batch, k times the rate, after a warmup (Goyal 2017). For Adam often the "
     "root of k. It ends where the rate gets near the edge, at very large batches.",
-)
-check.card(
-    "Pipeline with p stages and m micro-batches: the bubble?",
-    "(p - 1)/(m + p - 1) of all slots are idle.",
-)
-check.card(
-    "What does ZeRO save?",
-    "16 bytes for each parameter with Adam in mixed precision. Stage 1 shards the optimizer's "
-    "state: 4 + 12/N; stage 2 the gradients too: 2 + 14/N; stage 3 all: 16/N.",
-)
-check.card(
-    "What does a TPU want of your code?",
-    "Batches of one shape (`drop_remainder=True`), bfloat16 rather than float16, large matrices. "
-    "On Colab's TPU: Keras on JAX.",
 )

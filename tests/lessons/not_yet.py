@@ -6,35 +6,27 @@ lists only get shorter.
 
 SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
     "custom_losses",
-    "distribution",
     "losses",
     "overfitting",
-    "precision",
     "regularization",
     "training_loop",
 }  # fmt: skip
 
 NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is told the right one
     "custom_losses",
-    "distribution",
     "losses",
-    "precision",
 }  # fmt: skip
 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
     "custom_losses",
-    "distribution",
     "losses",
     "overfitting",
-    "precision",
     "regularization",
 }  # fmt: skip
 BACKENDS = {  # runs on TensorFlow and on JAX
     "custom_losses",
-    "distribution",
     "hyperparameter_search",
     "overfitting",
-    "precision",
     "regularization",
     "training_loop",
 }  # fmt: skip

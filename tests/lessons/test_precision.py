@@ -9,9 +9,19 @@ import pytest
 from answers import row
 from ml_dtypes import bfloat16
 
-from coursekit.lessons.precision import _norm, check, clipped, loss_scale_step
+from coursekit.lessons.precision import (
+    LENGTHS,
+    _norm,
+    apply_step,
+    check,
+    clipped,
+    loss_scale_step,
+    time_products,
+)
 
-TRACE = np.r_[np.linspace(0.5, 2.0, 90), np.linspace(2.1, 4.0, 6), 20.0, 30.0, 50.0, 60.0]
+TRACE = np.linspace(0.5, 4.0, 200)
+TRACE[:2] = 6.0, 5.0
+TRACE[24::25] = 20.0, 24.0, 30.0, 35.0, 40.0, 50.0, 55.0, 60.0
 
 
 def by_table(scale, good, finite, growth_steps):
@@ -89,6 +99,11 @@ def clip_tf_pair(gradients, threshold):
     return tf.clip_by_global_norm(gradients, threshold)
 
 
+def clip_optax(gradients, threshold):
+    norm = sum(float(np.vdot(g, g)) for g in gradients) ** 0.5
+    return [g if norm < threshold else (g / norm) * threshold for g in gradients]
+
+
 def clip_where(gradients, threshold):
     norm = np.linalg.norm(np.concatenate([g.ravel() for g in gradients]))
     return [np.where(norm > threshold, g * threshold / max(norm, threshold), g) for g in gradients]
@@ -132,8 +147,18 @@ ANSWERS = [
     row("fate", "up", 6.1e-5, 1.02e-5, 1024),
     row("fate", "late", 0.0, np.float16(1e-8) * 1024, 1024),
     row("fate", "unscaled", 0.0, np.float16(1e-8 * 1024).astype(float) / 1024, 1024),
-    row("fate", "scaled", 0.0, 1e-11, 1024),
-    row("fate", "scaled", 0.0, 1e-5, 1024),
+    row("fate", "divided", 0.0, 9.77e-12, 1024),
+    row("fate", "twice", 0.0, 1e-8 * 1024**2, 1024),
+    row("fate", "power", 0.0, 1.024e-2, 1024),
+    row("fate", "power", 0.0, 1.02e-6, 64),
+    row("fate", "scaled", 0.0, 1.1e-5, 1024),
+    row("fate", "scaled", 0.0, -1.02e-5, 1024),
+    row("fate", "alternative", "0", "1.0e-5", "1,024"),
+    row("fate", "alternative", np.zeros(1), np.array([1.02e-5]), [64]),
+    row("fate", "kept", -1e-8, 1.02e-5, 1024),
+    row("fate", "kept", 1e-9, 1.02e-5, 1024),
+    row("fate", "nan", 0.0, float("nan"), 1024),
+    row("fate", "too_large", 0.0, 1.02e-5, 2**15),
     row("fate", "inf", 0.0, 1.02e-5, float("inf")),
     row("fate", "alternative", Decimal(0), bfloat16(1.024e-5), Fraction(64)),
     row("fate", "too_small", 0.0, 1.02e-5, 1),
@@ -159,8 +184,16 @@ ANSWERS = [
     row("next_scale", "updated", changed(bad=lambda s, g: (s / 2, 0, True)), 16_384),
     row("next_scale", "skipped", changed(good=lambda s, g: (s, g + 1, False)), 16_384),
     row("next_scale", "skipped", changed(full=lambda s, g: (2 * s, 0, False)), 16_384),
-    row("next_scale", "not_halved", changed(bad=lambda s, g: (s, 0, False)), 16_384),
-    row("next_scale", "not_halved", once, 16_384),
+    row("next_scale", "kept", changed(bad=lambda s, g: (s, 0, False)), 16_384),
+    row("next_scale", "kept", once, 16_384),
+    row("next_scale", "doubled", changed(bad=lambda s, g: (2 * s, 0, False)), 16_384),
+    row("next_scale", "not_halved", changed(bad=lambda s, g: (s - 2, 0, False)), 16_384),
+    row("next_scale", "not_halved", changed(bad=lambda s, g: (1.0, 0, False)), 16_384),
+    row("next_scale", "order", lambda *a: [reference(*a)[k] for k in (1, 0, 2)], 16_384),
+    row("next_scale", "order", lambda *a: reference(*a)[::-1], 16_384),
+    row("next_scale", "not_counted", changed(good=lambda s, g: (s, 0, True)), 16_384),
+    row("next_scale", "count_kept", changed(bad=lambda s, g: (s / 2, g + 1, False)), 16_384),
+    row("next_scale", "always", changed(good=lambda s, g: (s / 2, g + 1, True)), 16_384),
     row("next_scale", "not_halved", changed(bad=lambda s, g: (s / 4, 0, False)), 16_384),
     row("next_scale", "count_kept", changed(bad=lambda s, g: (s / 2, g, False)), 16_384),
     row("next_scale", "always", changed(good=lambda s, g: (2 * s, 0, True)), 16_384),
@@ -173,8 +206,12 @@ ANSWERS = [
     row("next_scale", "count_after", changed(full=lambda s, g: (2 * s, 1, True)), 16_384),
     row("next_scale", "count_after", changed(full=lambda s, g: (2 * s, g + 1, True)), 16_384),
     row("next_scale", "walk", capped, 16_384),
-    row("next_scale", "number", reference, 8192),
-    row("next_scale", "number", reference, 32_768),
+    row("next_scale", "halved_twice", reference, 8192),
+    row("next_scale", "once", reference, 32_768),
+    row("next_scale", "each", reference, 65_536),
+    row("next_scale", "number", reference, 4096),
+    row("next_scale", "number", reference, -16_384),
+    row("next_scale", "alternative", reference, "16,384"),
     row("next_scale", "called", 16_384, 16_384),
     row("next_scale", "none", lambda *a: None, 16_384),
     row("bytes_kept", "ok", 16, 16, "activations"),
@@ -184,11 +221,22 @@ ANSWERS = [
     row("bytes_kept", "weight_only", 4, 2, "weights"),
     row("bytes_kept", "weight_only", 16, 4, "weights"),
     row("bytes_kept", "three", 12, 12, "activations"),
-    row("bytes_kept", "full", 8, 8, "activations"),
+    row("bytes_kept", "two", 8, 8, "activations"),
+    row("bytes_kept", "five", 20, 16, "activations"),
+    row("bytes_kept", "bits", 128, 64, "activations"),
+    row("bytes_kept", "bits", 16, 96, "activations"),
+    row("bytes_kept", "full", 6, 8, "activations"),
+    row("bytes_kept", "full", -16, 16, "activations"),
     row("bytes_kept", "half", 16, 8, "activations"),
     row("bytes_kept", "copy", 16, 18, "activations"),
-    row("bytes_kept", "mixed", 16, 14, "gradients"),
-    row("bytes_kept", "mixed", 16, 12, "gradients"),
+    row("bytes_kept", "sixteen", 16, 14, "gradients"),
+    row("bytes_kept", "sixteen", 16, 12, "gradients"),
+    row("bytes_kept", "sixteen", 16, 10, "activations"),
+    row("bytes_kept", "mixed", 16, 15, "activations"),
+    row("bytes_kept", "weight_only", 16, 2, "activations"),
+    row("bytes_kept", "alternative", "16", [16], "the activations"),
+    row("bytes_kept", "part", 16, 16, "moments"),
+    row("bytes_kept", "none", 16, None, "activations"),
     row("bytes_kept", "part", 16, 16, "gradients"),
     row("bytes_kept", "option", 16, 16, "outputs"),
     row("clip", "ok", CLIP, ALL),
@@ -210,37 +258,62 @@ ANSWERS = [
     row("clip", "per_variable", each(np.linalg.norm), ONE),
     row("clip", "each_number", lambda g, c: [np.clip(p, -c, c) for p in g], "clipvalue"),
     row("clip", "unclipped", lambda g, c: g, ALL),
-    row("clip", "squared", together(lambda c, n: min(1.0, c / max(n**2, 1e-9))), ALL),
-    row("clip", "length", each(lambda g: np.abs(g).max()), ALL),
+    row("clip", "divides_by", together(lambda c, n: min(1.0, c / max(n**2, 1e-9))), ALL),
+    *(
+        row("clip", "divides_by", lambda g, c, f=f: [p * (c / f(_norm(g), g)) for p in g], ALL)
+        for f in LENGTHS.values()
+    ),
+    row("clip", "direction", each(lambda g: np.abs(g).max()), ALL),
+    row("clip", "direction", lambda g, c: [p * min(1, c / _norm(p)) ** 2 for p in g], ALL),
+    row("clip", "direction", lambda g, c: [np.tanh(p) for p in g], ALL),
     row("clip", "length", lambda g, c: [p / (_norm(g) + 1) for p in g], ALL),
-    row("clip", "length", lambda g, c: [p * 0 for p in g], ALL),
+    row("clip", "zeroed", lambda g, c: [p * 0 for p in g], ALL),
+    row("clip", "turned", lambda g, c: [-p for p in clipped(g, c)], ALL),
+    row("clip", "ignored", lambda g, c: clipped(g, 1.0), ALL),
+    row("clip", "alternative", clip_optax, "global-clipnorm"),
     row("clip", "nan", lambda g, c: [p * np.nan for p in g], ALL),
     row("clip", "mutated", in_place, ALL),
-    row("clip", "other", lambda g, c: [-p for p in clipped(g, c)], ALL),
+    row("clip", "other", lambda g, c: clipped(g, 1 / c), ALL),
+    row("clip", "other", lambda g, c: clipped(g, c) if len(g) == 2 else g, ALL),
     row("clip", "scaled_up", together(lambda c, n: c / max(n, 1e-9)), ALL),
     row("clip", "scaled_up", together(lambda c, n: c / n), ALL),
     row("clip", "zero", together(lambda c, n: np.minimum(1.0, np.float64(c) / n) if n else np.nan),
         ALL),
-    row("clip", "other", together(lambda c, n: min(1.0, 1.0 / max(n, 1e-9))), ALL),
+    row("clip", "ignored", together(lambda c, n: min(1.0, 1.0 / max(n, 1e-9))), ALL),
     row("clip", "argument", CLIP, ONE),
     row("clip", "argument", CLIP, "clipvalue"),
     row("clip", "none", lambda g, c: None, ALL),
     row("clip", "raised", lambda g, c: [p * (c / 0) for p in g], ALL),
-    row("threshold", "ok", float(np.percentile(TRACE, 92)), TRACE),
-    row("threshold", "alternative", 6 * np.median(TRACE), list(TRACE)),
-    row("threshold", "alternative", np.percentile(TRACE, 87), TRACE.astype("float32")),
-    row("threshold", "todo", ..., TRACE),
-    row("threshold", "trace", 4.0, 2.0),
-    row("threshold", "trace", 4.0, TRACE.reshape(4, 25)),
-    row("threshold", "positive", -1.0, TRACE),
-    row("threshold", "positive", 0, TRACE),
-    row("threshold", "below_median", 1.0, TRACE),
-    row("threshold", "too_many", 1.6, TRACE),
-    row("threshold", "too_many", float(np.mean(TRACE)) / 1.8, TRACE),
-    row("threshold", "above_maximum", 60.0, TRACE),
-    row("threshold", "above_maximum", 1e9, TRACE),
-    row("threshold", "misses", 55.0, TRACE),
-    row("threshold", "nan", float("nan"), TRACE),
+    row("threshold", "ok", 10, TRACE, "a and d"),
+    row("threshold", "alternative", 6 * np.median(TRACE), list(TRACE), ["a", "d"]),
+    row("threshold", "alternative", np.percentile(TRACE, 95.5), TRACE.astype("float32"), "A, D"),
+    row("threshold", "alternative", "7.5", TRACE, "only a and d"),
+    row("threshold", "alternative", np.float32(12), keras.ops.array(TRACE), {"D", "A"}),
+    row("threshold", "todo", ..., TRACE, ...),
+    row("threshold", "todo", 10, TRACE, ...),
+    row("threshold", "trace", 4.0, 2.0, "ad"),
+    row("threshold", "trace", 4.0, TRACE.reshape(4, 50), "ad"),
+    row("threshold", "trace", 4.0, TRACE[:100], "ad"),
+    row("threshold", "positive", -1.0, TRACE, "ad"),
+    row("threshold", "positive", 0, TRACE, "ad"),
+    row("threshold", "below_median", 1.0, TRACE, "ad"),
+    row("threshold", "too_many", np.percentile(TRACE, 80), TRACE, "ad"),
+    row("threshold", "too_many", 3.9, TRACE, "ad"),
+    row("threshold", "too_many", float(np.percentile(TRACE, 90)), TRACE, "ad"),
+    row("threshold", "above_maximum", 60.0, TRACE, "ad"),
+    row("threshold", "above_maximum", 1e9, TRACE, "ad"),
+    row("threshold", "misses", 55.0, TRACE, "ad"),
+    row("threshold", "misses", 21, TRACE, "ad"),
+    row("threshold", "misses", float(np.percentile(TRACE, 98)), TRACE, "ad"),
+    row("threshold", "nan", float("nan"), TRACE, "ad"),
+    row("threshold", "vanishing", 10, TRACE, "all"),
+    row("threshold", "vanishing", 10, TRACE, "a, b and d"),
+    row("threshold", "not_a_number", 10, TRACE, "a, c, d"),
+    row("threshold", "recurrent", 10, TRACE, "d"),
+    row("threshold", "recurrent", 10, TRACE, []),
+    row("threshold", "transformer", 10, TRACE, "a"),
+    row("threshold", "options", 10, TRACE, "a or d"),
+    row("threshold", "options", 10, TRACE, 2),
 ]  # fmt: skip
 
 
@@ -256,7 +329,7 @@ def test_the_rules_are_those_of_keras():
     scaler.build([weight])
     for gradient in (1, 1, np.inf, 1, 1, 1, 1, np.nan, np.nan, 1, 1, 1, 1, 1, 1):
         before = float(weight)
-        scaler.apply([keras.ops.array(float(gradient))], [weight])
+        apply_step(scaler, [keras.ops.array(float(gradient))], [weight])
         *state, moves = loss_scale_step(*state, np.isfinite(gradient), 3)
         assert [float(scaler.dynamic_scale), int(scaler.step_counter)] == state
         assert (float(weight) != before) == moves
@@ -276,16 +349,40 @@ def test_clipping_is_that_of_keras():
 @pytest.mark.parametrize(
     "name, answers, words",
     [
-        ("fate", (1e-8, 0, 1), "nearer to 0"),
+        ("fate", (1e-8, 0, 1), "which neighbour is nearer"),
         ("fate", (0, 1.02e-5, 32768), "98304"),
-        ("next_scale", (reference, 8192), "it gives 16384; `after` is 8192"),
+        ("next_scale", (reference, 8192), "`after` is 8192: that is where the two bad steps"),
+        ("clip", (together(lambda c, n: c / n**2), ALL), "divided by 29"),
+        ("clip", (together(lambda c, n: c / n**2), ALL), "its root is missing"),
         ("bytes_kept", (16, 8, "weights"), "half of float32's 16"),
         ("clip", (CLIP, "clipnorm"), "takes a norm for each variable"),
-        ("threshold", (55.0, TRACE), "clips 1 of the 100 steps"),
+        ("threshold", (55.0, TRACE, "ad"), "clips 1 steps, and lets 7 of the 8 spikes"),
         ("fate", (0, 1.02e-5, -8), "`scale` is -8"),
         ("next_scale", (early, 16_384), "good step after 8, with growth_steps = 10"),
-        ("clip", (lambda g, c: [_norm([p]) for p in g], ALL), "[(2,), (2,)] we got [5, 0.5]"),
+        ("clip", (lambda g, c: [_norm([p]) for p in g], ALL), "[(2,), (2,)] we got [5, 2]"),
     ],
 )
 def test_a_message_names_what_was_seen(name, answers, words):
     assert words in check.verdict(name, *answers).message
+
+
+@pytest.mark.parametrize("kind", [keras.optimizers.LossScaleOptimizer, None])
+def test_a_step_on_this_backend_is_that_of_fit(kind):
+    """The helper that JAX needs makes the step of `optimizer.apply`, state included."""
+    inner = keras.optimizers.SGD(0.5, momentum=0.9)
+    optimizer = kind(inner, initial_scale=4.0, dynamic_growth_steps=2) if kind else inner
+    weight, state, wanted, speed = keras.Variable(1.0), (4.0, 0), 1.0, 0.0
+    for gradient in (1.0, np.inf, 2.0, 1.0) if kind else (1.0, 2.0):
+        scale = state[0] if kind else 1.0
+        apply_step(optimizer, [keras.ops.array(gradient * scale)], [weight])
+        *state, moves = loss_scale_step(*state, np.isfinite(gradient), 2)
+        if moves:
+            speed = 0.9 * speed - 0.5 * gradient
+            wanted += speed
+        assert float(weight) == pytest.approx(wanted)
+        assert not kind or float(optimizer.dynamic_scale) == state[0]
+
+
+def test_products_are_timed_in_units_of_the_first():
+    found = time_products(["float32", "bfloat16"])
+    assert found["float32"] == 1 and found["bfloat16"] > 0
