@@ -124,7 +124,7 @@ def _loss(w, b, x, y) -> float:
 
 def _two(loss: float) -> str:
     """Write a loss with two decimals, or with as many as it takes to see that it is not below."""
-    text = f"{loss:,.2f}"
+    text = f"{loss:,.2f}" if loss < 1e6 else f"{loss:.2e}"
     return f"{loss:.5f}" if text == f"{TARGET:.2f}" else text
 
 
@@ -179,7 +179,7 @@ PATIENCE = 1000  # steps to try before saying "more than"
 )
 def rate(answer, x, y):
     x, y = expect.array(x, what="`x`"), expect.array(y, what="`y`")
-    number = expect.number(answer, "`rate`")
+    number = expect.numeral(answer, "`rate`")
     losses = _descend(number, x, y, PATIENCE)
     if min(losses[:6]) < TARGET:
         return
@@ -229,6 +229,12 @@ SHIRTS, ITEMS = 180, 200
         "count": "{got} is a number of items. An accuracy is a share: divide by all the items.",
         "ratio": "{got} is shirts divided by trousers. An accuracy is the right answers divided by "
         "all of them.",
+        "inverse": "{got} is the wrong way up: a share is the right answers divided by all.",
+        "error": "{got} is what the seller gets *wrong*, or its share.",
+        "all": "{got} would be a seller who is always right. Is every item a shirt?",
+        "nothing": "{got} would be a seller who is always wrong. What about the shirts?",
+        "difference": "{got} takes the trousers off the shirts. A wrong answer is not right, and "
+        "that is all.",
         "other": "{got} does not fit. Of all 200 items, how many does the seller call right?",
         "verdict": "the accuracy of the seller is right: {seller}. The model has {model} in this "
         "shop. Which one is larger?",
@@ -248,11 +254,13 @@ SHIRTS, ITEMS = 180, 200
 def baseline(always_shirt, model_wins, shop_accuracy):
     model = expect.number(shop_accuracy, "`shop_accuracy`")
     seller = SHIRTS / ITEMS
-    got = expect.number(always_shirt, "`always_shirt`")
+    got = expect.numeral(always_shirt, "`always_shirt`")
     if not (np.isclose(got, seller) or np.isclose(got, 100 * seller)):
-        slips = {0.1: "tenth", 10: "tenth", 0.5: "half", 50: "half", SHIRTS: "count", 9: "ratio"}
+        slips = {0.1: "tenth", 10: "tenth", 0.5: "half", 50: "half", SHIRTS: "count", 9: "ratio",
+                 20: "error", 1 / 9: "inverse", 10 / 9: "inverse", 1: "all", 100: "all",
+                 0: "nothing", 0.8: "difference", 160: "difference", 80: "difference"}  # fmt: skip
         for value, key in slips.items():
-            if np.isclose(got, value):
+            if np.isclose(got, value, rtol=5e-3):
                 raise Wrong(key, got=got)
         if abs(got - model) < 0.006 or abs(got - 100 * model) < 0.6:
             raise Wrong("models", got=got)
@@ -266,7 +274,7 @@ def _truth(answer) -> bool:
     if isinstance(answer, str) and answer.strip().lower() in words:
         return words[answer.strip().lower()]
     try:
-        value = float(answer)
+        value = float(np.asarray(answer).item())  # an array of one counts
     except Exception:  # whatever an object's own conversion does
         value = None
     if value not in (0, 1):
@@ -291,8 +299,8 @@ check.prediction(
 check.prediction(
     "predict_untrained",
     reasons={
-        "a": "On ten garments it may happen. To be wrong every time among thousands, it would have "
-        "to know the right answers, and avoid them.",
+        "a": "To be wrong every time among thousands, it would have to know the right answers, and "
+        "avoid them.",
         "b": "Random numbers guess, and a guess among ten classes is right about once in ten.",
         "c": "Half would be chance with two classes. Here there are ten, so a guess is right about "
         "once in ten.",

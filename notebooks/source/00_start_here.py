@@ -208,8 +208,8 @@ check("rate", rate, x, y)
 # A network takes a picture of 784 pixels and gives ten scores, one for each kind of garment, or
 # **class**. The highest score is its answer. At the start its numbers are random.
 #
-# Of ten garments, one of each kind, how many will it name correctly before any training?
-# (a) None: it has learned nothing. (b) One, or one more or less. (c) About five.
+# Of 2,000 garments, how many will it name correctly before any training?
+# (a) None: it has learned nothing. (b) About 200. (c) About 1,000.
 
 # %%
 check("predict_untrained", "b")  # SOLUTION

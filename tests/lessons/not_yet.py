@@ -6,7 +6,6 @@ lists only get shorter.
 
 SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
     "custom_losses",
-    "losses",
     "overfitting",
     "regularization",
     "training_loop",
@@ -14,12 +13,10 @@ SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
 
 NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is told the right one
     "custom_losses",
-    "losses",
 }  # fmt: skip
 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
     "custom_losses",
-    "losses",
     "overfitting",
     "regularization",
 }  # fmt: skip

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from coursekit.lessons import losses as lesson
 
+pytestmark = pytest.mark.any_backend
 L = keras.losses
 
 
@@ -34,6 +35,11 @@ def gradient_by_keras(y, y_hat):
 
 def gradient_of_four(y, y_hat):
     return (y_hat - y) / 2
+
+
+def along_rows(y, y_hat):
+    squares = (y_hat - y) ** 2
+    return np.gradient(squares) if len(y) > 1 else squares
 
 
 def gradient_in_place(y, y_hat):
@@ -123,14 +129,30 @@ ANSWERS = [
     row("mse_gradient", "no_two", lambda y, p: (p - y) / len(y), 4),
     row("mse_gradient", "error", lambda y, p: p - y, 1),
     row("mse_gradient", "sign", lambda y, p: 2 * (y - p) / len(y), 2),
+    row("mse_gradient", "sign_and", lambda y, p: 2 * (y - p), 2),
+    row("mse_gradient", "sign_and", lambda y, p: (y - p) / len(y), 2),
+    row("mse_gradient", "sign_and", lambda y, p: y - p, 2),
+    row("mse_gradient", "sign_and", lambda y, p: 2 * (y - p) / len(y) ** 2, 2),
+    row("mse_gradient", "mean_twice", lambda y, p: 2 * (p - y) / len(y) ** 2, 2),
+    row("mse_gradient", "mean_twice", lambda y, p: (p - y) / len(y) ** 2, 2),
+    row("mse_gradient", "times", lambda y, p: 4 * (p - y) / len(y), 2),
+    row("mse_gradient", "times", lambda y, p: -1e6 * (p - y) / len(y), 2),
+    row("mse_gradient", "losses", lambda y, p: (p - y) ** 2, 2),
+    row("mse_gradient", "losses", lambda y, p: (p - y) ** 2 / len(y), 2),
+    row("mse_gradient", "losses", lambda y, p: 0 * y + np.mean((p - y) ** 2), 2),
+    row("mse_gradient", "of_mae", lambda y, p: np.sign(p - y), 2),
+    row("mse_gradient", "of_mae", lambda y, p: np.sign(p - y) / len(y), 2),
+    row("mse_gradient", "along_rows", along_rows, 2),
     row("mse_gradient", "not_general", gradient_of_four, 2),
-    row("mse_gradient", "wrong", lambda y, p: np.sign(p - y) / len(y), 2),
+    row("mse_gradient", "wrong", lambda y, p: 0 * y + 7, 2),
+    row("mse_gradient", "wrong", lambda y, p: p, 2),
     row("mse_gradient", "short", gradient, 0.5),
     row("mse_gradient", "short", gradient, 1),
     row("mse_gradient", "too_far", gradient, 4),
     row("mse_gradient", "away", gradient, -2),
     row("mse_gradient", "away", gradient, 0),
-    row("mse_gradient", "wrong", lambda y, p: 2 * np.abs(p - y) / len(y), 2),
+    row("mse_gradient", "no_sign", lambda y, p: 2 * np.abs(p - y) / len(y), 2),
+    row("mse_gradient", "no_sign", lambda y, p: np.abs(p - y), 2),
     row(
         "mse_gradient",
         "alternative",
@@ -161,7 +183,10 @@ ANSWERS = [
     row("forecaster", "advice", "B", 0.945),
     row("forecaster", "alternative", "B", 0.949),
     row("forecaster", "option", 0.325, 0.95),
-    row("forecaster", "type", "B", ".95"),
+    row("forecaster", "alternative", "B", ".95"),
+    row("forecaster", "alternative", "B", "95 %"),
+    row("forecaster", "error_rate", "B", 0.05),
+    row("forecaster", "type", "B", "often"),
     row("log_sum_exp", "ok", stable),
     row("log_sum_exp", "alternative", np.logaddexp.reduce),
     row("log_sum_exp", "alternative", logsumexp),
@@ -182,9 +207,22 @@ ANSWERS = [
     row("log_sum_exp", "overflow", in_long_doubles),
     row("log_sum_exp", "nan", lambda z: np.log(np.sum(np.exp(z)) - 100)),
     row("log_sum_exp", "inf", lambda z: -np.log(np.float64(0))),
-    row("log_sum_exp", "wrong", lambda z: np.log(np.sum(np.exp(np.clip(z, -700, 700))))),
-    row("log_sum_exp", "wrong", of_two),
-    row("log_sum_exp", "wrong", lambda z: -stable(z)),
+    row("log_sum_exp", "clipped", lambda z: np.log(np.sum(np.exp(np.clip(z, -700, 700))))),
+    row("log_sum_exp", "two_only", of_two),
+    row("log_sum_exp", "two_only", lambda z: np.logaddexp.reduce(np.sort(z)[-2:])),
+    row("log_sum_exp", "negative", lambda z: -stable(z)),
+    row("log_sum_exp", "base", lambda z: stable(z) / np.log(2)),
+    row("log_sum_exp", "base", lambda z: z.max() + np.log10(np.exp(z - z.max()).sum())),
+    row("log_sum_exp", "no_log", lambda z: np.exp(z).sum()),
+    row("log_sum_exp", "no_exp", lambda z: np.log(z.sum())),
+    row("log_sum_exp", "no_exp", np.sum),
+    row("log_sum_exp", "added_twice", lambda z: stable(z) + z.max()),
+    row("log_sum_exp", "count", lambda z: z.max() + np.log(len(z))),
+    row("log_sum_exp", "plus_one", lambda z: np.log1p(np.exp(z).sum())),
+    row("log_sum_exp", "plus_one", lambda z: z.max() + np.log1p(np.exp(z - z.max()).sum())),
+    row("log_sum_exp", "off", lambda z: 0.3),
+    row("log_sum_exp", "off", lambda z: 2.1 * stable(z)),
+    row("log_sum_exp", "off", lambda z: -1e6),
     row("log_sum_exp", "shape", lambda z: z - stable(z)),
     row("log_sum_exp", "none", lambda z: None),
     row("log_sum_exp", "raised", lambda z: z.logsumexp()),
@@ -198,21 +236,29 @@ ANSWERS = [
     row("hinge", "sign", 1.3, "BD"),
     row("hinge", "squared", 0.49, "BD"),
     row("hinge", "log_loss", 0.554, "BD"),
-    row("hinge", "loss", -0.7, "BD"),
-    row("hinge", "loss", 0.3, "BD"),
+    row("hinge", "negative", -0.7, "BD"),
+    row("hinge", "margin", 0.3, "BD"),
+    row("hinge", "margin", -0.3, "BD"),
+    row("hinge", "other_point", 1.4, "BD"),
+    row("hinge", "other_point", 2.2, "BD"),
+    row("hinge", "all_points", 2.1, "BD"),
+    row("hinge", "half", 0.35, "BD"),
+    row("hinge", "loss", 5, "BD"),
+    row("hinge", "alternative", "0.7", "only B and D"),
+    row("hinge", "nobody", 0.7, "none"),
     row("hinge", "alternative", 0.7, ["BD"]),
     row("hinge", "alternative", 0.7, "points B and D"),
-    row("hinge", "letters", 0.7, "B, E"),
-    row("hinge", "letters", 0.7, [False, True, False, True]),
+    row("hinge", "options", 0.7, "B, E"),
+    row("hinge", "options", 0.7, [False, True, False, True]),
     row("hinge", "only_wrong", 0.7, "D"),
     row("hinge", "signs", 0.7, "CD"),
     row("hinge", "signs", 0.7, "BCD"),
     row("hinge", "beyond", 0.7, "ABCD"),
     row("hinge", "beyond", 0.7, "AC"),
     row("hinge", "missing", 0.7, "B"),
-    row("hinge", "letters", 0.7, "2, 4"),
-    row("hinge", "letters", 0.7, ""),
-    row("hinge", "type", 0.7, 2),
+    row("hinge", "options", 0.7, "2, 4"),
+    row("hinge", "options", 0.7, ""),
+    row("hinge", "options", 0.7, 2),
     row("heads", "ok", heads()),
     row("heads", "alternative", FROM_LOGITS),
     row("heads", "alternative", heads(price=(1, "softplus", L.LogCosh()))),
@@ -222,6 +268,8 @@ ANSWERS = [
     row("heads", "alternative", heads(loan=(1, keras.ops.sigmoid, L.BinaryCrossentropy))),
     row("heads", "alternative", heads(garment=(10, "softmax", own_sparse))),
     row("heads", "alternative", heads(tags=(5, None, from_logits_by_hand))),
+    row("heads", "alternative", heads(garment=(10, "log_softmax", SPARSE(from_logits=True)))),
+    row("heads", "alternative", heads(loan_two=(2, "log_softmax", SPARSE(from_logits=True)))),
     row("heads", "todo", ...),
     row("heads", "todo", heads(tags=...)),
     row("heads", "dict", [(1, None, "mse")]),
@@ -295,7 +343,8 @@ ANSWERS = [
     row("delta", "keras_default", 1.0),
     row("delta", "not_positive", 0),
     row("delta", "not_positive", -40),
-    row("delta", "type", "40"),
+    row("delta", "alternative", "40"),
+    row("delta", "type", "wide"),
     row("delta", "none", None),
 ]
 
@@ -333,6 +382,11 @@ def test_the_range_told_for_delta_is_right(delta):
     assert lesson.check.verdict("delta", delta).status == "correct"
 
 
+def test_outputs_are_told_for_any_number_of_rows():
+    told = lesson.check.verdict("heads", heads(garment=(10, "softmax", "mse"))).message
+    assert "outputs of shape (rows, 10)" in told
+
+
 def test_no_message_gives_the_answer_away():
     for advice in (0.999, 0.9, 0.945):
         assert "95" not in lesson.check.verdict("forecaster", "B", advice).message.split("pays")[-1]
@@ -341,14 +395,9 @@ def test_no_message_gives_the_answer_away():
 
 def test_bins_of_confidence():
     confidence, right = np.array([0.91, 0.99, 0.31, 1.0]), np.array([True, False, True, True])
-    said, accuracy, share = lesson.bins_of(confidence, right)
+    said, accuracy, share = lesson.parts.bins_of(confidence, right)
     assert np.allclose(said, [0.31, 2.9 / 3]) and np.allclose(accuracy, [1, 2 / 3])
     assert np.allclose(share, [0.25, 0.75])
-
-
-def test_two_costs_that_are_told_differ():
-    told = lesson.check.verdict("forecaster", "B", 0.945).message
-    assert "0.1988" in told and "0.1985" in told
 
 
 def test_heads_are_judged_without_training_anything():

@@ -17,6 +17,7 @@ BIRDS = load_penguins().table.dropna().sample(30, random_state=0)
 X = BIRDS.flipper_length_mm.to_numpy() / 10 - 20
 Y = BIRDS.body_mass_g.to_numpy() / 1000
 GOOD = (0.5, 4.1)
+pytestmark = pytest.mark.any_backend
 
 
 ANSWERS = [
@@ -66,7 +67,9 @@ ANSWERS = [
     row("rate", "diverges", 1e200, X, Y),
     row("rate", "uphill", -0.3, X, Y),
     row("rate", "zero", 0, X, Y),
-    row("rate", "type", "0.3", X, Y),
+    row("rate", "alternative", "0.3", X, Y),
+    row("rate", "diverges", 30, X, Y),
+    row("rate", "type", "fast", X, Y),
     row("rate", "type", keras.optimizers.SGD(0.3), X, Y),
     row("rate", "none", None, X, Y),
     row("baseline", "ok", 0.9, False, 0.78),
@@ -82,13 +85,22 @@ ANSWERS = [
     row("baseline", "models", 78, False, 0.777),
     row("baseline", "count", 180, False, 0.78),
     row("baseline", "ratio", 9, False, 0.78),
-    row("baseline", "other", 0, True, 0.78),
+    row("baseline", "alternative", "90 %", np.array([False]), 0.78),
+    row("baseline", "alternative", "180/200", [False], 0.78),
+    row("baseline", "nothing", 0, True, 0.78),
+    row("baseline", "all", 1, False, 0.78),
+    row("baseline", "error", 20, False, 0.78),
+    row("baseline", "inverse", 0.111, False, 0.78),
+    row("baseline", "inverse", 200 / 180, False, 0.78),
+    row("baseline", "difference", 0.8, False, 0.78),
+    row("baseline", "other", 0.7, True, 0.78),
+    row("baseline", "other", -1e5, True, 0.78),
     row("baseline", "verdict", 0.9, True, 0.78),
     row("baseline", "truth", 0.9, "maybe", 0.78),
     row("baseline", "truth", 0.9, 0.78, 0.78),
     row("baseline", "truth", 0.9, None, 0.78),
     row("baseline", "truth", 0.9, [[1], [1, 2]], 0.78),
-    row("baseline", "type", "90 %", False, 0.78),
+    row("baseline", "type", "most of them", False, 0.78),
 ]
 
 
