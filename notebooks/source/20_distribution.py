@@ -392,7 +392,7 @@ check("small_memory", small_memory)
 #
 # Eight devices with 64 rows each make a batch of 512, and an eighth of the updates. The **linear scaling
 # rule** makes up for it: $k$ times the batch, $k$ times the rate. $k$ short steps and one long one are
-# alike while the gradient changes little. Take $f(w) = w^2/2$ from $w = 1$: at the rate 0.001 eight
+# alike while the gradient changes little. Take $f = w^2/2$ from $w = 1$: at the rate 0.001 eight
 # steps lead to 0.992, and so does one of 0.008. At 0.1 they lead to 0.430, and one long step to 0.2.
 #
 # So the rule is for small rates, and weakest at the start, where gradients change most: hence a

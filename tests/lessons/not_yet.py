@@ -17,6 +17,7 @@ NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is 
 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
     "custom_losses",
+    "distribution",
     "overfitting",
     "regularization",
 }  # fmt: skip
