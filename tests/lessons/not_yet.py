@@ -5,28 +5,21 @@ lists only get shorter.
 """
 
 SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
-    "custom_losses",
     "overfitting",
     "regularization",
-    "training_loop",
 }  # fmt: skip
 
-NONSENSE = {  # no answer that is nonsense is accepted, breaks the check, or is told the right one
-    "custom_losses",
-}  # fmt: skip
+NONSENSE = set()  # no answer that is nonsense is accepted, breaks the check, or is told the right one
 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
-    "custom_losses",
     "distribution",
     "overfitting",
     "regularization",
 }  # fmt: skip
 BACKENDS = {  # runs on TensorFlow and on JAX
-    "custom_losses",
     "hyperparameter_search",
     "overfitting",
     "regularization",
-    "training_loop",
 }  # fmt: skip
 
 

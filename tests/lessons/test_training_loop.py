@@ -5,15 +5,48 @@ import itertools
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from answers import row
 
 from coursekit.lessons.training_loop import check
+from coursekit.training import value_and_gradients
+
+if keras.backend.backend() == "jax":
+    import jax
+else:
+    import tensorflow as tf
 
 
-def step(model, loss_fn, optimizer, x, y):
+pytestmark = pytest.mark.any_backend
+ON_JAX = keras.backend.backend() == "jax"
+
+
+def make_step(
+    *, inside=True, training=True, swapped=False, penalty=True, weights=False, change=lambda g: g
+):
+    """Return a training step with some faults."""
+
+    def step(model, loss_fn, optimizer, x, y):
+        before = model(x, **({"training": True} if training else {}))
+
+        def loss_of(*values):
+            y_pred = model(x, **({"training": True} if training else {})) if inside else before
+            loss = loss_fn(y_pred, y) if swapped else loss_fn(y, y_pred)
+            return loss + sum(model.losses) if penalty else loss
+
+        variables = model.weights if weights else model.trainable_variables
+        found = value_and_gradients(loss_of, variables)
+        optimizer.apply([change(g) for g in found.gradients.values()], variables)
+        return found.loss
+
+    return step
+
+
+step = make_step()
+
+
+def step_with_tape(model, loss_fn, optimizer, x, y):
     with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x, training=True))
+        loss = loss_fn(y, model(x, training=True)) + sum(model.losses)
     gradients = tape.gradient(loss, model.trainable_variables)
     optimizer.apply(gradients, model.trainable_variables)
     return loss
@@ -23,18 +56,48 @@ def step_zip(model, loss_fn, optimizer, x, y):
     variables = model.trainable_variables
     with tf.GradientTape() as tape:
         predicted = model(keras.ops.convert_to_tensor(x), training=True)
-        loss = keras.ops.mean(loss_fn(y, predicted)) + sum(model.losses)
+        loss = keras.ops.mean(loss_fn(y, predicted)) + keras.ops.sum(model.losses)
         gradients = tape.gradient(loss, variables)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
     return float(loss)
 
 
-def step_by_hand(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape(persistent=True) as tape:
-        loss = loss_fn(y, model(x, training=True))
-    for variable in model.trainable_variables:
-        variable.assign(variable - optimizer.learning_rate * tape.gradient(loss, variable))
-    return loss.numpy()
+def step_tape_all_weights(model, loss_fn, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_fn(y, model(x, training=True)) + sum(model.losses)
+    optimizer.apply(tape.gradient(loss, model.weights), model.weights)
+    return loss
+
+
+def step_outside_tape(model, loss_fn, optimizer, x, y):
+    predicted = model(x, training=True)
+    with tf.GradientTape() as tape:
+        loss = loss_fn(y, predicted) + sum(model.losses)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply(gradients, model.trainable_variables)
+    return loss
+
+
+def step_through_numpy(model, loss_fn, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_fn(y, model(x, training=True).numpy())
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply(gradients, model.trainable_variables)
+    return loss
+
+
+def step_of_jax(model, loss_fn, optimizer, x, y):
+    def loss_of(trainable, others):
+        y_pred, others, penalties = model.stateless_call(
+            trainable, others, x, training=True, return_losses=True
+        )
+        return loss_fn(y, y_pred) + sum(penalties), others
+
+    trainable = [v.value for v in model.trainable_variables]
+    others = [v.value for v in model.non_trainable_variables]
+    (loss, _), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable, others)
+    optimizer.apply(gradients, model.trainable_variables)
+    return loss
 
 
 def step_by_keras(model, loss_fn, optimizer, x, y):
@@ -42,56 +105,41 @@ def step_by_keras(model, loss_fn, optimizer, x, y):
     return model.train_on_batch(x, y)
 
 
-def step_outside(model, loss_fn, optimizer, x, y):
-    predicted = model(x, training=True)
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, predicted)
-    gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply(gradients, model.trainable_variables)
-    return loss
+def step_compiled(model, loss_fn, optimizer, x, y):
+    model.compile(optimizer, loss_fn)
+    found = value_and_gradients(model, x, y)
+    optimizer.apply(list(found.gradients.values()), model.trainable_variables)
+    return found.loss
 
 
-def step_all_weights(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x, training=True))
-    optimizer.apply(tape.gradient(loss, model.weights), model.weights)
-    return loss
-
-
-def step_bare_call(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x))
-    gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply(gradients, model.trainable_variables)
-    return loss
-
-
-def step_swapped(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_fn(model(x, training=True), y)
-    gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply(gradients, model.trainable_variables)
-    return loss
+def step_by_hand(model, loss_fn, optimizer, x, y):
+    model.compile("sgd", loss_fn)
+    found = value_and_gradients(model, x, y)
+    for v in model.trainable_variables:
+        v.assign(v - 0.07 * found.gradients[v.path])
+    return found.loss
 
 
 def step_no_update(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x, training=True))
-    tape.gradient(loss, model.trainable_variables)
-    return loss
+    return float(loss_fn(y, model(x, training=True)) + sum(model.losses))
 
 
 def step_last_layer(model, loss_fn, optimizer, x, y):
+    model.compile("sgd", loss_fn)
+    found = value_and_gradients(model, x, y)
     variables = model.layers[-1].trainable_variables
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x, training=True))
-    optimizer.apply(tape.gradient(loss, variables), variables)
-    return loss
+    optimizer.apply([found.gradients[v.path] for v in variables], variables)
+    return found.loss
 
 
 def step_later_loss(model, loss_fn, optimizer, x, y):
     step(model, loss_fn, optimizer, x, y)
-    return loss_fn(y, model(x, training=True))
+    return loss_fn(y, model(x, training=True)) + sum(model.losses)
+
+
+def step_later_loss_of_inference(model, loss_fn, optimizer, x, y):
+    step(model, loss_fn, optimizer, x, y)
+    return loss_fn(y, model(x))
 
 
 def step_that_looks_first(model, loss_fn, optimizer, x, y):
@@ -105,11 +153,29 @@ def step_twice(model, loss_fn, optimizer, x, y):
     return loss
 
 
-def step_uphill(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x, training=True))
-    gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply([-g for g in gradients], model.trainable_variables)
+def step_decaying(model, loss_fn, optimizer, x, y):
+    loss = step(model, loss_fn, optimizer, x, y)
+    model.trainable_variables[0].assign(model.trainable_variables[0] * 0.9)
+    return loss
+
+
+def step_of_predictions(model, loss_fn, optimizer, x, y):
+    found = value_and_gradients(
+        lambda *w: keras.ops.sum(model(x, training=True)), model.trainable_variables
+    )
+    optimizer.apply(list(found.gradients.values()), model.trainable_variables)
+    return found.loss
+
+
+def step_bare_value(model, loss_fn, optimizer, x, y):
+    loss = loss_fn(y, model(x, training=True))
+    step(model, loss_fn, optimizer, x, y)
+    return loss
+
+
+def step_penalty_value(model, loss_fn, optimizer, x, y):
+    loss = sum(model.losses)
+    step(model, loss_fn, optimizer, x, y)
     return loss
 
 
@@ -121,23 +187,14 @@ def step_that_remembers():
     stored = []
 
     def train_step(model, loss_fn, optimizer, x, y):
-        with tf.GradientTape() as tape:
-            loss = loss_fn(y, model(x, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        stored.append(gradients)
+        model.compile("sgd", loss_fn)
+        found = value_and_gradients(model, x, y)
+        stored.append(list(found.gradients.values()))
         total = [sum(parts) for parts in zip(*stored, strict=True)]
         optimizer.apply(total, model.trainable_variables)
-        return loss
+        return found.loss
 
     return train_step
-
-
-def step_through_numpy(model, loss_fn, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_fn(y, model(x, training=True).numpy())
-    gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply(gradients, model.trainable_variables)
-    return loss
 
 
 def step_with_its_own_optimizer(model, loss_fn, optimizer, x, y):
@@ -216,7 +273,7 @@ def shuffled_inside(x, y, size, rng):
 
 
 def rotated(x, y, size, rng):
-    order = np.roll(np.arange(len(x)), rng.integers(1, len(x)))
+    order = np.roll(np.arange(len(x)), rng.integers(len(x)))
     for start in range(0, len(x), size):
         yield x[order[start : start + size]], y[order[start : start + size]]
 
@@ -274,6 +331,68 @@ def in_place(x, y, size, rng):
     yield from in_order(x, y, size, rng)
 
 
+def whole_blocks(x, y, size, rng):
+    pieces = np.split(np.arange(len(x)), range(size, len(x), size))
+    for k in rng.permutation(len(pieces)):
+        yield x[pieces[k]], y[pieces[k]]
+
+
+def shuffled_blocks(x, y, size, rng):
+    pairs = list(in_order(x, y, size, rng))
+    rng.shuffle(pairs)
+    return pairs
+
+
+def through_buffer(places):
+    """Return batches out of a shuffle buffer, as `tf.data` has one."""
+
+    def batches(x, y, size, rng):
+        held, order = list(range(min(places, len(x)))), []
+        for row_ in [*range(len(held), len(x)), *[None] * len(held)]:
+            order.append(held.pop(rng.integers(len(held))))
+            held += [row_] if row_ is not None else []
+        order = np.array(order)
+        for start in range(0, len(x), size):
+            yield x[order[start : start + size]], y[order[start : start + size]]
+
+    return batches
+
+
+def local_swaps(x, y, size, rng):
+    order = np.argsort(np.arange(len(x)) + rng.uniform(0, 50, len(x)))
+    for start in range(0, len(x), size):
+        yield x[order[start : start + size]], y[order[start : start + size]]
+
+
+def strided(x, y, size, rng):
+    n = len(x)
+    stride = {104: 33, 23: 7, 30: 7, 5: 2, 1: 1}[n]
+    order = (rng.integers(n) + stride * np.arange(n)) % n
+    for start in range(0, n, size):
+        yield x[order[start : start + size]], y[order[start : start + size]]
+
+
+def row_numbers(x, y, size, rng):
+    order = rng.permutation(len(x))
+    for start in range(0, len(x), size):
+        yield order[start : start + size], order[start : start + size]
+
+
+def padded(x, y, size, rng):
+    for a, b in batches(x, y, size, rng):
+        more = size - len(a)
+        yield np.pad(a, ((0, more), (0, 0))), np.pad(b, (0, more))
+
+
+def half_of_y(x, y, size, rng):
+    for a, b in batches(x, y, size, rng):
+        yield a, b[: len(b) // 2]
+
+
+def few_rows(x, y, size, rng):
+    return list(batches(x[: len(x) // 2], y, size, rng))
+
+
 ANSWERS = [
     row("loop_order", "ok", "cedba"),
     row("loop_order", "alternative", ["d", "c", "e", "b", "a"]),
@@ -293,24 +412,40 @@ ANSWERS = [
     row("loop_order", "type", 12345),
     row("loop_order", "none", None),
     row("train_step", "ok", step),
-    row("train_step", "alternative", step_zip),
     row("train_step", "alternative", step_by_keras),
-    row("train_step", "alternative", tf.function(step)),
+    row("train_step", "alternative", step_compiled),
+    row("train_step", "alternative", step_that_looks_first),
     row("train_step", "todo", lambda *a: ...),
-    row("train_step", "outside_tape", step_outside),
-    row("train_step", "outside_tape", step_through_numpy),
+    row("train_step", "outside", make_step(inside=False)),
+    row("train_step", "outside", make_step(inside=False, penalty=False, weights=True)),
     row("train_step", "bypassed", step_by_hand),
     row("train_step", "bypassed", step_with_its_own_optimizer),
-    row("train_step", "some_none", step_all_weights),
-    row("train_step", "inference_mode", step_bare_call),
-    row("train_step", "swapped", step_swapped),
+    row("train_step", "frozen", make_step(weights=True)),
+    row("train_step", "inference_mode", make_step(training=False)),
+    row("train_step", "swapped", make_step(swapped=True)),
+    row("train_step", "no_penalty", make_step(penalty=False)),
+    row("train_step", "several", make_step(training=False, swapped=True)),
+    row("train_step", "several", make_step(training=False, weights=True)),
+    row("train_step", "several", make_step(swapped=True, penalty=False, weights=True)),
+    row("train_step", "several", make_step(training=False, swapped=True, penalty=False)),
+    row("train_step", "several", make_step(penalty=False, change=lambda g: -g)),
+    row("train_step", "several", make_step(swapped=True, change=lambda g: 8 * g)),
     row("train_step", "no_update", step_no_update),
     row("train_step", "partly", step_last_layer),
-    row("train_step", "uphill", step_uphill),
+    row("train_step", "uphill", make_step(change=lambda g: -g)),
+    row("train_step", "factor", make_step(change=lambda g: 8 * g)),
+    row("train_step", "factor", make_step(change=lambda g: 0.07 * g)),
+    row("train_step", "factor", make_step(change=lambda g: -0.5 * g)),
     row("train_step", "loss_after", step_later_loss),
-    row("train_step", "loss_value", lambda *a: step(*a) * 8),
-    row("train_step", "two_forwards", step_that_looks_first),
-    row("train_step", "weights", step_twice),
+    row("train_step", "loss_after", step_later_loss_of_inference),
+    row("train_step", "loss_bare", step_bare_value),
+    row("train_step", "loss_penalty", step_penalty_value),
+    row("train_step", "loss_factor", lambda *a: step(*a) * 8),
+    row("train_step", "loss_value", lambda *a: 0.31 + 0 * step(*a)),
+    row("train_step", "twice", step_twice),
+    row("train_step", "weights", step_decaying),
+    row("train_step", "weights", make_step(change=np.sign)),
+    row("train_step", "weights", step_of_predictions),
     row("train_step", "not_repeatable", step_that_remembers()),
     row("train_step", "none", step_without_return),
     row("train_step", "nan", lambda *a: step(*a) * float("nan")),
@@ -331,23 +466,47 @@ ANSWERS = [
         ),
     ),
     row("epoch_loss", "alternative", lambda ls, ns: np.repeat(ls, ns).mean()),
+    row("epoch_loss", "alternative", lambda ls, ns: [np.average(ls, weights=ns)]),
     row("epoch_loss", "todo", lambda losses, sizes: ...),
     row("epoch_loss", "mean_of_means", lambda losses, sizes: np.mean(losses)),
     row("epoch_loss", "sum", lambda losses, sizes: sum(losses)),
     row("epoch_loss", "not_divided", lambda ls, ns: np.dot(ls, ns)),
     row("epoch_loss", "divided_by_batches", lambda ls, ns: np.dot(ls, ns) / len(ls)),
-    row("epoch_loss", "three", lambda ls, ns: (ls[0] * ns[0] + ls[1] * ns[1]) / (ns[0] + ns[1])),
-    row("epoch_loss", "value", lambda losses, sizes: 0.0),
-    row("epoch_loss", "shape", lambda losses, sizes: np.array(losses)),
+    row("epoch_loss", "sum_by_rows", lambda ls, ns: sum(ls) / sum(ns)),
+    row("epoch_loss", "last", lambda ls, ns: ls[-1]),
+    row("epoch_loss", "first", lambda ls, ns: ls[0]),
+    row("epoch_loss", "largest_batch", lambda ls, ns: ls[int(np.argmax(ns))]),
+    row("epoch_loss", "best", lambda ls, ns: min(ls)),
+    row("epoch_loss", "worst", lambda ls, ns: max(ls)),
+    row("epoch_loss", "median", lambda ls, ns: np.median(ls)),
+    row("epoch_loss", "other_way", lambda ls, ns: np.average(ls, weights=1 / np.array(ns))),
+    row("epoch_loss", "squared", lambda ls, ns: np.average(ls, weights=np.array(ns) ** 2)),
+    row("epoch_loss", "rows", lambda ls, ns: sum(ns)),
+    row("epoch_loss", "slipped", lambda ls, ns: -2 * np.average(ls, weights=ns)),
+    row(
+        "epoch_loss",
+        "only_two",
+        lambda ls, ns: (ls[0] * ns[0] + ls[-1] * ns[-1]) / (ns[0] + ns[-1]),
+    ),
+    row("epoch_loss", "other", lambda losses, sizes: 0.9),
+    row("epoch_loss", "other", lambda ls, ns: np.dot(ls, ns) / (sum(ns) - 1)),
+    row("epoch_loss", "shape", lambda losses, sizes: np.array([*losses, 1.0])),
     row("epoch_loss", "mutated", lambda losses, sizes: losses.pop()),
     row("accumulated", "ok", 6),
     row("accumulated", "alternative", np.float32(6.0)),
     row("accumulated", "alternative", keras.ops.sum(keras.ops.array([2.0, 2.0, 2.0]))),
+    row("accumulated", "alternative", "6"),
     row("accumulated", "todo", ...),
+    row("accumulated", "nothing_stored", 0),
     row("accumulated", "reset", 2),
     row("accumulated", "one_short", 4.0),
     row("accumulated", "product", 8),
-    row("accumulated", "other", -6),
+    row("accumulated", "all_updates", [12]),
+    row("accumulated", "count", 3),
+    row("accumulated", "mean", 2 / 3),
+    row("accumulated", "sign", -6),
+    row("accumulated", "other", 7),
+    row("accumulated", "other", 1e9),
     row("accumulated", "type", "six"),
     row("batches", "ok", batches),
     row("batches", "alternative", batches_list),
@@ -360,10 +519,21 @@ ANSWERS = [
     row("batches", "nothing", prints_them),
     row("batches", "one_batch", returns_one),
     row("batches", "swapped", targets_first),
-    row("batches", "sizes", one_short),
+    row("batches", "missing", one_short),
     row("batches", "sizes", always_32),
     row("batches", "twice", without_step),
+    row("batches", "whole", whole_blocks),
+    row("batches", "whole", shuffled_blocks),
     row("batches", "neighbours", shuffled_inside),
+    row("batches", "strangers", through_buffer(8)),
+    row("batches", "strangers", through_buffer(16)),
+    row("batches", "near", through_buffer(64)),
+    row("batches", "strangers", local_swaps),
+    row("batches", "strangers", strided),
+    row("batches", "numbers", row_numbers),
+    row("batches", "unknown", padded),
+    row("batches", "unequal", half_of_y),
+    row("batches", "missing", few_rows),
     row("batches", "neighbours", rotated),
     row("batches", "torn", torn),
     row("batches", "lost", lost),
@@ -376,18 +546,36 @@ ANSWERS = [
     row("batches", "mutated", in_place),
     row("batches", "type", lambda x, y, size, rng: 4),
     row("patience", "ok", 4),
-    row("patience", "alternative", np.int64(18)),
-    row("patience", "alternative", 6.0),
+    row("patience", "alternative", np.int64(4)),
+    row("patience", "alternative", [4.0]),
+    row("patience", "alternative", "4"),
     row("patience", "todo", ...),
     row("patience", "false_alarm", 1),
     row("patience", "false_alarm", 3),
+    row("patience", "false_alarm", 2),
+    row("patience", "longer", 5),
+    row("patience", "longer", 18),
+    row("patience", "best_epoch", 11),
     row("patience", "never", 19),
+    row("patience", "range", -4),
     row("patience", "never", 10**6),
     row("patience", "range", 0),
     row("patience", "range", 2.5),
     row("patience", "none", None),
     row("patience", "arguments", 3, [0.5]),
 ]
+
+if ON_JAX:
+    ANSWERS += [row("train_step", "alternative", step_of_jax)]
+else:
+    ANSWERS += [
+        row("train_step", "alternative", step_with_tape),
+        row("train_step", "alternative", step_zip),
+        row("train_step", "alternative", tf.function(step_with_tape)),
+        row("train_step", "frozen", step_tape_all_weights),
+        row("train_step", "outside", step_outside_tape),
+        row("train_step", "outside", step_through_numpy),
+    ]
 
 
 def test_answer(answer):
