@@ -11,32 +11,6 @@ check = Lesson("regularization", "What does each remedy really buy?")
 # --------------------------------------------------------------------------------------------------
 
 
-@check.exercise(
-    title="Zeros under Keras's L1",
-    messages={
-        "range": "{got} cannot be: there are 20 weights. Give a whole number from 0 to 20.",
-        "zeros": "{got} is not what comes out. The exact solution does have zeros; the question is "
-        "whether a gradient step can land on one. Near zero the penalty pushes by `rate * l1`, "
-        "whole, from either side.",
-    },
-    hints=[
-        "The gradient of `l1 * |w|` is `l1` or `-l1`, however small w is.",
-        "Take w = 0.001 and a step of 0.003 towards zero. Where does it land, and the next one?",
-    ],
-    why="A step of fixed size jumps over zero, to and fro. No rounding brings it to 0.0 exactly.",
-    alternative="run the cell below first: it counts.",
-)
-def keras_zeros(answer):
-    got = expect.number(answer, "`keras_zeros`")
-    if got != int(got) or not 0 <= got <= 20:
-        raise Wrong("range", got=got)
-    if got:
-        raise Wrong("zeros", got=int(got))
-
-
-# --------------------------------------------------------------------------------------------------
-
-
 def _soft(values, threshold):
     return np.sign(values) * np.maximum(np.abs(values) - threshold, 0)
 
@@ -437,6 +411,106 @@ def _judge_dropout(answer, h, rate):
 
 # --------------------------------------------------------------------------------------------------
 
+BLENDS = {
+    "": lambda v, other, share: share * v + (1 - share) * other,
+    "swapped": lambda v, other, share: (1 - share) * v + share * other,
+    "own": lambda v, other, share: v,
+    "partner": lambda v, other, share: other,
+    "halves": lambda v, other, share: (v + other) / 2,
+    "added": lambda v, other, share: v + other,
+    "share_of_partner": lambda v, other, share: v + share * other,
+    "own_share": lambda v, other, share: share * v,
+}
+BLENDED = {
+    "swapped": "the shares are the wrong way round: `share` belongs to the row itself, the rest "
+    "to its partner.",
+    "own": "the row itself, unblended.",
+    "partner": "the partner alone.",
+    "halves": "half and half, whatever the share.",
+    "added": "both added up: that is more than one whole.",
+    "share_of_partner": "the whole row, and some of the partner on top: the shares add up to more "
+    "than 1.",
+    "own_share": "the row's share alone; the partner's is missing.",
+}
+BLENDED["order"] = "the partner of row k is row `order[k]`; yours takes another one."
+PARTS = ("images", "targets")
+BLEND_MESSAGES = {
+    **{f"{part}_{key}": f"the {part}: {text}" for part in PARTS for key, text in BLENDED.items()},
+    "targets_hard": "the targets: each is one class, whole. The picture is a blend, and the "
+    "target says of what.",
+}
+
+
+@check.exercise(
+    title="Blend two digits and their labels",
+    messages={
+        "pair": "the result should be two arrays, the images and the targets; it is {got}.",
+        **BLEND_MESSAGES,
+        "turned": "the two are the wrong way round: first the images, then the targets.",
+        "several": "more than one thing.",
+        "differs": "with share {share} the {part} are none of the blends we know: their rows add "
+        "up to {got}. Each is `share` of the row and the rest of its partner.",
+    },
+    hints=[
+        "What is done to the images is done to the targets.",
+        "`x[order]` are the partners, one for each row.",
+        "`share * x + (1 - share) * x[order]`, and the same with `y`.",
+    ],
+    why="A picture that is 70 % of a 3 and 30 % of an 8 has the target 0.7 for 3 and 0.3 for 8. "
+    "Such a target is called soft; cross-entropy takes it as it is.",
+    alternative="a function of one array, called for `x` and for `y`.",
+)
+def mix(answer):
+    expect.function(answer, "`mix`")
+    rng = np.random.default_rng(4)
+    cases, answers = [], []
+    for rows, classes, share in ((5, 4, 0.7), (3, 3, 0.4), (1, 2, 0.9), (4, 3, 1.0)):
+        x, y = rng.random((rows, 3, 2, 1)) + 0.1, np.eye(classes)[np.arange(rows) % classes]
+        order = np.roll(np.arange(rows), 1)
+        cases.append((x, y, order, share))
+        answers.append(_two(answer(x.copy(), y.copy(), order.copy(), share), x, y))
+    slips = [_blend_slips(cases, answers, side) for side in (0, 1)]
+    found = [f"{name}_{slip}" for name, some in zip(PARTS, slips, strict=True) for slip in some]
+    if not found:
+        return
+    for k, name in enumerate(PARTS):
+        if f"{name}_none" in found:
+            got = answers[0][k].reshape(5, -1).sum(axis=1).round(3).tolist()
+            raise Wrong("differs", part=name, share=0.7, got=got)
+    raise slips_found(found, BLEND_MESSAGES)
+
+
+def _two(result, x, y):
+    """Return the images and the targets of a result."""
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise Wrong("pair", got=with_article(result))
+    shapes = [np.shape(part) if hasattr(part, "shape") else None for part in result]
+    if shapes == [y.shape, x.shape]:
+        raise Wrong("turned")
+    images = expect.array(result[0], shape=x.shape, what="the first result, the images,")
+    return images, expect.array(result[1], shape=y.shape, what="the second result, the targets,")
+
+
+def _blend_slips(cases, answers, side):
+    """Return the names of the slips in the images (0) or in the targets (1)."""
+
+    def fits(way, partner):
+        for case, got in zip(cases, answers, strict=True):
+            other = case[side][np.argsort(case[2]) if partner else case[2]]
+            if not np.allclose(got[side], BLENDS[way](case[side], other, case[3]), atol=1e-3):
+                return False
+        return True
+
+    if fits("", ""):
+        return []
+    found = fewest((BLENDS, ("", "order")), fits)
+    if side and not found and all(np.isin(got[1], (0, 1)).all() for got in answers):
+        found = ["hard"]
+    return found or ["none"]
+
+
+# --------------------------------------------------------------------------------------------------
+
 NOT_SAFE = {
     "turned": "(d) turns a 6 into a 9 and keeps the label 6: the network is taught a lie.",
     "mirrored": "(c) makes a 2, a 3 or a 7 into a sign that nobody writes. Their label is at "
@@ -481,6 +555,16 @@ def label_safe(answer):
 # Predictions, quiz, cards -------------------------------------------------------------------------
 
 check.prediction(
+    "predict_zeros",
+    reasons={
+        "a": "The minimum has zeros; the question is whether a gradient step can land on one. Near "
+        "zero the penalty pushes by `rate * l1`, whole, from either side.",
+        "b": "No weight is luckier than another: each step near zero has a fixed size.",
+        "c": "A step of fixed size jumps over zero, to and fro. No rounding brings it to 0.0.",
+    },
+    answer="c",
+)
+check.prediction(
     "predict_decay",
     reasons={
         "a": "The two shrink alike only without momentum. Momentum multiplies every gradient, the "
@@ -518,8 +602,8 @@ check.prediction(
         "a": "L2 can do no more than keep the weights small. It brings no knowledge of digits.",
         "b": "Dropout helps where units rely on each other; with so few rows the network lacks "
         "something else.",
-        "c": "Shifting brings new knowledge: a shifted digit is the same digit. The others only "
-        "hold the network back.",
+        "c": "Shifting brings new knowledge: a shifted digit is the same digit. The others know "
+        "nothing of digits.",
         "d": "Label smoothing changes how sure the network is, and hardly what it says.",
     },
     answer="c",

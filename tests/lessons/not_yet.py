@@ -4,22 +4,15 @@ A lesson that keeps a rule must not stand in its list: the test says so, and the
 lists only get shorter.
 """
 
-SIZE = {  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
-    "overfitting",
-    "regularization",
-}  # fmt: skip
+SIZE = set()  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
 
 NONSENSE = set()  # no answer that is nonsense is accepted, breaks the check, or is told the right one
 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
     "distribution",
-    "overfitting",
-    "regularization",
 }  # fmt: skip
 BACKENDS = {  # runs on TensorFlow and on JAX
     "hyperparameter_search",
-    "overfitting",
-    "regularization",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from answers import row
 
-from coursekit.lessons.regularization import PULLS, SHAPES, STEPS, check
+from coursekit.lessons.regularization import BLENDS, PULLS, SHAPES, STEPS, check
 
 
 def l1_step(w, grad, rate, l1):
@@ -111,19 +111,48 @@ def in_place(h, rate, rng, training):
     return h
 
 
+def mix(x, y, order, share):
+    return share * x + (1 - share) * x[order], share * y + (1 - share) * y[order]
+
+
+def mix_outer(x, y, order, share):
+    blend = np.eye(len(x)) * share + np.eye(len(x))[order] * (1 - share)
+    return [np.tensordot(blend, x, 1), blend @ y]
+
+
+def mix_loop(x, y, order, share):
+    pairs = list(enumerate(order))
+    return (
+        [share * x[k] + (1 - share) * x[other] for k, other in pairs],
+        [(share * y[k] + (1 - share) * y[other]).tolist() for k, other in pairs],
+    )
+
+
+def mix_keras(x, y, order, share):
+    return tuple(keras.ops.convert_to_tensor(part, "float32") for part in mix(x, y, order, share))
+
+
+def mixed(images="", targets=""):
+    """Return a blend with some parts wrong."""
+
+    def one(way, values, order, share):
+        other = values[np.argsort(order) if way == "order" else order]
+        return BLENDS["" if way == "order" else way](values, other, share)
+
+    return lambda x, y, order, share: (
+        one(images, x, order, share),
+        one(targets, y, order, share),
+    )
+
+
+def mix_in_place(x, y, order, share):
+    x *= share
+    return x, y
+
+
 COUNTER = iter(range(10**6))
 
 ANSWERS = [
-    row("keras_zeros", "ok", 0),
-    row("keras_zeros", "alternative", np.float32(0)),
-    row("keras_zeros", "alternative", np.array([0])),
-    row("keras_zeros", "todo", ...),
-    row("keras_zeros", "zeros", 17),
-    row("keras_zeros", "zeros", 20),
-    row("keras_zeros", "range", 21),
-    row("keras_zeros", "range", 0.5),
-    row("keras_zeros", "range", -1),
-    row("keras_zeros", "type", "none"),
     row("l1_step", "ok", l1_step),
     row("l1_step", "alternative", l1_step_clip),
     row("l1_step", "alternative", l1_step_ops),
@@ -276,6 +305,44 @@ ANSWERS = [
     row("dropout", "shape", lambda h, rate, rng, training: h[0]),
     row("dropout", "none", lambda h, rate, rng, training: None),
     row("dropout", "called", 1.3333),
+    row("mix", "ok", mix),
+    row("mix", "alternative", mix_outer),
+    row("mix", "alternative", mix_loop),
+    row("mix", "alternative", mix_keras),
+    row("mix", "todo", lambda x, y, order, share: ...),
+    row("mix", "todo", lambda x, y, order, share: (..., ...)),
+    *(
+        row("mix", f"{part}_{key}", mixed(**{part: key}))
+        for part in ("images", "targets")
+        for key in BLENDS
+        if key
+    ),
+    row("mix", "images_order", mixed(images="order")),
+    row("mix", "targets_order", mixed(targets="order")),
+    row(
+        "mix",
+        "targets_hard",
+        lambda x, y, order, share: (
+            mix(x, y, order, share)[0],
+            np.eye(y.shape[1])[mix(x, y, order, share)[1].argmax(1)],
+        ),
+    ),
+    row("mix", "several", mixed("swapped", "swapped")),
+    row("mix", "several", mixed("own", "partner")),
+    row("mix", "several", mixed("halves", "own")),
+    row("mix", "several", mixed("order", "order")),
+    row("mix", "several", mixed("added", "added")),
+    row("mix", "turned", lambda x, y, order, share: mix(x, y, order, share)[::-1]),
+    row("mix", "differs", lambda x, y, order, share: (share * x * x[order], y)),
+    row("mix", "differs", lambda x, y, order, share: (mix(x, y, order, share)[0], y * 0.5)),
+    row("mix", "differs", lambda x, y, order, share: (x + 1e6, -y)),
+    row("mix", "pair", lambda x, y, order, share: mix(x, y, order, share)[0]),
+    row("mix", "pair", lambda x, y, order, share: {"x": x, "y": y}),
+    row("mix", "shape", lambda x, y, order, share: (x, y.argmax(1))),
+    row("mix", "shape", lambda x, y, order, share: (x[order[0]], y)),
+    row("mix", "none", lambda x, y, order, share: (x, None)),
+    row("mix", "called", 0.7),
+    row("mix", "mutated", mix_in_place),
     row("label_safe", "ok", {"a", "b", "e"}),
     row("label_safe", "alternative", ["a", "b", "e"]),
     row("label_safe", "alternative", "abe"),
