@@ -3,6 +3,7 @@
 #   coursekit:
 #     backends:
 #     - tensorflow
+#     - jax
 #     minutes: 44
 #   jupytext:
 #     text_representation:
