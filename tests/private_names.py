@@ -21,7 +21,10 @@ NAMES = {  # by what has them
         "_symbolic_build", "_inputs_struct", "_outputs_struct", "_nodes", "_nodes_by_depth",
         "_operations",
     ],
-    "compiled loss": ["_user_loss"],
+    "compiled loss": ["_user_loss", "_flat_losses"],
+    "compiled metrics": ["_flat_metrics", "_flat_weighted_metrics"],
+    "loss": ["_fn_kwargs"],
+    "metric": ["_fn"],
     "optimizer": [
         "_accumulated_gradients", "_apply_weight_decay", "_backend_apply_gradients",
         "_backend_increment_gradient_accumulators", "_backend_reset_gradient_accumulators",

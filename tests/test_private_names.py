@@ -113,7 +113,7 @@ class Installed:
     def model(self):
         x = keras.Input((2,))
         model = keras.Model(x, keras.layers.Dense(1)(x))
-        model.compile(keras.optimizers.AdamW(gradient_accumulation_steps=2), "mse")
+        model.compile(keras.optimizers.AdamW(gradient_accumulation_steps=2), "mse", metrics=["mae"])
         model.optimizer.build(model.trainable_variables)
         model._symbolic_build(data_batch=(keras.ops.ones((2, 2)), keras.ops.ones((2, 1))))
         return model
@@ -129,6 +129,18 @@ class Installed:
     @property
     def compiled_loss(self):
         return self.model._compile_loss
+
+    @property
+    def compiled_metrics(self):
+        return self.model._compile_metrics
+
+    @property
+    def loss(self):
+        return keras.losses.MeanSquaredError()
+
+    @property
+    def metric(self):
+        return keras.metrics.MeanSquaredError()
 
     @property
     def variable(self):

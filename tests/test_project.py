@@ -63,7 +63,7 @@ INSIDE = {
 
 # Who builds on the private rooms of one other package: a tuner's trials are cross-validations,
 # whose folds it trains in an order of its own.
-INSIDERS = {"tuning": "validation"}
+INSIDERS = {"tuning": "validation", "lessons": "distribution"}
 
 
 def parts() -> list[tuple[str, Path]]:

@@ -278,7 +278,7 @@ def _check(model, x, y):
             f"optimizer={getattr(model, 'optimizer', None)!r}. Call `model.compile` first."
         )
     for leaf in keras.tree.flatten(x):
-        if np.shape(leaf) == () and hasattr(leaf, "dtype"):
+        if hasattr(leaf, "dtype") and np.shape(leaf) == ():
             raise ValueError(f"`x` must hold rows. Received: x={brief(x, 80)}, without any axis.")
         if getattr(getattr(leaf, "dtype", None), "kind", "") in ("m", "M"):
             raise ValueError(

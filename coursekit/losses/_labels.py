@@ -180,7 +180,7 @@ def by_class(name: str, weights: list[float], y_pred: Tensor, axis: int):
     classes = y_pred.shape[axis]
     number = "classes" if classes is None else f"{classes} classes"
     fits = len(weights) > 1 if classes is None else len(weights) == classes
-    require(fits, f"`{name}` must hold a number for each of the {number}.", length=len(weights))
+    require(fits, f"`{name}` must hold a number for each of the {number}.", **{name: weights})
     shape = [1] * len(y_pred.shape)
     shape[axis] = len(weights)
     return ops.reshape(ops.convert_to_tensor(weights, dtype=y_pred.dtype), shape)

@@ -50,7 +50,7 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         >>> weight = keras.Variable(1.0)
         >>> optimizer = SafeLossScaleOptimizer(keras.optimizers.SGD(0.5), initial_scale=8.0)
         >>> for gradient in (float("inf"), 4.0):  # 4 is 1 times the scale of then
-        ...     optimizer.apply([ops.convert_to_tensor(gradient)], [weight])
+        ...     optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
         >>> float(weight), float(optimizer.dynamic_scale), int(optimizer.iterations)
         (0.5, 4.0, 1)
 

@@ -6,7 +6,9 @@ lists only get shorter.
 
 SIZE = set()  # cells, words, visible lines of code, minutes: `tools/lesson_size.py`
 
-NONSENSE = set()  # no answer that is nonsense is accepted, breaks the check, or is told the right one
+NONSENSE = (
+    set()
+)  # no answer that is nonsense is accepted, breaks the check, or is told the right one
 
 SPOILERS = {  # nothing tells an answer before it is given: asserts, captions, imports, numbers
     "distribution",

@@ -131,7 +131,7 @@ def test_labels_that_are_one_hot_or_too_few_classes_are_refused():
 
 
 def test_weights_must_be_as_many_as_classes():
-    with pytest.raises(ValueError, match=r"each of the 5 classes. Received: weights=\[1.0, 2.0\]"):
+    with pytest.raises(ValueError, match=r"each of the 5 classes. Received: alpha=\[1.0, 2.0\]"):
         losses.sparse_categorical_focal_crossentropy(Y, Z, alpha=[1.0, 2.0], from_logits=True)
     with pytest.raises(ValueError, match="each of the 5 classes"):
         losses.class_balanced_crossentropy(Y, Z, [1, 2], from_logits=True)

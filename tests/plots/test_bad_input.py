@@ -75,6 +75,11 @@ ON_AXES = {
     ],
 }  # fmt: skip
 FIGURES = {
+    "explore": [
+        (lambda v: plots.explore(None, v, str, "rate"), [[], [1], range(25)]),
+        (lambda v: plots.explore(None, [1, 2], str, "rate", start=v), [-1, 2, "1"]),
+        (lambda v: plots.explore(None, [1, 2], lambda value: v, "rate"), [None, "", "the same"]),
+    ],
     "figure": [
         (lambda v: plots.figure(columns=v), [None, 0, NAN, "two", True]),
         (lambda v: plots.figure(height=v), [None, 0, NAN, "high", np.inf]),

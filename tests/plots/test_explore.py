@@ -28,6 +28,7 @@ def alt(value):
 
 @pytest.fixture(scope="module")
 def made():
+    plt.close("all")
     return _made(draw, VALUES, alt, "slope & unit", start=1)
 
 
