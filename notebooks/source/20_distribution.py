@@ -305,7 +305,7 @@ states = ring(np.ones((4, 4), int))  # each device starts with a 1: chunks count
 plots.show(
     plots.all_reduce(states, title="A ring of four devices"),
     alt="Seven maps of four devices by four chunks. All start with 1. In three steps one chunk a "
-    "device becomes 4; in three more the fours go round to all.",
+    "device becomes 4; in the next three the fours go round to all.",
 )
 for n in (2, 4, 8, 64):
     steps = len(ring(np.ones((n, n)))) - 1
