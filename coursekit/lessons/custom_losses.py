@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, lesson
-from coursekit.lessons import _custom_losses_parts as parts
+from coursekit.lessons import _custom_losses as parts
 
 __all__ = ["check", "parts"]
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
-from coursekit.lessons import _losses_parts as parts
+from coursekit.lessons import _losses as parts
 
 __all__ = ["check", "parts"]
 

@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, brief, expect, lesson
-from coursekit.lessons import _structured_losses_parts as parts
+from coursekit.lessons import _structured_losses as parts
 
 __all__ = ["check", "family_of", "parts"]
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.lessons import _training_loop_figures as figures
+from coursekit.lessons import _training_loop as figures
 
 __all__ = ["check", "figures", "recorded"]
 
