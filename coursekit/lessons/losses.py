@@ -551,11 +551,13 @@ def _judge_classes(task, units, activation, loss):
     outputs = np.array([_outputs(activation, scores(z, 1))[0] for z in (-12, -3, 3, 12)])
     if units == 1 and np.allclose(outputs, 1):
         raise Wrong("always_one", task=task)
-    if not np.isnan(costs).any() and np.ptp(costs) < 1e-3:
-        raise Wrong("one_winner" if task == "tags" else "flat", task=task, got=costs[0])
     squashed = outputs.min() >= 0 and outputs.max() <= 1 + 1e-6
     takes = _what_it_takes(task, units, loss)
     place = 3 if units == 10 else units - 1
+    if takes == "probabilities" and not squashed:
+        raise Wrong("raw", task=task, got=[float(v) for v in outputs[1:3, place]])
+    if not np.isnan(costs).any() and np.ptp(costs) < 1e-3:
+        raise Wrong("one_winner" if task == "tags" else "flat", task=task, got=costs[0])
     if takes == "logits" and squashed:
         raise Wrong("twice", task=task, got=cost(12.0, true))
     lead = outputs[[0, -1], place]  # of several units that share 1, what counts is the lead
@@ -564,8 +566,6 @@ def _judge_classes(task, units, activation, loss):
     if takes == "logits" and not (lead[0] < -4 and lead[1] > 4):
         low, high = float(outputs[0, place]), float(outputs[-1, place])
         raise Wrong("cut", task=task, low=low, high=high)
-    if takes == "probabilities" and not squashed:
-        raise Wrong("raw", task=task, got=[float(v) for v in outputs[1:3, place]])
     if takes == "probabilities" and units > 1 and task != "tags":
         sums = outputs.sum(axis=-1)
         if not np.allclose(sums, 1, atol=1e-3):
