@@ -11,8 +11,8 @@ OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
 LATER := tests/test_packaging.py tests/tools/test_run_in_lab.py
 PYTEST := $(BIN)/python -m pytest -q -n 2
 
-.PHONY: course test test-rest test-all lesson lint build wheel test-oldest tpu-check \
-	tpu-strategy-check colab-check clean
+.PHONY: course test test-rest test-untouched-jax test-all lesson lint build wheel test-oldest \
+	tpu-check tpu-strategy-check colab-check clean
 
 course: .venv/course
 	$(BIN)/python tools/open_course.py $(LAB_ARGS)
@@ -27,9 +27,12 @@ test-rest: .venv/dev
 	$(PYTEST) $(LATER) notebooks --ignore=notebooks/solutions
 	$(PYTEST) --no-loadscope-reorder tests/replicas  # its longest file has few tests: first
 	KERAS_BACKEND=jax $(PYTEST) -m any_backend $$(grep -rl any_backend tests --include='test_*.py')
+
+# Untouched notebooks on JAX.
+test-untouched-jax: .venv/dev
 	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py --untouched
 
-test-all: test test-rest tpu-check
+test-all: test test-rest tpu-check test-untouched-jax
 
 # One lesson, built and tested alone.
 lesson: .venv/dev
