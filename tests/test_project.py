@@ -62,7 +62,8 @@ INSIDE = {
 }
 
 # Who builds on the private rooms of one other package: a tuner's trials are cross-validations,
-# whose folds it trains in an order of its own.
+# whose folds it trains in an order of its own. A lesson that shows the faults of a plain
+# `MirroredStrategy` asks for the one that the package keeps: a second would poison the process.
 INSIDERS = {"tuning": "validation", "lessons": "distribution"}
 
 
