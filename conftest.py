@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
-    """After a notebook: the solved one has every exercise done, the untouched one has none."""
+    """After a test no figure is left; after a notebook the solved one has every exercise done."""
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
     if item.path.suffix != ".ipynb" or (nextitem is not None and nextitem.path == item.path):
         return
     slug = item.path.stem.split("_", 1)[1]

@@ -135,6 +135,24 @@ def test_each_model_stops_alone():
         assert_same(models[k], theirs)
 
 
+def test_an_interrupt_in_a_callback_leaves_no_model_ahead_of_its_history():
+    """All models have trained the epoch when the first one's callback is interrupted."""
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    models = [make(dense, k) for k in range(3)]
+    callbacks = [[keras.callbacks.LambdaCallback(on_epoch_end=interrupt)], [], []]
+    with pytest.warns(UserWarning, match="interrupted after 2 to 2 of 5 epochs"):
+        histories = fit_many(models, TABLE, CLASSES, epochs=5, callbacks=callbacks, verbose=0)
+    for k, history in enumerate(histories):
+        theirs = make(dense, k)
+        fit_reference(theirs, (TABLE, CLASSES), np.arange(ROWS), k, 2, 32)
+        assert_same(models[k], theirs)
+        assert [len(values) for values in history.history.values()] == [2] * len(history.history)
+
+
 @pytest.mark.parametrize("layers", [dense, own_layer])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_is_finished_is_kept(layers, error):
@@ -149,13 +167,14 @@ def test_what_is_finished_is_kept(layers, error):
     models = [make(layers, k) for k in range(3)]
     settings = {"epochs": 5, "callbacks": callbacks, "verbose": 0}
     if error is KeyboardInterrupt:
-        with pytest.warns(UserWarning, match="interrupted after 1 to 2 of 5 epochs"):
+        with pytest.warns(UserWarning, match="interrupted after 2 to 2 of 5 epochs"):
             histories = fit_many(models, x, CLASSES, **settings)
         assert all(history.params["interrupted"] for history in histories)
     else:
         with pytest.raises(RuntimeError, match="now"):
             fit_many(models, x, CLASSES, **settings)
-    assert [len(model.history.epoch) for model in models] == [2, 2, 1]
+    entered = 2 if error is KeyboardInterrupt else 1  # an error ends as one in `fit` does
+    assert [len(model.history.epoch) for model in models] == [2, 2, entered]
     for k in (0, 2):
         theirs = make(layers, k)
         fit_reference(theirs, (x, CLASSES), np.arange(ROWS), k, 2, 32)

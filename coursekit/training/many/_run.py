@@ -37,7 +37,8 @@ class Member:
         self.order = None  # its rows in this epoch
         self.state = self.backup = None
         self.written = True  # whether the model's variables hold the state
-        self.hooks = self.history = self.logs = None
+        self.hooks = self.history = None
+        self.done = None  # the epoch that is finished, and its logs
         self.test_hooks = _overrides(callbacks, "on_test_begin", "on_test_end")
         self.active = True
 
@@ -91,6 +92,16 @@ class Member:
             self.state, self.written = self.backup, False
         self.backup = None
 
+    def end_epoch(self, epoch, logs):
+        """Count the epoch as finished: an interrupt in a callback no longer undoes it."""
+        self.done = epoch, logs
+        self.backup = None
+
+    def enter(self):
+        """Enter a finished epoch whose callbacks were interrupted into the history."""
+        if self.backup is None and self.done and len(self.history.epoch) <= self.done[0]:
+            self.history.on_epoch_end(*self.done)
+
     def write(self):
         """Bring the state into the model's variables."""
         if self.groups is not None and not self.written:
@@ -103,7 +114,7 @@ class Member:
             self.active = False
             self.write()
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-            self.hooks.on_train_end(self.logs)
+            self.hooks.on_train_end(self.done and self.done[1])
 
 
 class Run:
@@ -257,6 +268,7 @@ class Run:
                 member.write()
             raise
         for member in traced:
+            member.enter()
             member.roll_back()
             member.finish()
 
@@ -295,12 +307,11 @@ class Run:
                     measured = self._run([(member.test,)])[0]
                     member.hooks.on_test_end(measured)
                     one.update({f"val_{name}": value for name, value in measured.items()})
-        for member in active:
-            member.backup = None
+        for member, one in zip(active, logs, strict=True):
+            member.end_epoch(epoch, one)
         for member, one in zip(active, logs, strict=True):
             if member.callbacks:
                 member.write()
-            member.logs = one
             member.hooks.on_epoch_end(epoch, one)
             if member.model.stop_training:
                 member.finish()
