@@ -2,8 +2,8 @@
 
     python tools/lesson_size.py [slug ...]
 
-counts the untouched notebook: its cells; the words of its texts, without formulas, blocks of code,
-tags and addresses; its visible lines of code, those with more than a comment in cells that are not
+counts its cells; the words of its texts, formulas too, without blocks of code, tags and addresses;
+its visible lines of code when it is solved, those with more than a comment in cells that are not
 folded; and its minutes: the labels of its exercises, and the reading at 200 words a minute.
 A cell is folded by `jupyter={"source_hidden": true}` in the source; the builder folds the setup.
 """
@@ -18,7 +18,7 @@ from lesson_source import EXERCISE, FENCE, Source
 MOST = {"cells": 45, "words": 1500, "lines": 150}
 WORDS_A_MINUTE = 200
 ROOM = 5  # minutes that the header may be away from the count
-NO_PROSE = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$|<[^>\n]+>|(?<=\])\([^)\n]*\)", re.S)
+NO_PROSE = re.compile(r"<[^>\n]+>|(?<=\])\([^)\n]*\)")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def size(course: Course, source: Source) -> Size:
     texts = [FENCE.sub("", c.source) for c in cells if c.cell_type == "markdown"]
     labels = [m[3] for text in texts for m in EXERCISE.finditer(text)]
     words = [word for text in texts for word in NO_PROSE.sub(" ", text).split()]
-    code = [c for c in cells if c.cell_type == "code"]
+    code = [c for c in course.solved_notebook(source).cells if c.cell_type == "code"]
     hidden = [c.metadata.get("jupyter", {}).get("source_hidden", False) for c in code]
     return Size(
         cells=len(cells),
