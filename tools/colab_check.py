@@ -45,8 +45,8 @@ if __name__ == "__main__":
     slugs = sys.argv[1:]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (wheel,) = (ROOT / "dist").glob("keras_coursekit-*.whl")
-        shutil.copy(wheel, folder)
+        wheels = (ROOT / "dist").glob("keras_coursekit-*.whl")
+        shutil.copy(max(wheels, key=os.path.getmtime), folder)
         for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
             shutil.copy(path, folder)
             shutil.copy(path.parent / "solutions" / path.name, folder / f"solved_{path.name}")
