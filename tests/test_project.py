@@ -234,6 +234,26 @@ def test_no_machine_paths():
             assert not patterns.search(path.read_text(encoding="utf-8")), path
 
 
+TEXTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data" / "README.md"]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_what_a_text_names_is_there(path):
+    """Files, links, commands of make and parts of coursekit."""
+    text = path.read_text()
+    named = re.findall(
+        r"(?<![\w/.])((?:coursekit|data|docs|notebooks|tests|tools)/[\w./-]*\w)", text
+    )
+    files = [ROOT / n for n in named if "knots" not in n and "NN_" not in n]
+    files += [path.parent / link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+    missing = [str(file) for file in files if not file.exists()]
+    makefile = (ROOT / "Makefile").read_text()
+    commands = re.findall(r"`make ([\w-]+)", text)
+    missing += [name for name in commands if not re.search(rf"^{name}:", makefile, re.M)]
+    missing += [part for part in re.findall(r"`coursekit\.(\w+)", text) if part not in FLOOR]
+    assert not missing
+
+
 def test_the_readme_example_runs(capsys):
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
     exec(compile(code, "README.md", "exec"), {})
