@@ -15,6 +15,7 @@ from coursekit import _checks
 from coursekit.distribution._strategies import mirrored
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
+ON_A_CPU = "float32: few CPUs compute faster in 16 bits; time yours before you change."
 SOUND_LIBTPU = (0, 0, 14), (0, 0, 30)  # tried with tensorflow-tpu 2.20: later ones abort the import
 
 
@@ -200,7 +201,7 @@ def _find_tensorflow(device, evidence, why) -> Runtime:
             "runtime type; elsewhere `pip install 'tensorflow[and-cuda]'` and check `nvidia-smi`."
         )
     if not gpus:
-        why.append("float32: on a CPU float16 is slower, and bfloat16 is fast on few.")
+        why.append(ON_A_CPU)
         if _version("tensorflow-tpu"):
             why.append("tensorflow-tpu on a CPU needs `model.compile(..., jit_compile=False)`.")
         return Runtime("cpu", "tensorflow", tf.distribute.get_strategy(), 1, "float32", tuple(why))
@@ -238,7 +239,7 @@ def _find_jax(device, evidence, why) -> Runtime:
         capabilities = [getattr(d, "compute_capability", None) for d in devices]
         policy, reason = _gpu_policy([_pair(c) for c in capabilities])
     else:
-        policy, reason = "float32", "float32: on a CPU float16 is slower, and bfloat16 fast on few."
+        policy, reason = "float32", ON_A_CPU
     why.append(reason)
     if len(devices) > 1:
         why.append(

@@ -101,7 +101,7 @@ def name(answer: Any, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str
     say what kind of thing it is may stand beside a name or be missing.
 
     Args:
-        answer: a text.
+        answer: a text, alone or in a list.
         names: the names, or a dict with the other names of each.
 
     Example:
@@ -109,6 +109,8 @@ def name(answer: Any, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str
         ('f1', 'l1')
     """
     others = names if isinstance(names, Mapping) else dict.fromkeys(names, ())
+    if is_a(answer, (list, tuple, set, frozenset)) and len(answer) == 1:
+        (answer,) = answer
     # As it is written; then without the words beside a name, in the answer and in the names too.
     for of_answer, of_names in (((), ()), (KINDS, ()), (KINDS, KINDS)):
         given = _joined(answer, of_answer) if is_a(answer, str) else ""
@@ -121,10 +123,12 @@ def name(answer: Any, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str
 
 # Words beside the letters of an answer, and beside a name.
 FILLERS = {"only", "just", "and", "both", "the", "letters", "letter", "options", "option", "is",
-           "answers", "answer", "are", "right", "correct", "of", "them", "these"}  # fmt: skip
+           "answers", "answer", "are", "right", "correct", "of", "them", "these", "case",
+           "cases"}  # fmt: skip
 NONE, ALL = {"none", "neither", "nothing"}, {"all", "every", "everything"}
-KINDS = {"the", "a", "an", "score", "loss", "metric", "function", "error", "optimizer", "method",
-         "measure", "rule", "schedule", "regularization", "regularizer"}  # fmt: skip
+KINDS = {"the", "a", "an", "only", "argument", "score", "loss", "metric", "function", "error",
+         "optimizer", "method", "measure", "rule", "schedule", "regularization",
+         "regularizer"}  # fmt: skip
 
 
 def _words(text: str) -> list[str]:

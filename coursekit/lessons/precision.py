@@ -7,7 +7,7 @@ import numpy as np
 from coursekit.exercises import Lesson, Wrong, expect
 from coursekit.lessons._steps import apply_step
 
-__all__ = ["apply_step", "check", "time_products"]
+__all__ = ["apply_step", "check", "draw_window", "time_products"]
 
 check = Lesson("precision", "What do sixteen bits lose?")
 
@@ -25,6 +25,15 @@ def time_products(dtypes) -> dict[str, float]:
             keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.matmul(a, a)[:1, :1], "float32"))
             best[dtype] = min(best[dtype], time.perf_counter() - start)
     return {dtype: seconds / best[dtypes[0]] for dtype, seconds in best.items()}
+
+
+def draw_window(histogram, power):
+    """Draw gradients against the window of float16, the loss times 2 ** power."""
+    from coursekit import plots
+
+    label = f"loss times $2^{{{power}}}$"
+    frame = (1.0, 2.0**44)  # the slider's ends
+    return plots.gradients(histogram, [2.0**power], "Gradients of one batch", [label], frame)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -225,7 +234,7 @@ PARTS = ("weights", "gradients", "moments", "activations")
         "two": "{what} is 8: two numbers of four bytes. AdamW's step needs four of them.",
         "three": "{what} is 12: one of four numbers is missing. There are the weight, its gradient "
         "and AdamW's two moments.",
-        "five": "{what} is 20: five numbers of four bytes. Which ones did you count?",
+        "more": "{what} is {got}: more than four numbers of four bytes. Which ones did you count?",
         "bits": "{what} is {got}: are these bits? A byte has eight.",
         "half": "you say 8, half of float32's 16. The layers compute in 16 bits, and what stays "
         "from step to step is in float32: look at `variable_dtype` again.",
@@ -255,13 +264,15 @@ PARTS = ("weights", "gradients", "moments", "activations")
 def bytes_kept(float32, mixed, halved):
     float32 = expect.numeral(float32, "`float32`")
     if float32 != 16:
-        named = {4.0: "weight_only", 8.0: "two", 12.0: "three", 20.0: "five"}
+        named = {4.0: "weight_only", 8.0: "two", 12.0: "three"}
+        named |= dict.fromkeys((20.0, 24.0, 28.0), "more")
         named |= dict.fromkeys((32.0, 64.0, 96.0, 128.0), "bits")
         raise Wrong(named.get(float32, "full"), what="`float32`", got=float32)
     mixed = expect.numeral(mixed, "`mixed`")
     if mixed != 16:
         named = {2.0: "weight_only", 4.0: "weight_only", 8.0: "half", 18.0: "copy"}
         named |= dict.fromkeys((6.0, 10.0, 12.0, 14.0), "sixteen")
+        named |= dict.fromkeys((20.0, 24.0, 28.0), "more")
         named |= dict.fromkeys((32.0, 64.0, 96.0, 128.0), "bits")
         raise Wrong(named.get(mixed, "mixed"), what="`mixed`", got=mixed)
     halved = expect.name(
@@ -355,11 +366,15 @@ def clip(answer, argument):
         raise Wrong("zero")
     rng = np.random.default_rng(0)
     random = [rng.normal(size=shape) for shape in ((3, 2), (4,), (1, 2, 2))]
-    for threshold in (0.5, 2.0, 100.0):
+    for threshold in (0.7, 2.0, 100.0):
         got = _clipped_by(answer, random, threshold)
         if not _same(got, clipped(random, threshold)):
-            ignored = _same(got, clipped(random, 1.0))
-            raise Wrong("ignored" if ignored else "other", threshold=threshold, got=_norm(got))
+            if _same(got, clipped(random, 1.0)):
+                raise Wrong("ignored", threshold=threshold)
+            if threshold < _norm(random):
+                what = f"at the threshold {threshold} the norm of what comes back"
+                expect.no_slips(_norm(got), threshold, what, tolerance=SIXTEEN_BITS)
+            raise Wrong("other", threshold=threshold, got=_norm(got))
     argument = expect.name(argument, CLIPS)
     if argument != "global_clipnorm":
         does = {"clipnorm": "takes a norm for each variable", "clipvalue": "clips each number"}
@@ -497,7 +512,8 @@ check.prediction(
         "a": "Each single update rounds to nothing, so a thousand of them do too.",
         "b": "Noise would go both ways and average out. Here each rounding goes the same way: "
         "back.",
-        "c": "1 + 0.0004 rounds to 1, and the next update starts from 1 again.",
+        "c": "1 + 0.0004 rounds to 1: the update is less than half of the gap to the next number. "
+        "And the next one starts from 1 again.",
     },
     answer="c",
 )

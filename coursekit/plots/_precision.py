@@ -21,6 +21,7 @@ def gradients(
     scales: Sequence[float] = (1.0, 2.0**15),
     title: str = "",
     labels: Sequence[str] | None = None,
+    frame: Sequence[float] = (),
 ) -> Figure:
     """Draw the gradients of a model against the window of float16, once for each loss scale.
 
@@ -32,20 +33,24 @@ def gradients(
         scales: the loss scales; by default none, and the first one of a `LossScaleOptimizer`.
         title: what the figure shows.
         labels: a title for each scale; by default it says the scale.
+        frame: other scales that the axes have room for, so that figures of several scales share one
+            frame; by default none.
 
     Returns:
         The figure; its axes share their scales.
 
     Raises:
         TypeError: for what is no histogram of gradients.
-        ValueError: for no scales, one that is not finite and greater than 0, or another number of
-            labels.
+        ValueError: for no scales, one, also in `frame`, that is not finite and greater than 0, or
+            another number of labels.
     """
     has("histogram", histogram, ("magnitudes",), "what `gradient_histogram` returns")
     ok = np.ndim(scales) == 1 and all(is_number(one) and one > 0 for one in scales)
     require(
         ok and len(scales) > 0, "`scales` must be finite numbers greater than 0.", scales=scales
     )
+    fits = all(is_number(one) and one > 0 for one in frame)
+    require(fits, "`frame` must hold finite numbers greater than 0.", frame=frame)
     require(
         labels is None or len(labels) == len(scales),
         "There must be a label for each scale.",
@@ -60,8 +65,9 @@ def gradients(
     axes = np.atleast_1d(axes)
     powers = np.log2(magnitudes)
     shifts = np.log2(scales)
-    low = min([ZERO - 10, *(np.floor(powers.min() + shifts) if len(powers) else [])])
-    high = max([INFINITE + 4, *(np.ceil(powers.max() + shifts) if len(powers) else [])])
+    room = np.append(shifts, np.log2(frame))
+    low = min([ZERO - 10, *(np.floor(powers.min() + room) if len(powers) else [])])
+    high = max([INFINITE + 4, *(np.ceil(powers.max() + room) if len(powers) else [])])
     edges = np.arange(low, high + 1)
     styles = (TRAIN, *[VALIDATION] * len(scales))
     for ax, shift, label, style in zip(axes, shifts, labels, styles, strict=False):
@@ -71,7 +77,7 @@ def gradients(
         ax.hist(powers + shift, edges, color=style.color, alpha=0.85)
         ax.set(xlim=(low, high), yscale="log")
         ax.set_title(label, fontsize=9)
-    top = max(ax.get_ylim()[1] for ax in axes) * 3
+    top = max(ax.get_ylim()[1] for ax in axes) * 6
     for ax in axes:
         ax.set_ylim(0.7, top)
         for x, text in ((low, "0"), (ZERO, "fewer\ndigits"), (INFINITE, "inf")):

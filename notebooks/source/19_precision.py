@@ -40,20 +40,21 @@ from ml_dtypes import finfo
 
 from coursekit import datasets, plots
 from coursekit.distribution import runtime
-from coursekit.lessons.precision import apply_step, check, time_products
+from coursekit.lessons.precision import apply_step, check, draw_window, time_products
 from coursekit.optimizers import SafeLossScaleOptimizer
 from coursekit.precision import gradient_histogram, lint_precision, precision, precision_report
 from coursekit.training import fit_many, value_and_gradients
 
 SGD, layers, INF = keras.optimizers.SGD, keras.layers, float("inf")
 LossScaleOptimizer = keras.optimizers.LossScaleOptimizer
+CosineDecay = keras.optimizers.schedules.CosineDecay
 
 # %% [markdown]
 # ## Three numbers
 #
-# A float32 takes 4 bytes, a float16 or a bfloat16 takes 2. Which of 1e-8, 70,000 and 1.0004 does
-# float16 keep, to within a percent of what matters: the 1e-8, the 70,000, the 0.0004? (a) All three.
-# (b) None. (c) Only the last.
+# A float32, the usual number, takes 32 bits (4 bytes); a float16 or a bfloat16 takes 16. Which of 1e-8,
+# 70,000 and 1.0004 does float16 keep, to within a percent of what matters: the 1e-8, the 70,000, the
+# 0.0004? (a) All three. (b) None. (c) Only the last.
 
 # %%
 check("predict_fp16", "b")  # SOLUTION
@@ -69,13 +70,16 @@ print("bfloat16 is coarser by", float(finfo("bfloat16").eps / finfo("float16").e
 check.reveal("predict_fp16")
 
 # %% [markdown] topics="fp16-range-precision bfloat16"
+# Such a number is a sign, digits (the *mantissa*) and a power of two (the *exponent*). The exponent's bits
+# make it reach farther, the mantissa's keep more digits.
+#
 # | | sign, exponent, mantissa bits | |
 # |---|---|---|
 # | float32 | 1, 8, 23 | |
 # | **float16** | 1, 5, 10 | a short range; below its "smallest normal" number it loses digits one by one |
 # | **bfloat16** | 1, 8, 7 | float32's range, fewer digits |
 #
-# So float16 fails by range, bfloat16 by digits: it is not "slightly" but eight times coarser.
+# So float16 fails by range; bfloat16 fails by digits, with steps eight times as coarse.
 #
 # ### The fate of 0.00000001 (difficulty 1, 5 minutes)
 #
@@ -119,22 +123,22 @@ check.reveal("predict_updates")
 # %% [markdown] topics="mixed-precision-definition mixed-precision-noise-argument"
 # <details><summary>After you ran it</summary>
 #
-# Both 16-bit types stay at 1: each update is less than half the gap to the next number, and is
-# swallowed. The noise argument is half true: errors of different numbers go both ways, and their mean
-# is far smaller than each. Here all go the same way.
+# The tutorial is half right: errors of different numbers go both ways, and their mean is far smaller than
+# each.
 #
 # </details>
 #
 # So **mixed precision** mixes: layers compute in 16 bits; the weights, the **master weights**, stay in
-# float32, and long sums are added up there. `precision("mixed_float16")` sets the policy for layers you
-# make next (Keras: `keras.config.set_dtype_policy`). The last one gets `dtype="float32"`, so that the
-# loss sees exact outputs.
+# float32, and long sums are added up there. A layer's **policy** says which type it takes for what:
+# `precision("mixed_float16")` sets that of layers you make next.
+# The last one gets `dtype="float32"`, so that the loss sees all digits.
 #
 # ## A task with a small weight
 #
-# A net with several tasks adds up their losses, each with a weight. Below, one task alone, weighted by
+# A net with several tasks adds up their losses, each with a weight. Here one task alone has the weight
 # 0.00001. Adam divides by the size of the gradients, so with a tiny `epsilon` the factor cancels. In
-# mixed_float16 we switch Keras's cure off at first. Where does the validation accuracy end? (a) Where float32's does. (b) About 0.1 lower. (c) At least 0.3 lower.
+# mixed_float16 we first switch off a cure that Keras builds in. Where does the validation accuracy end?
+# (a) Where float32's does. (b) About 0.1 lower. (c) At least 0.3 lower.
 
 # %%
 check("predict_train", "c")  # SOLUTION
@@ -148,7 +152,7 @@ loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 def side_task(policy, seed=0, scaling=True, weight=1e-5):
     keras.utils.set_random_seed(seed)
-    with precision(policy):
+    with precision(policy):  # keras.config.set_dtype_policy, for these lines
         net = keras.Sequential([keras.Input((28, 28)), layers.Rescaling(1 / 255), layers.Flatten(),
                                 layers.Dense(64, "relu"), layers.Dense(10, dtype="float32")])  # fmt: skip
     net.compile(keras.optimizers.Adam(epsilon=1e-12), loss, loss_weights=[weight],
@@ -163,35 +167,32 @@ for name, (policy, scaling) in ways.items():
     nets = [side_task(policy, seed, scaling) for seed in range(3)]
     logs = fit_many(nets, x, y, epochs=10, batch_size=256, verbose=0, validation_data=held_out)
     ends[name] = np.array([log.history["val_accuracy"][-1] for log in logs])
-    away = abs(ends[name] - ends["float32"]).max()
-    print(f"{name:25} {ends[name].min():.2f} to {ends[name].max():.2f}, ", end="")
-    print(f"at most {away:.2f} away from the same seed in float32")
+    print(f"{name:25} {ends[name].min():.2f} to {ends[name].max():.2f}, at most", end=" ")
+    print(f"{abs(ends[name] - ends['float32']).max():.2f} away from the same seed in float32")
 check.reveal("predict_train")
 
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# Without its cure the first layer of float16 stands still; the last one, in float32, learns alone.
-# With the cure, and in bfloat16, each seed ends where it does in float32, up to a percent or two.
+# With the cure, and in bfloat16, each seed ends where it does in float32, give or take a percent.
 #
 # </details>
 #
-# Why? Here are one batch's gradients, computed in float32, against the window of float16: grey rounds
-# to 0 or to infinity, the light strip loses digits. Move the factor.
+# Why? One batch's gradients, computed in float32, against the window of float16: grey rounds to 0 or to
+# infinity, the light strip loses digits. Move the factor.
 
 # %% jupyter={"source_hidden": true} topics="gradient-underflow-loss-scaling"
 histogram = gradient_histogram(side_task("float32"), batch)
-FACTORS = [2.0**power for power in range(0, 45, 4)]
 
 
-def caption(factor):
-    fate = histogram.fate(scale=factor)
-    return (f"With the loss times {factor:,.0f}, {fate['zero']:.0%} of the gradients round to 0, "
+def caption(power):
+    fate = histogram.fate(scale=2.0**power)
+    return (f"With the loss times {2**power:,}, {fate['zero']:.0%} of the gradients round to 0, "
             f"{fate['subnormal']:.0%} lose digits and {fate['infinite']:.0%} become infinite.")  # fmt: skip
 
 
-plots.explore(lambda factor: plots.gradients(histogram, [factor], "Gradients of one batch"),
-              FACTORS, caption, "loss times")  # fmt: skip
+plots.explore(lambda power: draw_window(histogram, power), range(0, 45, 4), caption,
+              "loss times 2 to the power of")  # fmt: skip
 report = precision_report(side_task("float32"), batch)
 print(f"computed in float16: {report.underflow:.0%} become 0,", end=" ")
 print(f"with the loss times {report.scale:,.0f}: {report.underflow_scaled:.0%}")
@@ -200,38 +201,38 @@ running.compile(keras.optimizers.AdamW(), loss)
 print(f"running model: {gradient_histogram(running, batch).fate()['zero']:.1%} round to 0")
 
 # %% [markdown] topics="dynamic-loss-scaling"
-# Computed in float16 it is worse: gradients are products, and their factors underflow on the way.
+# Computed in float16 it is worse: gradients are products, and their factors become 0 on the way.
 # **Loss scaling** multiplies the loss by a large $S$. By the chain rule each gradient is $S$ times as
-# large; in float32 the optimizer divides by $S$ again. The running model does not need it.
+# large; in float32 the optimizer divides by $S$ again. The running model hardly needs it.
 #
 # ## A scale that finds itself
 #
 # Too small a scale loses small gradients, too large a one makes large ones infinite. **Dynamic**
 # scaling tries: `compile` wraps the optimizer of a mixed_float16 model in a `LossScaleOptimizer`. It
-# starts at 32,768 (PyTorch at 65,536), and 2,000 good steps in a row double it; below at 8, and 3 do.
-# (`apply_step` is `optimizer.apply`, on JAX `stateless_apply`.)
+# starts at 32,768 (PyTorch at 65,536) and doubles after 2,000 good steps in a row; ours starts at 8 and
+# doubles after 3.
 
 # %%
 scaler = LossScaleOptimizer(SGD(0.1), initial_scale=8.0, dynamic_growth_steps=3)
 w = keras.Variable(1.0)
 for gradient in (1.0, 1.0, INF, 1.0, 1.0, 1.0, 1.0):
+    # optimizer.apply(gradients, weights); on JAX stateless_apply
     apply_step(scaler, [scaler.scale_loss(keras.ops.array(gradient))], [w])
     print(f"gradient {gradient}, scale now {float(scaler.dynamic_scale):.0f}, ", end="")
     print(f"weight {float(w):.1f}, iterations {int(scaler.iterations)}")
 
 # %% [markdown]
-# A bad step is skipped, and `iterations` stays: so does a learning rate schedule.
+# A bad step is skipped, and halves the scale. `iterations` stays, and so does a learning rate schedule.
 #
 # ### The scale, by hand (difficulty 2, 8 minutes)
 #
-# Write these rules; `good` counts finite steps in a row. Return the new scale, the new count, and whether
-# the weights move. Then: where does 32,768 stand `after` two bad steps and 2,000 good ones, with
-# `growth_steps=2000`?
+# Write these rules; `good` counts the finite steps in a row before this one. Then: where does 32,768 stand
+# `after` two bad steps and 2,000 good ones, with `growth_steps=2000`?
 
 
 # %% exercise="next_scale"
 def next_scale(scale, good, finite, growth_steps):
-    """Return the scale, the count of good steps, and whether the weights move."""
+    """Return the new scale, the new count of good steps, and whether the weights move."""
     ### BEGIN SOLUTION
     if not finite:
         return scale / 2, 0, False
@@ -261,30 +262,29 @@ check("next_scale", next_scale, after)
 
 
 # %% topics="amp-code-sequence"
-def moved_by(way):
-    """Train a small net for four batches; return how far its weights move."""
+def own_loop(net, scaled=True):
+    for k in range(0, 512, 128):
+
+        def loss_of(*weights, k=k):
+            value = loss(y[k : k + 128], net(x[k : k + 128], training=True))
+            return net.optimizer.scale_loss(value) if scaled else value
+
+        found = value_and_gradients(loss_of, net.trainable_variables)
+        apply_step(net.optimizer, [*found.gradients.values()], net.trainable_variables)
+
+
+trainings = {"fit": lambda net: net.fit(x[:512], y[:512], batch_size=128, shuffle=False, verbose=0),
+             "own loop": own_loop, "no scale_loss": lambda net: own_loop(net, scaled=False)}  # fmt: skip
+for name, train in trainings.items():
     net = side_task("mixed_float16", weight=1.0)
     net.compile(SGD(0.1), loss)
     start = net.get_weights()[0]
-    if way == "fit":
-        net.fit(x[:512], y[:512], batch_size=128, shuffle=False, verbose=0)
-    for k in range(0, 512, 128) if way != "fit" else ():
-
-        def scaled_loss(*weights, k=k):
-            value = loss(y[k : k + 128], net(x[k : k + 128], training=True))
-            return value if way == "no scale_loss" else net.optimizer.scale_loss(value)
-
-        found = value_and_gradients(scaled_loss, net.trainable_variables)
-        apply_step(net.optimizer, [*found.gradients.values()], net.trainable_variables)
-    return np.linalg.norm(net.get_weights()[0] - start)
-
-
-for way in ("fit", "own loop", "no scale_loss"):
-    print(f"{way:14} the first layer moves by {moved_by(way):.4f}")
+    train(net)
+    print(f"{name:14} the first layer moves by {np.linalg.norm(net.get_weights()[0] - start):.4f}")
 
 # %% [markdown]
 # Without that line the optimizer divides by a factor that was never there: training stands still,
-# without a word. Adam may hide it, since it rescales.
+# without a word.
 #
 # ## The pitfall: a scale without a floor
 #
@@ -333,20 +333,24 @@ for dtype, ratio in time_products(DTYPES).items():
 print(runtime())
 
 # %% [markdown] topics="mixed-precision-table mixed-precision-benefits"
+# *Tensor Cores* are the parts of NVIDIA's GPUs that multiply matrices; a TFLOPS is a trillion operations a
+# second.
+#
 # | claim | what holds |
 # |---|---|
 # | "halves the memory" | 2 bytes instead of 4 for activations; a parameter keeps 16. Large batches and images gain |
-# | A100: 312 instead of 19.5 TFLOPS | peaks, on Tensor Cores; float32 products may run as TF32 there, at 156 |
-# | memory bandwidth 2 TB/s | the same for both: half the bytes, half the time (40 GB card: 1.55) |
-# | 2 to 4 times as fast; "about double" | claimed for Tensor Cores; a CPU may gain nothing |
-# | same accuracy | above, with scaling |
+# | A100: 312 instead of 19.5 TFLOPS | peaks, on Tensor Cores; float32 products may run there, at 156, with ten mantissa bits (TF32) |
+# | memory bandwidth 2 TB/s | the same for both: half the bytes take half the time |
+# | 2 to 4 times as fast; "about double" | claimed for GPUs with Tensor Cores; this machine is timed above |
+# | same accuracy | yes, above |
 #
-# `runtime()` names a policy: bfloat16 on TPUs and GPUs since Ampere, float16 on older Tensor Cores.
+# `runtime()` names a policy: bfloat16 on TPUs and GPUs since Ampere (A100), float16 on older ones.
 #
 # ## Gradients that explode
 #
 # A recurrent network reads 40 numbers, and should say the sum of the last two. Its matrix stretches by
-# 1.1 in each step. As it is, at a tiny rate, and with **clipping** (longer gradients get the length 1):
+# 1.1 in each step. We train it as it is, at a tiny rate, and with **clipping**: a gradient longer than 1
+# is shortened to 1.
 
 
 # %% topics="clipping-why"
@@ -361,9 +365,6 @@ def recurrent(rate, clipnorm, seed):
 
 numbers = np.random.default_rng(0).uniform(-1, 1, (256, 40, 1)).astype("float32")
 sums = numbers[:, -2:, 0].sum(1, keepdims=True)
-first = value_and_gradients(recurrent(0.05, None, 0), numbers, sums).gradients
-print(f"1.1 ** 40 = {1.1**40:.0f}; the first gradient is longer than 1,000:",
-      np.sqrt(sum((g**2).sum() for g in first.values())) > 1000)  # fmt: skip
 ways = {"rate 0.05": (0.05, None), "rate 0.000001": (1e-6, None), "rate 0.05, clipped": (0.05, 1.0)}
 runs = {}
 for name, way in ways.items():
@@ -372,6 +373,9 @@ for name, way in ways.items():
     runs[name] = np.array([log.history["loss"] for log in logs])
 
 # %% jupyter={"source_hidden": true}
+first = value_and_gradients(recurrent(0.05, None, 0), numbers, sums).gradients
+length = np.sqrt(sum((g**2).sum() for g in first.values()))
+print(f"1.1 ** 40 = {1.1**40:.0f}; the first gradient is longer than 1,000: {length > 1000}")
 fig, ax = plots.figure("At the rate 0.05: one step, or with clipping 200", x="step", y="loss")
 for (name, some), style, size in zip(runs.items(), plots.COMPARE, (12, 5, 5), strict=False):
     for seed, values in enumerate(some):
@@ -399,8 +403,8 @@ assert runs["rate 0.000001"][:, -1].min() > 1 and runs["rate 0.05, clipped"][:, 
 #
 # ### Clip by the norm of all (difficulty 2, 8 minutes)
 #
-# `clip` takes a list of arrays and a threshold, and returns the clipped list. All may be 0. Then name
-# the Keras `argument` that does this: "clipnorm", "global_clipnorm" or "clipvalue".
+# `clip` takes a list of arrays and a threshold, and returns the clipped list. All numbers may be 0. Then
+# name the Keras `argument` that does this: "clipnorm", "global_clipnorm" or "clipvalue".
 
 
 # %% exercise="clip"
@@ -430,19 +434,19 @@ for option in ({"global_clipnorm": 1.0}, {"clipnorm": 1.0}, {"clipvalue": 0.5}):
     print(option, step.round(2), f"cosine with the gradient {cosine:.2f}")
 
 # %% [markdown] topics="clipping-when"
-# The last two turn the step. **Value clipping** cuts each number on its own: a second choice. (Keras
-# takes one of the three.) Clip in recurrent networks; in transformers at large rates; with large batches
-# whose norm has spikes; where a loss diverges, until you know the cause. It only shortens: gradients that
-# vanish stay.
+# The last two change the direction of the step. **Value clipping** cuts each number on its own: a second
+# choice. (Keras takes one of the three.) Clip in recurrent networks; in transformers (the networks of
+# language models) at large rates; with large batches whose norm has spikes; where a loss diverges, until
+# you know the cause.
 #
 # ### When, and how short? (difficulty 2, 6 minutes)
 #
-# A line is fitted without clipping. In every 25th batch one target has lost its decimal point: 300 for
-# 3.00. Choose a `threshold` that cuts these spikes and leaves the other steps alone. Then give the
+# A linear model is fitted without clipping. In every 25th batch one target has lost its decimal point: 300
+# for 3.00. Choose a `threshold` that cuts these spikes and leaves the other steps alone. Then give the
 # `cases` that clipping helps, such as "a and b":
 #
-# (a) an LSTM on 400 steps, whose norm jumps; (b) a deep sigmoid net whose first layers stand still;
-# (c) a NaN in the data; (d) a transformer at a large rate.
+# (a) a recurrent network on 400 steps, whose norm jumps; (b) a deep net whose first layers stand still,
+# their gradients near 0; (c) a NaN in the data; (d) a transformer at a large rate.
 
 # %% jupyter={"source_hidden": true}
 rng, line, norms = np.random.default_rng(0), np.zeros(5), []
@@ -471,18 +475,17 @@ check("threshold", threshold, norms, cases)
 check("predict_nan", "c")  # SOLUTION
 
 # %% topics="clipping-does-not-fix-nan"
-broken = np.ones(100, "float32")
-broken[7] = np.nan
+broken = np.where(np.arange(100) == 7, np.nan, 1.0)
 for name, optimizer in (("no clipping", SGD()), ("global_clipnorm", SGD(global_clipnorm=1.0)),
                         ("loss scaler", SafeLossScaleOptimizer(SGD(global_clipnorm=1.0)))):  # fmt: skip
     w = keras.Variable(np.zeros(100))
-    apply_step(optimizer, [keras.ops.array(broken)], [w])
+    apply_step(optimizer, [keras.ops.array(broken, "float32")], [w])
     print(f"{name:15} {int(np.isnan(keras.ops.convert_to_numpy(w)).sum()):3} weights are NaN")
 check.reveal("predict_nan")
 
 gradient, w = 1024 * np.array([3.0, 4.0], "float32"), keras.Variable(np.zeros(2))  # S = 1024
-inner = SGD(1.0, global_clipnorm=1.0)
-apply_step(SafeLossScaleOptimizer(inner, initial_scale=1024), [keras.ops.array(gradient)], [w])
+scaler = SafeLossScaleOptimizer(SGD(1.0, global_clipnorm=1.0), initial_scale=1024)
+apply_step(scaler, [keras.ops.array(gradient)], [w])
 print(f"unscale, then clip: a step of {np.linalg.norm(keras.ops.convert_to_numpy(w)):.2f}")
 clipped = gradient / np.linalg.norm(gradient)
 print(f"clip, then unscale: a step of {np.linalg.norm(clipped) / 1024:.4f}")
@@ -490,44 +493,38 @@ print(f"clip, then unscale: a step of {np.linalg.norm(clipped) / 1024:.4f}")
 # %% [markdown] topics="clipping-order-amp modern-training-recipe"
 # <details><summary>After you ran it</summary>
 #
-# The common norm carries NaN to everyone. Skip the step, or stop (`TerminateOnNaN`); then find the
-# cause.
+# Skip such a step, or stop (`TerminateOnNaN`); then find the cause.
 #
 # </details>
 #
-# With loss scaling: **unscale, clip, step**. Keras's scaler unscales and hands on; so clipping belongs
-# on the inner optimizer.
+# With loss scaling: **unscale, clip, step**. Else the threshold meets gradients $S$ times too long. Keras's
+# scaler unscales and hands on: clipping belongs on the inner optimizer.
 #
 # ## The whole recipe
 #
-# A PyTorch tutorial takes 1,000 steps of warmup in 100,000, up to 3e-4; we take 10 in 96, up to 3e-3.
-#
-# | the tutorial | Keras |
+# | a PyTorch tutorial | Keras |
 # |---|---|
 # | `AdamW(lr=3e-4, weight_decay=0.01)`, for CNNs SGD | `AdamW(rate, weight_decay=0.01)`; its default is 0.004 |
 # | `LambdaLR`: warmup, then cosine | `CosineDecay(0.0, total - warmup, warmup_target=..., warmup_steps=warmup)` |
 # | `CrossEntropyLoss(label_smoothing=0.1)` | `CategoricalCrossentropy(...)` with it |
 # | `clip_grad_norm_(1.0)` after `unscale_` | `global_clipnorm=1.0`, inside the scaler |
-# | `next(train_loader)` (fails: it needs `iter`), `zero_grad`, `backward`, `step` | `fit` |
+# | `next(iter(train_loader))`, `zero_grad`, `backward`, `step` | `fit` |
 # | `scheduler.step()` in every iteration | a skipped step does not advance the schedule |
 
 # %% tags=["nbval-ignore-output"]
-total, warmup = 96, 10
-CosineDecay = keras.optimizers.schedules.CosineDecay
-rate = CosineDecay(0.0, total - warmup, warmup_target=3e-3, warmup_steps=warmup)
+# 96 steps, 10 of them a warmup to 3e-3; the tutorial makes 100,000, and 1,000 of them climb to 3e-4.
+rate = CosineDecay(0.0, 96 - 10, warmup_target=3e-3, warmup_steps=10)
 adamw = keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
 adamw.exclude_from_weight_decay(var_names=["bias"])
 with precision("mixed_float16"):
     modern = lessons.running_model()
 smooth = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
 modern.compile(SafeLossScaleOptimizer(adamw), smooth, metrics=["accuracy"])
-for finding in lint_precision(modern):
-    print(f"{finding.rule} ({finding.effect}): {finding.cure}")
+print(*lint_precision(modern))
 modern.layers[-1].dtype_policy = "float32"  # mended
 modern.fit(x, keras.ops.one_hot(y, 10), batch_size=64, epochs=3, verbose=0)
 score = modern.evaluate(held_out[0], keras.ops.one_hot(held_out[1], 10), verbose=0)[1]
-skipped = total - int(modern.optimizer.iterations)
-print(f"validation accuracy {score:.2f}; {skipped} of {total} steps skipped")
+print(f"validation accuracy {score:.2f}; {96 - int(modern.optimizer.iterations)} steps skipped")
 
 # %% [markdown]
 # ## Your decision
@@ -552,14 +549,14 @@ check.decide(
 # 2. Loss scaling moves gradients into the window; a bad step is skipped and halves the scale.
 # 3. Mixed precision halves activations, not the 16 bytes of a parameter.
 # 4. `global_clipnorm` keeps the direction; unscale, then clip.
-# 5. A policy belongs to a layer from when it is made.
+# 5. A layer takes its policy when it is made; `compile` changes none.
 #
 # **Break it.** Leave `epsilon=1e-12` out of `side_task`. Which net loses, though it has all its bits?
 #
 # <details><summary>What happens</summary>
 #
-# All, by about a tenth, float32's too: Adam's usual epsilon is 1e-7, these gradients are smaller, and
-# the steps far too short. Two floors: that of float16, and that of Adam ([[optimizers]] warned of it).
+# float32's, too, by more than a tenth: these gradients are smaller than Adam's usual epsilon, 1e-7, and
+# its steps far too short ([[optimizers]] warned of it).
 #
 # </details>
 #

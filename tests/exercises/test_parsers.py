@@ -25,7 +25,8 @@ def key(function, *args, **kwargs):
     "answer",
     ["only A and C", "Only C and A.", "a, c", "A,C", "ac", "CA", "a c", "A & C", "a/c",
      "(a) and (c)",
-     "A and C are right", "the options a and c", "a, c, a", ["A", "C"], ("c", "a"), {"a", "c"},
+     "A and C are right", "the options a and c", "cases a and c", "case A and case C", "a, c, a",
+     ["A", "C"], ("c", "a"), {"a", "c"},
      frozenset("ac"), np.array(["A", "C"]), ["a and c"], ["(A)", " c "], "{a, c}", "[A; C]"],
 )  # fmt: skip
 def test_letters(answer):
@@ -69,14 +70,16 @@ METRICS = {"f1": ("f measure", "dice"), "accuracy": (), "log_loss": ("cross-entr
      ("the F1 score", "f1"), ("F-1", "f1"), ("f measure", "f1"), ("F-measure", "f1"),
      ("Dice", "f1"), ("Dice score.", "f1"), ("ACCURACY", "accuracy"), ("log loss", "log_loss"),
      ("LogLoss", "log_loss"), ("cross entropy", "log_loss"), ("CrossEntropy loss", "log_loss"),
-     ("log", "log"), ("the log", "log"), (np.str_("f1"), "f1"), ("'accuracy'", "accuracy")],
+     ("log", "log"), ("the log", "log"), (np.str_("f1"), "f1"), ("'accuracy'", "accuracy"),
+     (["F1"], "f1"), ("only accuracy", "accuracy")],
 )  # fmt: skip
 def test_names(answer, wanted):
     assert expect.name(answer, METRICS) == wanted
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "f2", "not f1", "f1 accuracy", "score", "the", None, 1, ["f1"], object(), b"f1"]
+    "answer",
+    ["", "f2", "not f1", "f1 accuracy", "score", "the", None, 1, ["f1", "f1"], object(), b"f1"],
 )
 def test_no_name(answer):
     assert key(expect.name, answer, METRICS) == "option"

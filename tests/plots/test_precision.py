@@ -38,6 +38,14 @@ def test_own_labels_and_one_scale():
     assert ax.get_title() == "before"
 
 
+def test_figures_with_one_frame_stand_still():
+    frame = (1.0, 2.0**30)
+    limits = {gradients(HISTOGRAM, [scale], frame=frame).axes[0].get_xlim() for scale in frame}
+    assert len(limits) == 1
+    with pytest.raises(ValueError, match="`frame`"):
+        gradients(HISTOGRAM, [1.0], frame=[0.0])
+
+
 def test_nothing_to_draw():
     gradients(GradientHistogram(np.zeros(0, "float32"), 3, 0)).canvas.draw()
 
