@@ -3,7 +3,8 @@
     from coursekit.lessons.training_loop import check
 
 Importing this settles what a notebook needs before Keras is loaded: numbers that differ less from
-CPU to CPU (oneDNN off), a quiet TensorFlow, and the backend that is installed.
+machine to machine (oneDNN off; on a GPU, products of float32 without TF32), a quiet TensorFlow, and
+the backend that is installed.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ __all__ = ["ask_the_tpu_compiler", "report", "running_model"]
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 if find_spec("tensorflow") is None and find_spec("jax") is not None:
     os.environ.setdefault("KERAS_BACKEND", "jax")  # a TPU runtime on Colab
 
