@@ -54,12 +54,13 @@ test-oldest: .venv-oldest/dev
 	.venv-oldest/bin/python -m pytest -q -n 2 tests coursekit
 	.venv-oldest/bin/python -m pytest -q -n 2 tests/replicas
 
-# What the TPU's compiler takes, asked on a CPU; and the lessons that run without TensorFlow.
+# What the TPU's compiler takes, asked on a CPU; and the lessons, without TensorFlow and with
+# products of float32 as rough as a TPU's.
 tpu-check: export KERAS_BACKEND = jax
 tpu-check: export JAX_PLATFORMS = cpu
 tpu-check: .venv-tpu/dev
 	.venv-tpu/bin/python -m pytest -q tests/tpu
-	.venv-tpu/bin/python tools/run_on_jax.py --solved
+	PYTHONPATH=tests/tpu/as_on_a_tpu .venv-tpu/bin/python tools/run_on_jax.py --solved
 	$(MAKE) tpu-strategy-check
 
 # TensorFlow's own build for TPUs: `runtime()` and its operations, where there is none.
