@@ -52,6 +52,19 @@ def count(name: str, value, least: int = 1, way_out: str = "") -> int:
     return value
 
 
+def seed(value) -> int:
+    """Return a seed that NumPy's and Keras's generators take.
+
+    Example:
+        >>> seed(2**32)
+        Traceback (most recent call last):
+        ValueError: `seed` must be an integer from 0 to 2**32 - 1. Received: seed=4294967296
+    """
+    holds = is_int(value) and 0 <= value < 2**32
+    require(holds, "`seed` must be an integer from 0 to 2**32 - 1.", seed=value)
+    return operator.index(value)
+
+
 def number(
     name: str, value, *, above=None, least=None, below=None, most=None, way_out: str = ""
 ) -> float:
@@ -134,7 +147,8 @@ def place(name: str, value) -> Path:
         Traceback (most recent call last):
         ValueError: `folder` must be a path. Received: folder=3
     """
-    require(isinstance(value, str | os.PathLike), f"`{name}` must be a path.", **{name: value})
+    there = isinstance(value, str | os.PathLike) and bool(os.fspath(value))
+    require(there, f"`{name}` must be a path.", **{name: value})
     return Path(value)
 
 
@@ -146,6 +160,8 @@ def same_rows(**arrays) -> int:
         Traceback (most recent call last):
         ValueError: `x` and `y` must have the same rows. Received: x.shape=(3, 2), y.shape=(2,)
     """
+    for name, array in arrays.items():
+        refuse_masked(name, array)
     shapes = {name: tuple(np.shape(array)) for name, array in arrays.items()}
     names = " and ".join(f"`{name}`" for name in shapes)
     rows = {shape[0] if shape else None for shape in shapes.values()}
@@ -153,6 +169,23 @@ def same_rows(**arrays) -> int:
         got = ", ".join(f"{name}.shape={shape}" for name, shape in shapes.items())
         raise ValueError(f"{names} must have the same rows. Received: {got}")
     return rows.pop()
+
+
+def refuse_masked(name: str, values) -> None:
+    """Refuse a masked array of NumPy: what it hides would be taken for numbers.
+
+    Example:
+        >>> refuse_masked("x", np.ma.masked_equal([1, -1], -1))
+        Traceback (most recent call last):
+        ValueError: `x` must be an array without masked values. Received: masked=1. Leave them out.
+    """
+    if np.ma.is_masked(values):
+        require(
+            False,
+            f"`{name}` must be an array without masked values.",
+            "Leave them out",
+            masked=int(np.ma.count_masked(values)),
+        )
 
 
 def takes(function, *arguments) -> bool:
@@ -173,8 +206,12 @@ def is_int(value) -> bool:
 
 def is_number(value) -> bool:
     """Whether a value is a finite real number, NumPy's too; no bool, no NaN, no tensor."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-    return real and math.isfinite(value)
+    if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def brief(value, limit: int = 200) -> str:

@@ -22,7 +22,9 @@ NAMES = {  # by what has them
         "_operations",
     ],
     "compiled loss": ["_user_loss", "_flat_losses"],
-    "compiled metrics": ["_flat_metrics", "_flat_weighted_metrics"],
+    "compiled metrics": [
+        "_flat_metrics", "_flat_weighted_metrics", "_user_metrics", "_user_weighted_metrics",
+    ],
     "loss": ["_fn_kwargs"],
     "metric": ["_fn"],
     "optimizer": [

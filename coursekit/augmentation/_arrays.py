@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from coursekit._checks import brief, is_int, require
+from coursekit._checks import brief, is_int, refuse_masked, require
 
 NUMBERS = "What is augmented must be real numbers."
 
@@ -17,6 +17,7 @@ def to_tensor(x):
             f"Received: {type(x).__name__} on {keras.backend.backend()}. Augment NumPy arrays, "
             "before they go into a dataset."
         )
+    refuse_masked("x", x)
     if not ops.is_tensor(x):
         x = np.asarray(x)
         require(x.dtype.kind in "fiub" or x.dtype.name == "bfloat16", NUMBERS, dtype=x.dtype.name)

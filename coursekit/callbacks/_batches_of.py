@@ -7,9 +7,22 @@ from typing import Any
 
 import keras
 
-from coursekit._checks import brief, require
+from coursekit._checks import brief, refuse_masked, require
 
 ENDS = "It must end: for a dataset use `.take(n)`"
+
+
+def check_kind(data: Any) -> None:
+    """Refuse at once what holds no inputs whatever the model is."""
+    kinds = str | bytes | type | keras.Model | keras.Layer
+    holds = data is None or (
+        not isinstance(data, kinds)
+        and (hasattr(data, "__iter__") or hasattr(data, "__getitem__"))
+        and getattr(data, "shape", None) != ()
+    )
+    refuse_masked("refresh_data", data)
+    rule = "`refresh_data` must hold arrays or batches of inputs."
+    require(holds, rule, refresh_data=data)
 
 
 class Inputs:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 
 from coursekit._checks import count, number, one_of, require, switch
+from coursekit.callbacks._monitor import WAY_OUT, is_validated, refuse_unknown
+from coursekit.callbacks._order import callbacks_beside
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
@@ -24,7 +26,9 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 
     Raises:
         ValueError: for values out of range; when training begins, for a `start_from_epoch` that
-            the run does not reach.
+            the run does not reach, for a `monitor` that begins with val_ without validation data,
+            and for one that names no metric. (Where a training step, a metric or a callback of
+            one's own may record more, that is seen after the first epoch.)
 
     Example:
         >>> stopping = EarlyStopping(monitor="val_loss", patience=2, mode="min")
@@ -74,17 +78,20 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
             start_from_epoch=self.start_from_epoch,
             epochs=epochs,
         )
+        before, behind = callbacks_beside(self)
+        refuse_unknown(self, self.model, [*before, *behind], is_validated())
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Compare; where Keras knows no direction for a name, say whether it is there at all."""
+        """Compare; refuse a name that is not there, where Keras would warn after each epoch."""
+        names = list(logs or {})
+        of_validation = self.monitor.startswith("val_")
+        if not of_validation:
+            one_of("monitor", self.monitor, names)
         try:
             super().on_epoch_end(epoch, logs)
-        except ValueError:
-            names = list(logs or {})
-            way_out = ""
-            if self.monitor.startswith("val_") and not any(n.startswith("val_") for n in names):
-                way_out = "For names that begin with val_ give `fit` validation data"
-            one_of("monitor", self.monitor, names, way_out)
+        except ValueError:  # Keras knows no direction for the name
+            there = any(name.startswith("val_") for name in names)
+            one_of("monitor", self.monitor, names, "" if there else WAY_OUT)
             raise
 
     def get_monitor_value(self, logs: dict | None) -> float | None:

@@ -23,7 +23,31 @@ def cause_of(model: keras.Model, **data: Any) -> str:
         values = keras.ops.convert_to_numpy(variable)
         if values.dtype.kind in "fV" and not np.isfinite(values.astype("float32")).all():
             return f"The weights are not finite before any update: {variable.path}."
-    return ""
+    return _no_class(model, data.get("y"))
+
+
+def _no_class(model, y) -> str:
+    """Name the first label that is no class of the model."""
+    shape = getattr(model, "output_shape", None)
+    if not (isinstance(shape, tuple) and isinstance(shape[-1], int) and hasattr(y, "__array__")):
+        return ""
+    y, classes = np.asarray(y), shape[-1]
+    if classes < 2 or y.dtype.kind not in "iu" or y.ndim not in (len(shape) - 1, len(shape)):
+        return ""
+    if y.ndim == len(shape) and y.shape[-1] != 1:
+        return ""
+    ignored = getattr(model.loss, "arguments", {}).get("ignore_class")
+    ignored = getattr(model.loss, "ignore_class", None) if ignored is None else ignored
+    odd = (y < 0) | (y >= classes)
+    if ignored is not None:
+        odd &= y != ignored
+    if not odd.any():
+        return ""
+    place = np.argwhere(odd)[0]
+    return (
+        f"`y` is {y[tuple(place)]} in row {place[0]}, where the model has the classes 0 to "
+        f"{classes - 1}. What is to be left out, name in the loss's `ignore_class`."
+    )
 
 
 def _arrays(name, value):

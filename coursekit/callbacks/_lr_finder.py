@@ -20,7 +20,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from coursekit._checks import brief, count, number
+from coursekit._checks import brief, count, number, refuse_masked
+from coursekit.callbacks._logits import refuse_mismatch
 from coursekit.callbacks._lr_causes import cause_of
 from coursekit.callbacks._lr_curve import diverged, smooth, suggest, window, without_wall
 from coursekit.callbacks._untouched import untouched
@@ -110,7 +111,8 @@ def find_learning_rate(
     Raises:
         TypeError: if `model` is not a Keras model.
         ValueError: if it is not compiled, an argument is out of range, targets are missing, the
-            data hold no batch, or the training step reports no loss.
+            last layer gives logits where the loss takes probabilities, or the other way round,
+            the data hold no batch, or the training step reports no loss.
 
     Numerics: a batch's loss is compared with others of this run only, by differences: the scale
     and the sign of the loss do not matter.
@@ -131,6 +133,9 @@ def find_learning_rate(
         Smith, "Cyclical Learning Rates for Training Neural Networks", arXiv:1506.01186.
     """
     _check(model, x, y)
+    for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        for leaf in keras.tree.flatten(part):
+            refuse_masked(name, leaf)
     lowest = number("lowest", lowest, above=0)
     highest = number("highest", highest, above=lowest)
     steps = count("steps", steps, 20, "With fewer the curve is all noise")
@@ -145,6 +150,8 @@ def find_learning_rate(
         warnings.filterwarnings("ignore", "Your input ran out of data")
         if not model.built:
             x = _build(model, x)
+        if type(model).compute_loss is keras.Model.compute_loss:
+            refuse_mismatch(model)
         with untouched(model) as drawn_so_far:
             probe.when_built = drawn_so_far if draws else None
             model.train_function, model.steps_per_execution = None, 1

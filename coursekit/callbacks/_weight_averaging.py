@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from coursekit._checks import brief, count, require
-from coursekit.callbacks._batches_of import Inputs
+from coursekit.callbacks._batches_of import Inputs, check_kind
 from coursekit.callbacks._order import callbacks_beside
 
 
@@ -69,6 +69,7 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
     def __init__(self, start_from_epoch: int, refresh_data: Any = None, batch_size: int = 32):
         super().__init__()
         self.start_from_epoch = count("start_from_epoch", start_from_epoch, 0)
+        check_kind(refresh_data)
         self.refresh_data = refresh_data
         self.batch_size = count("batch_size", batch_size)
         self.averaged_epochs, self._epochs_seen = 0, 0
@@ -184,14 +185,14 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
         others = [v for v in self.model.non_trainable_variables if not _among(v, statistics)]
         kept = [keras.ops.convert_to_numpy(v) for v in others]
         momenta = [layer.momentum for layer in layers]
-        sums, rows = [0.0] * len(statistics), 0
+        sums, rows, largest = [0.0] * len(statistics), 0, 0
         try:
             for layer in layers:
                 layer.momentum = 0.0  # a moving statistic is then that of the last batch
             for batch in self._batches():
                 self.model(batch, training=True)
                 size = len(keras.tree.flatten(batch)[0])
-                rows += size
+                rows, largest = rows + size, max(largest, size)
                 for k, variable in enumerate(statistics):
                     sums[k] = sums[k] + size * np.asarray(
                         keras.ops.convert_to_numpy(variable), "float64"
@@ -201,6 +202,17 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
                 layer.momentum = momentum
             for variable, value in zip(others, kept, strict=True):
                 variable.assign(value)
+        for variable, total in zip(statistics, sums, strict=True):
+            if not np.isfinite(total).all():
+                raise ValueError(
+                    "`refresh_data` must give finite statistics. Received: NaN or infinity in "
+                    f"{variable.path}"
+                )
+        if largest == 1 and not all(total.any() for total in sums[1::2]):
+            raise ValueError(
+                "`refresh_data` must have batches of more than one row, which has no variance. "
+                f"Received: {rows} batches of one row. Set a larger `batch_size`"
+            )
         for variable, total in zip(statistics, sums, strict=True):
             variable.assign((total / rows).astype(variable.dtype))
 

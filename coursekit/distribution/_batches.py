@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from coursekit._checks import count, number
+from coursekit._checks import count, number, require
 
 
 def global_batch_size(per_replica: int, replicas: int | None = None) -> int:
@@ -134,6 +134,13 @@ def static_batches(dataset: Any, replicas: int) -> Any:
                 f"replicas. Use `batch({replicas} * rows_per_replica, drop_remainder=True)`."
             )
     return dataset
+
+
+def check_end(name: str, dataset: Any) -> None:
+    """Refuse a `tf.data.Dataset` that is seen to have no batch, or no end."""
+    known = int(dataset.cardinality())
+    require(known != -1, f"`{name}` must end.", "Use `.take(batches)`", cardinality="infinite")
+    require(known != 0, f"`{name}` must have at least one batch.", cardinality=0)
 
 
 def _ratio(batch_size, base_batch_size) -> float:

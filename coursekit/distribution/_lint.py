@@ -36,7 +36,7 @@ def lint(model: Any) -> list[Finding]:
     """
     import keras
 
-    if not getattr(model, "compiled", False):
+    if not getattr(model, "compiled", False) or model.optimizer is None:
         raise ValueError(
             "`lint` needs a compiled model: optimizer and loss matter. Received: "
             f"{type(model).__name__}"

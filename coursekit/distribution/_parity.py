@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from coursekit._checks import count, require, same_rows
+from coursekit._checks import count, require, same_rows, takes
 from coursekit._findings import Finding
+from coursekit.distribution._batches import check_end
 from coursekit.distribution._lint import lint
 from coursekit.distribution._runtime import virtual_devices
 from coursekit.distribution._strategies import mirrored
@@ -25,7 +26,8 @@ class Parity:
         difference: the largest absolute difference of a weight after training; NaN if training on
             the replicas failed, or gave NaN.
         variable: the variable it was found in.
-        moved: how far the weights moved on one device, at most: the scale of `difference`.
+        moved: how far the weights moved on one device, at most: the scale of `difference`. Where
+            none moved on either side nothing was compared, and `equal` is False.
         losses: the last logged loss on one device and on the replicas.
         error: what training on the replicas raised, or an empty string.
         findings: what `lint` says about the model.
@@ -44,15 +46,23 @@ class Parity:
 
     @property
     def equal(self) -> bool:
-        """Whether weights and loss are finite, and agree within float32 rounding."""
+        """Whether weights moved and are finite, and agree within float32 rounding, as the loss."""
         one, many = self.losses
+        if self._stood_still:
+            return False
         if self.error or self.not_finite or not np.isfinite([self.moved, one, many]).all():
             return False
         same_loss = abs(one - many) <= TOLERANCE * max(1.0, abs(one))
         return self.difference <= TOLERANCE * max(1.0, self.moved) and same_loss
 
+    @property
+    def _stood_still(self) -> bool:
+        return self.moved == 0 and self.difference == 0
+
     def __str__(self) -> str:
-        if self.error:
+        if self._stood_still:
+            head = "Nothing to compare: training moved no weight, neither on 1 device nor on more."
+        elif self.error:
             head = f"Training fails on {self.replicas} replicas: {self.error}"
         elif self.not_finite:
             head = f"Nothing to compare, the numbers are not finite: {self.not_finite}"
@@ -166,7 +176,8 @@ def check_build(build) -> None:
 
     way_out = "Write `def build(): ...` that makes, compiles and returns a new model"
     rule = "`build` must be a function without arguments: two models are needed, not one."
-    require(callable(build) and not isinstance(build, keras.Model), rule, way_out, build=build)
+    is_function = callable(build) and not isinstance(build, keras.Model)
+    require(is_function and takes(build), rule, way_out, build=build)
 
 
 def check_data(data) -> tuple:
@@ -180,6 +191,14 @@ def check_data(data) -> tuple:
     parts = {}
     for name, some in zip(("x", "y", "sample_weight"), data, strict=False):
         leaves = [leaf for leaf in keras.tree.flatten(some) if leaf is not None]
+        are_arrays = all(hasattr(leaf, "shape") for leaf in leaves) and (leaves or name != "x")
+        kinds = {getattr(leaf.dtype, "kind", "") for leaf in leaves} if are_arrays else {"O"}
+        require(
+            not kinds & {"U", "S", "O"},
+            f"`{name}` must be an array of numbers, or a structure of such arrays.",
+            "Of a list take np.asarray; of text tf.constant",
+            **{name: type(some).__name__},
+        )
         parts |= {name if len(leaves) == 1 else f"{name}[{i}]": v for i, v in enumerate(leaves)}
     require(same_rows(**parts) > 0, "`data` must have at least one row.", rows=0)
     return tuple(data)
@@ -192,6 +211,7 @@ def _arguments(data, batch_size: int, epochs: int):
 
     fit = {"epochs": epochs, "verbose": 0, "shuffle": False}
     if isinstance(data, tf.data.Dataset):
+        check_end("data", data)
 
         def batch_of(index):
             batch = next(iter(data.skip(index)), None)
@@ -247,6 +267,12 @@ def _built(build, first):
             "`build` must return a compiled Keras model. Received: "
             f"{type(model).__name__}{' (not compiled)' if hasattr(model, 'compile') else ''}"
         )
+    require(
+        model.optimizer is not None,
+        "`build` must return a model with an optimizer.",
+        "Call model.compile(optimizer, loss)",
+        optimizer=None,
+    )
     if not model.built or not model.weights:
         model(first)
     require(bool(model.weights), "The model of `build` must have weights.", model=model.name)

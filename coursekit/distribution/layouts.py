@@ -151,6 +151,13 @@ def _distribution(layouts, model_parts):
     require(isinstance(layouts, dict), rule, layouts=layouts)
     for pattern, axes in layouts.items():
         require(isinstance(axes, tuple | list), rule, layouts=layouts)
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"A key of `layouts` must be a regular expression. Received: {pattern!r} "
+                f"({error}). For any beginning write '.*', as in '.*dense/kernel'."
+            ) from None
         unknown = set(axes) - {"batch", "model", None}
         if unknown:
             raise ValueError(

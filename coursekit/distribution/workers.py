@@ -22,6 +22,7 @@ from typing import Any
 
 from coursekit._checks import count, is_int, number, require
 from coursekit._findings import refuse
+from coursekit.distribution._batches import check_end
 from coursekit.distribution._lint import lint
 from coursekit.precision import refuse_precision
 
@@ -116,6 +117,7 @@ def fit_on_workers(model: Any, dataset: Any, epochs: int = 1) -> dict[str, list[
         raise ValueError(
             f"`dataset` must be a batched `tf.data.Dataset`. Received: {type(dataset).__name__}"
         )
+    check_end("dataset", dataset)
     epochs = count("epochs", epochs)
     options = tf.data.Options()
     # By rows, also where "auto" would give each worker other files, and so other batches.

@@ -13,6 +13,11 @@ Every loss returns one value per example, as several devices need it: full batch
 one device gives. Losses that compare rows of a batch need `gather_replicas=True` for that, and
 ragged batches or `ignore_class` need `coursekit.distribution.step`.
 
+With `from_logits=True` the output of a Keras softmax or sigmoid is refused on TensorFlow, where the
+tensor tells. An array of probabilities, and any on JAX, cannot be told from logits between 0 and 1;
+nor is it seen within `fit` that logits come without it: `cross_validate` and `find_learning_rate`
+look at the last layer.
+
 A model that uses one, as a class or as a function, loads wherever coursekit has been imported.
 """
 

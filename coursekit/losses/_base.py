@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 from keras.src.backend import get_keras_mask, set_keras_mask  # Keras exports no other way to them
 
-from coursekit._checks import one_of, require
+from coursekit._checks import one_of, refuse_masked, require
 
 # A tensor of the backend, or what becomes one: an array, a list.
 Tensor = Any
@@ -36,6 +36,8 @@ def loss_function(fn: Callable) -> Callable:
 
     @functools.wraps(fn)
     def checked(y_true, y_pred, *args, **kwargs):
+        if kwargs.get("from_logits") is True:
+            refuse_probabilities(y_pred)
         values = fn(y_true, y_pred, *args, **kwargs)
         refuse_mask(fn.__name__, get_keras_mask(y_pred), values)
         return values
@@ -75,11 +77,18 @@ class PerExampleLoss(keras.losses.Loss):
         self.arguments = arguments
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None):
+        if self.from_logits:
+            refuse_probabilities(y_pred)
         mask = get_keras_mask(y_pred)
         y_pred = tensor("y_pred", y_pred)
         if mask is not None:
             y_pred = ops.copy(y_pred)  # which has none
         return _Call(self, y_true, mask, sample_weight)(0.0, y_pred, sample_weight)
+
+    @property
+    def from_logits(self) -> bool | None:
+        """Whether the predictions are logits; None where the loss takes neither."""
+        return self.arguments.get("from_logits")
 
     def call(self, y_true: Tensor, y_pred: Tensor):
         """Return the values of the function, one per example."""
@@ -164,6 +173,19 @@ class _Call(keras.losses.Loss):
         return ops.where(ops.equal(weights, 0), 0.0, values)
 
 
+def refuse_probabilities(y_pred: Tensor) -> None:
+    """Refuse what a softmax or sigmoid of Keras has made, in the place of logits.
+
+    TensorFlow's tensors tell; the numbers alone do not, for logits may lie from 0 to 1 too.
+    """
+    require(
+        getattr(y_pred, "_keras_logits", None) is None,
+        "With `from_logits=True` `y_pred` must hold logits.",
+        "Take the activation away, or set `from_logits=False`",
+        y_pred="the output of a softmax or sigmoid",
+    )
+
+
 def refuse_mask(
     name: str, mask: Tensor, values: Tensor, deeper: bool = False, what: str = "values"
 ) -> None:
@@ -204,17 +226,6 @@ def alike(a: Tensor, b: Tensor) -> tuple:
     """Return two tensors of floats in the wider of their dtypes."""
     dtype = keras.backend.result_type(a.dtype, b.dtype)
     return ops.cast(a, dtype), ops.cast(b, dtype)
-
-
-def refuse_masked(name: str, values: Tensor) -> None:
-    """Refuse a masked array of NumPy: what it hides would be taken for numbers."""
-    if np.ma.is_masked(values):
-        require(
-            False,
-            f"`{name}` must be an array without masked values.",
-            "Leave them out, or give their rows the sample weight 0",
-            masked=int(np.ma.count_masked(values)),
-        )
 
 
 def tensor(name: str, values: Tensor):

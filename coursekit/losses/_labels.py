@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from coursekit._checks import require
+from coursekit._checks import refuse_masked, require
 from coursekit.losses._arguments import INT32
-from coursekit.losses._base import Tensor, refuse_masked, seen, set_keras_mask, sizes_fit, tensor
+from coursekit.losses._base import Tensor, seen, set_keras_mask, sizes_fit, tensor
 
 
 class Labels(NamedTuple):

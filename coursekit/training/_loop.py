@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from coursekit._checks import brief, count, number, require, same_rows
+from coursekit._checks import brief, count, number, refuse_masked, require, same_rows
 from coursekit.training._jax_step import jax_step
 from coursekit.training._loss import check_shapes, checked_loss
 
@@ -223,6 +223,8 @@ def _pair(name, pair):
         received=type(pair).__name__,
         length=len(pair) if hasattr(pair, "__len__") else None,
     )
+    for part, one in zip("xy", pair, strict=True):
+        refuse_masked(part, one)
     x, y = (keras.ops.convert_to_tensor(one) for one in pair)
     same_rows(x=x, y=y)
     return x, y

@@ -9,7 +9,7 @@ from coursekit.validation._inputs import take
 
 
 def check_objectives(objective, plan, candidate) -> None:
-    """Refuse an objective that nothing will measure, or a scorer to be minimised.
+    """Refuse an objective that nothing will measure, or one that goes the wrong way.
 
     Args:
         objective: the oracle's.
@@ -25,7 +25,12 @@ def check_objectives(objective, plan, candidate) -> None:
                     f"begin with neg_. Received: {one}. Write keras_tuner.Objective({one.name!r}, "
                     '"max").'
                 )
-        elif one.name not in ("loss", "val_loss"):
+        elif f"_{one.name}".endswith("_loss") and one.direction != "min":
+            raise ValueError(
+                "A loss is to be minimised. Received: "
+                f'{one}. Write keras_tuner.Objective({one.name!r}, "min").'
+            )
+        if one.name not in (*plan.scorers, "loss", "val_loss"):
             recorded = recorded or _recorded(plan, candidate.first)
             if one.name not in recorded and not _may_record_more(candidate):
                 raise no_such_objective(one, [*recorded, *plan.scorers])

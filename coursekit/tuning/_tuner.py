@@ -5,6 +5,7 @@ import inspect
 import os
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -16,13 +17,24 @@ from keras_tuner import errors
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
-from coursekit._checks import brief, count, number, one_of, switch, takes
+from coursekit._checks import (
+    brief,
+    count,
+    number,
+    one_of,
+    place,
+    require,
+    switch,
+    takes,
+    verbosity,
+)
+from coursekit._checks import seed as checked_seed
 from coursekit.tuning import _workers as workers
 from coursekit.tuning._objectives import check_objectives, no_such_objective, not_finite
 from coursekit.tuning._oracles import OffTheGrid, adapt, check_trials
 from coursekit.tuning._together import cross_validate_together
 from coursekit.validation import CrossValidation
-from coursekit.validation._arguments import FIT_KWARGS
+from coursekit.validation._arguments import FIT_KWARGS, call_with_fold, check_callbacks
 from coursekit.validation._folder import Claim, Parts
 from coursekit.validation._plan import make_plan, parts_of
 from coursekit.validation._task import TASKS
@@ -156,11 +168,13 @@ class CrossValidationTuner(BaseTuner):
     ):
         _refuse_unknown("CrossValidationTuner", unknown)
         _check(hypermodel, oracle, fit_kwargs)
-        seed, temporal = count("seed", seed, 0), switch("temporal", temporal)
+        seed, temporal = checked_seed(seed), switch("temporal", temporal)
         if task is not None and not isinstance(task, dict):
             task = one_of("task", task, TASKS)
         trials_at_once = count("trials_at_once", trials_at_once)
         silence_seconds = number("silence_seconds", silence_seconds, above=0)
+        overwrite = switch("overwrite", overwrite)
+        _check_place(directory, project_name)
         self.version = version
         self.cv, self.trials_at_once, self.silence_seconds = cv, trials_at_once, silence_seconds
         self.settings: dict[str, Any] = {"preprocess": preprocess, "scoring": scoring, "task": task,
@@ -209,9 +223,12 @@ class CrossValidationTuner(BaseTuner):
                 training.
             ConnectionError: where the chief, or the last worker, is lost.
             RuntimeError: after as many failed trials in a row as the oracle allows.
+
+        Warns:
+            UserWarning: where no trial has a score in the end, with what the last one says.
         """
         _refuse_unknown("search", unknown)
-        settings = self.settings | {"groups": groups}
+        verbose, settings = verbosity(verbose), self.settings | {"groups": groups}
         if not workers.is_worker():
             self.oracle.verbose = verbose
             self._claim_folder(x, y, settings)
@@ -222,6 +239,7 @@ class CrossValidationTuner(BaseTuner):
         evaluate = functools.partial(cross_validate_together, x=x, y=y, cv=self.cv, **settings)
         if not workers.is_worker():
             self._drive(evaluate, check=lambda: None)
+            self._tell_failed()
             return
         with workers.Connection(self.oracle, self.tuner_id, self.silence_seconds) as connection:
             self._drive(evaluate, check=connection.check)
@@ -234,6 +252,8 @@ class CrossValidationTuner(BaseTuner):
             lambda: self.hypermodel.build(hp), x, y, self.cv, fit_kwargs=fit_kwargs, **settings
         )
         check_objectives(self.oracle.objective, plan, candidate)
+        if candidate.callbacks is not None:
+            check_callbacks(call_with_fold(candidate.callbacks, 0), candidate.first, watched=True)
         oracle = [type(self.oracle).__name__, str(self.oracle.objective)]
         parts = parts_of(plan, candidate, settings["scoring"])
         own = {"build_model": self.hypermodel.hypermodel, "oracle": oracle,
@@ -245,6 +265,17 @@ class CrossValidationTuner(BaseTuner):
             empty=not any(folder.glob("trial_*/trial.json")),
             words=("directory", "trials", "search", WAY_OUT),
         )
+
+    def _tell_failed(self) -> None:
+        """Warn where no trial was completed; what each one said stands in its message."""
+        trials = list(self.oracle.trials.values())
+        if trials and not any(trial.status == TrialStatus.COMPLETED for trial in trials):
+            said = (trials[-1].message or "").strip().splitlines()
+            warnings.warn(
+                f"No trial of {len(trials)} has a score. The last one says: "
+                f"{said[-1] if said else 'nothing'}",
+                stacklevel=3,
+            )
 
     def _drive(self, evaluate, check) -> None:
         """Ask for trials and run them until each slot is told to stop.
@@ -338,8 +369,10 @@ class CrossValidationTuner(BaseTuner):
             ValueError: where no trial has been completed.
         """
         found = super().get_best_hyperparameters(count("num_trials", num_trials))
+        states = [trial.status for trial in self.oracle.trials.values()]
+        # KerasTuner fills up with trials that have failed.
+        found = found[: states.count(TrialStatus.COMPLETED)]
         if not found:
-            states = [trial.status for trial in self.oracle.trials.values()]
             raise ValueError(
                 "A trial must have been completed. Received: "
                 + (", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states)) or "no trial")
@@ -378,6 +411,18 @@ def _check_files(directory, project_name) -> None:
             f"`directory` must be new or hold a search. Received: {folder}, without {own}. "
             f"{WAY_OUT}"
         )
+
+
+def _check_place(directory, project_name) -> None:
+    """Refuse what is no folder, before KerasTuner makes any."""
+    directory = place("directory", "." if directory is None else directory)
+    require(
+        project_name is None or isinstance(project_name, str),
+        "`project_name` must be a word.",
+        project_name=project_name,
+    )
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"`directory` must be a folder. Received: the file {directory}")
 
 
 def _check(hypermodel, oracle, fit_kwargs) -> None:
@@ -422,3 +467,11 @@ def _check(hypermodel, oracle, fit_kwargs) -> None:
             "`fit_kwargs` must be a dict, or a function of hp that returns one. "
             f"Received: {type(fit_kwargs).__name__}"
         )
+    if callable(fit_kwargs) and not takes(fit_kwargs, None):
+        raise TypeError(
+            "`fit_kwargs` must be a dict, or a function of hp that returns one. "
+            f"Received: a function of {inspect.signature(fit_kwargs)}"
+        )
+    most = getattr(oracle, "max_trials", None)
+    if most is not None:  # KerasTuner takes 0 for no end
+        count("max_trials", most, way_out="It is an argument of the oracle")

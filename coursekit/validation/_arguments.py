@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from coursekit._checks import brief, count, number, switch, takes
-from coursekit.validation._inputs import column, not_finite
+from coursekit.validation._inputs import not_finite, numeric
 from coursekit.validation._task import Tasks
 
 FIT_KWARGS = {"epochs": 1, "batch_size": 32, "shuffle": True, "class_weight": None,
@@ -134,7 +134,7 @@ def check_fit(fit_kwargs: dict | None, rows: int) -> dict:
     for name in ("epochs", "batch_size"):
         fit[name] = count(name, fit[name])
     fit["shuffle"] = switch("shuffle", fit["shuffle"])
-    share = fit["validation_split"] or 0.0
+    share = 0.0 if fit["validation_split"] is None else fit["validation_split"]
     fit["validation_split"] = number(
         "validation_split", share, least=0, below=1, way_out="It is a share: 0.2 is a fifth"
     )
@@ -158,14 +158,8 @@ def check_fit(fit_kwargs: dict | None, rows: int) -> dict:
 
 
 def _row_weights(weights, rows: int) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):
-            weights = np.asarray(column(weights), dtype="float32")
-    except (TypeError, ValueError):
-        raise TypeError(
-            "`sample_weight` must hold numbers, one a row. "
-            f"Received: {type(weights).__name__} of something else"
-        ) from None
+    with np.errstate(over="ignore"):
+        weights = numeric(weights, "sample_weight").astype("float32")
     if weights.shape != (rows,):
         raise ValueError(
             f"`sample_weight` must hold one finite number for each of the {rows} rows. "
@@ -222,7 +216,7 @@ def check_class_weight(class_weight: dict | None, tasks: Tasks) -> None:
         number(f"class_weight[{name!r}]", weight, least=0)
 
 
-def check_callbacks(callbacks, watched: bool) -> list[str]:
+def check_callbacks(callbacks, model, watched: bool) -> list[str]:
     """Return a warning for each callback that decides by the rows that score the fold."""
     import keras
 
@@ -231,6 +225,8 @@ def check_callbacks(callbacks, watched: bool) -> list[str]:
             "`callbacks` must return a list of Keras callbacks. "
             f"Received: {type(callbacks).__name__}. Put square brackets around it."
         )
+    from coursekit.callbacks._monitor import refuse_unknown
+
     deciders = keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau
     told = []
     for callback in callbacks:
@@ -240,6 +236,8 @@ def check_callbacks(callbacks, watched: bool) -> list[str]:
                 f"Received: {brief(callback, 80)} in it"
                 + (f". Write {callback.__name__}(...)" if isinstance(callback, type) else "")
             )
+        others = [one for one in callbacks if one is not callback]
+        refuse_unknown(callback, model, others, validated=True)
         monitor = str(getattr(callback, "monitor", ""))
         if isinstance(callback, deciders) and monitor.startswith("val_") and not watched:
             told.append(

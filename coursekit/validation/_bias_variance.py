@@ -18,14 +18,16 @@ from typing import Any
 import numpy as np
 
 from coursekit._checks import count, takes, verbosity
+from coursekit._checks import seed as checked_seed
 from coursekit.validation._arguments import check_builder, explained
 from coursekit.validation._inputs import (
     Ragged,
     as_inputs,
-    column,
     join,
     not_finite,
     numbers,
+    numeric,
+    one_target,
     rows_of,
     shapes,
     take,
@@ -39,7 +41,7 @@ from coursekit.validation._models import (
     look_at,
     takes_text,
 )
-from coursekit.validation._outputs import outputs_of
+from coursekit.validation._outputs import outputs_of, taking
 from coursekit.validation._run import fit_all
 
 
@@ -113,7 +115,7 @@ class BiasVariance:
     """
 
     def __init__(self, predictions: Any, y: Any, truth: Any = None):
-        self.predictions = np.asarray(predictions)
+        self.predictions = numeric(predictions, "predictions")
         p = self.predictions.astype("float64")
         if p.ndim not in (2, 3) or len(p) < 3 or p.shape[1] < 2:
             raise ValueError(
@@ -234,24 +236,29 @@ def bias_variance(
             "`draw` must be a function of a NumPy generator that returns a training set (x, y). "
             f"Received: a function of {inspect.signature(draw)}. Write def draw(rng): ..."
         )
-    refits, seed, verbose = count("refits", refits, 3), count("seed", seed, 0), verbosity(verbose)
+    refits, seed, verbose = count("refits", refits, 3), checked_seed(seed), verbosity(verbose)
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
     models = [build(build_model, k, seed) for k in range(refits)]
     for k, model in enumerate(models):
         look_at(model, models[:k][:1] + models[:k][-1:])
     text = takes_text(models[0])
-    x, y = _finite(numbers(as_inputs(x), text), "x"), _finite(column(y), "y")
+    x, y = _finite(numbers(as_inputs(x), text), "x"), one_target(y, "y")
     sets = [_drawn(draw, np.random.default_rng([seed, k]), k, text) for k in range(refits)]
     one = take(x, np.arange(1))
-    for k, model in enumerate(models):
-        build_weights(model, k, seed, one)
-    outputs = outputs_of(models[0], one)
+    with taking(models[0], one, "The model must take the rows of `x`."):
+        for k, model in enumerate(models):
+            build_weights(model, k, seed, one)
+        outputs = outputs_of(models[0], one)
     if isinstance(outputs, dict):
         raise ValueError(
             "`build_model` must return a model with one output. Received: outputs "
             f"{', '.join(map(repr, outputs))}."
         )
-    refuse_broadcasting(models[0], sets[0][1], outputs)
+    for drawn, targets in sets:
+        few = take(drawn, np.arange(1))
+        with taking(models[0], few, "The model must take the rows of `draw`."):
+            outputs_of(models[0], few)
+        refuse_broadcasting(models[0], targets, outputs)
     shape = outputs.shape[1:]
     for name, values in (("y", y), ("truth", truth)):
         if values is not None:
@@ -261,7 +268,7 @@ def bias_variance(
     fit_all(
         models,
         _joined([inputs for inputs, _ in sets]),
-        np.concatenate([targets for _, targets in sets]),
+        _joined_targets([targets for _, targets in sets]),
         rows=[np.arange(a, b) for a, b in itertools.pairwise(ends)],
         epochs=epochs,
         batch_size=batch_size,
@@ -299,6 +306,15 @@ def _joined(inputs: list):
         ) from None
 
 
+def _joined_targets(targets: list) -> np.ndarray:
+    if len({y.shape[1:] for y in targets}) > 1:
+        raise ValueError(
+            "`draw` must return y of one shape, but for the number of rows. Received: "
+            f"{targets[0].shape} and others."
+        )
+    return np.concatenate(targets)
+
+
 def _drawn(draw, rng, refit: int, text: bool):
     """Return one training set, checked."""
     pair = draw(rng)
@@ -306,18 +322,18 @@ def _drawn(draw, rng, refit: int, text: bool):
         raise TypeError(
             f"`draw` must return a pair (x, y). Received: {type(pair).__name__} for refit {refit}"
         )
-    x, y = numbers(as_inputs(pair[0]), text), column(pair[1])
-    if y.ndim == 0 or rows_of(x) != len(y) or not len(y):
+    x, y = numbers(as_inputs(pair[0]), text), one_target(pair[1], f"y of refit {refit}")
+    if rows_of(x) != len(y) or not len(y):
         raise ValueError(
             "`draw` must return x and y with the same rows, at least one. "
             f"Received: {rows_of(x)} rows in x, y of shape {y.shape} for refit {refit}"
         )
-    return _finite(x, f"x of refit {refit}"), _finite(y, f"y of refit {refit}")
+    return _finite(x, f"x of refit {refit}"), y
 
 
 def _targets(values, name: str, shape: tuple[int, int]) -> np.ndarray:
     """Return y or the truth as (rows, outputs)."""
-    values = np.asarray(values, "float64")
+    values = numeric(values, name).astype("float64")
     if values.ndim == 0 or values.reshape(len(values), -1).shape != shape:
         rows, outputs = shape
         raise ValueError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coursekit._checks import number
+from coursekit.validation._inputs import numeric
 
 if TYPE_CHECKING:
     from coursekit.validation._cross_validation import CrossValidation
@@ -114,7 +115,14 @@ def compare(
         _check_result(name, results)
     _check_folds(results_a.folds, results_b.folds)
     scorer = _common_scorer(results_a.scores, results_b.scores, scorer)
-    a, b = (np.asarray(results.scores[scorer], float) for results in (results_a, results_b))
+    a, b = (
+        numeric(results.scores[scorer], f"scores[{scorer!r}]") for results in (results_a, results_b)
+    )
+    if not len(a) == len(b) == len(results_a.folds):
+        raise ValueError(
+            f"`scores[{scorer!r}]` must hold one score a fold. Received: {len(a)} and {len(b)} for "
+            f"{len(results_a.folds)} folds"
+        )
     differences = a - b
     if not np.isfinite(differences).all():
         bad = np.flatnonzero(~np.isfinite(differences))
@@ -149,7 +157,7 @@ def _common_scorer(a: dict, b: dict, scorer: str | None) -> str:
 
 
 def _check_result(name: str, results) -> None:
-    if not hasattr(results, "folds"):
+    if not isinstance(getattr(results, "folds", None), list):
         raise TypeError(
             f"`{name}` must be what `cross_validate` returns; scores alone do not say which rows "
             f"the folds share. Received: {type(results).__name__}. Of a tuner, take one trial's "

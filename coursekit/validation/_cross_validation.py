@@ -153,14 +153,18 @@ def cross_validate(
             or (train, validation) pairs.
         preprocess: a scikit-learn transformer, cloned and fitted on the training rows of each
             fold; or `preprocess(x_train, y_train)`, which returns the function to apply to x.
-        fit_kwargs: for `fit`: epochs, batch_size, shuffle, class_weight; sample_weight, one a row;
-            callbacks, a function (of the fold, or of nothing) that returns a list;
-            validation_split, a share of each fold's training rows to stop or to reduce the rate
-            by, instead of the rows that score it: drawn at random, class by class, or the last
-            ones with temporal=True.
+        fit_kwargs: for `fit`: epochs, batch_size, shuffle, class_weight; sample_weight, one a row,
+            at least 0 (a negative one rewards what is wrong, without a bound) and not 0 in all
+            training rows of a fold; callbacks, a function (of the fold, or of nothing) that
+            returns a list; validation_split, a share of each fold's training rows to stop or to
+            reduce the rate by, instead of the rows that score it: drawn at random, class by class,
+            or the last ones with temporal=True.
         scoring: a scikit-learn scorer's name, a function `f(estimator, x, y)` (`estimator.model`
             is the Keras model, x is preprocessed; more is better), or a list or dict of these.
-            None: "accuracy" or "r2". For several outputs a dict of these by output:
+            None: "accuracy" or "r2". The name of a scorer of values ("r2", "neg_..._error") is
+            refused for classes: their numbers are names, and numbered otherwise they would score
+            otherwise. Where their distance counts: scikit-learn's `make_scorer`. For several
+            outputs a dict of these by output:
             {"age": "r2", "sex": ["accuracy", "roc_auc"]} gives scores named "age_r2",
             "sex_accuracy" and "sex_roc_auc".
         groups: one value a row; rows of a group train or validate together.

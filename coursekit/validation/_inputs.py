@@ -4,6 +4,8 @@ import numbers as kinds
 
 import numpy as np
 
+from coursekit._checks import brief, refuse_masked
+
 TEXT_WAY_OUT = (
     "Encode and scale the columns in `preprocess`, for example with scikit-learn's "
     "make_column_transformer; or let the model take text, by keras.Input((1,), "
@@ -54,7 +56,11 @@ def _one_input(x, name: str) -> np.ndarray:
                 "rows that differ. Pad them, for example with keras.utils.pad_sequences."
             )
     if hasattr(x, "__array__"):
-        x = column(x)
+        x = column(x, name)
+        if x.ndim > 1 and 0 in x.shape[1:]:
+            raise ValueError(
+                f"`{name}` must have values in each row. Received: an array of shape {x.shape}"
+            )
         if x.ndim:
             return x
     raise TypeError(
@@ -64,8 +70,9 @@ def _one_input(x, name: str) -> np.ndarray:
     )
 
 
-def column(values) -> np.ndarray:
+def column(values, name: str) -> np.ndarray:
     """Return an array; pandas' nullable numbers become plain ones, and what is missing NaN."""
+    refuse_masked(name, values)
     dtype = getattr(values, "dtype", None)
     if not hasattr(values, "isna") or isinstance(dtype, np.dtype):
         return np.asarray(values)
@@ -155,20 +162,22 @@ def _plain(a, text: bool) -> np.ndarray:
     if hasattr(a, "toarray"):
         a = a.toarray()
     elif (hasattr(a, "iloc") and a.ndim == 2 and len({*a.dtypes}) != 1) or _nullable(a):
-        columns = [column(a.iloc[:, k]) for k in range(a.shape[1])]
+        columns = [column(a.iloc[:, k], "x") for k in range(a.shape[1])]
         a = np.stack([c if c.dtype.kind in "biuf" else c.astype(object) for c in columns], axis=1)
     else:
-        a = column(a)
+        a = column(a, "x")
     if a.dtype.kind == "O":
         a = _from_objects(a)
     if a.dtype.kind in "OUS" and text:
         return a.astype(object)
-    if a.dtype.kind not in "biuf":
+    half = a.dtype.name == "bfloat16"  # which NumPy counts among no kind
+    if a.dtype.kind not in "biuf" and not half:
         raise TypeError(
             f"The model must get numbers. Received: {a.dtype}, such as {_sample(a)}. {TEXT_WAY_OUT}"
         )
     with np.errstate(over="ignore"):  # what becomes infinite is told by `not_finite`
-        return a.astype(keras.config.floatx()) if a.dtype == "float64" else a
+        wide = half or (a.dtype.kind == "f" and a.dtype.itemsize >= 8)
+        return a.astype(keras.config.floatx()) if wide else a
 
 
 def _nullable(table) -> bool:
@@ -200,11 +209,12 @@ def as_targets(y):
     if isinstance(y, dict):
         if not y:
             raise ValueError("`y` must hold targets. Received: an empty dict.")
-        return {str(name): _one_target(values, f"y[{name!r}]") for name, values in y.items()}
-    return _one_target(y, "y")
+        return {str(name): one_target(values, f"y[{name!r}]") for name, values in y.items()}
+    return one_target(y, "y")
 
 
-def _one_target(y, name: str) -> np.ndarray:
+def one_target(y, name: str) -> np.ndarray:
+    """Return targets as an array of finite numbers, a row an example."""
     import keras
 
     if y is None:
@@ -214,8 +224,9 @@ def _one_target(y, name: str) -> np.ndarray:
             f"`{name}` must be dense. Received: {type(y).__name__} of shape {y.shape}. "
             f"Pass {name}.toarray()."
         )
+    refuse_masked(name, y)
     try:
-        y = _plain_targets(y)
+        y = _plain_targets(y, name)
     except ValueError:
         raise TypeError(
             f"`{name}` must be one array, or a dict of arrays for a model with several outputs. "
@@ -223,7 +234,11 @@ def _one_target(y, name: str) -> np.ndarray:
         ) from None
     if y.ndim == 0:
         rule = f"`{name}` must hold the targets, one a row."
-        raise ValueError(f"{rule} Received: {y}, of shape ()")
+        raise ValueError(f"{rule} Received: {brief(y[()], 80)}, of shape ()")
+    if 0 in y.shape[1:]:
+        raise ValueError(
+            f"`{name}` must have values in each row. Received: an array of shape {y.shape}"
+        )
     if y.dtype.kind in "mM":
         raise TypeError(
             f"`{name}` must hold numbers. Received: {y.dtype}. Of times take how long they are "
@@ -246,11 +261,28 @@ def _one_target(y, name: str) -> np.ndarray:
     return y.astype("int64") if y.dtype.kind == "b" else y
 
 
-def _plain_targets(y) -> np.ndarray:
-    if hasattr(y, "iloc") and y.ndim == 2:
-        y = np.stack([column(y.iloc[:, k]) for k in range(y.shape[1])], axis=1)
-    y = column(y)
+def _plain_targets(y, name: str) -> np.ndarray:
+    if hasattr(y, "iloc") and y.ndim == 2 and y.shape[1]:
+        y = np.stack([column(y.iloc[:, k], name) for k in range(y.shape[1])], axis=1)
+    y = column(y, name)
     return _from_objects(y) if y.dtype.kind == "O" else y
+
+
+def numeric(values, name: str) -> np.ndarray:
+    """Return an array of real numbers; objects that are numbers, or missing, become numbers."""
+    refuse_masked(name, values)
+    try:
+        found = column(values, name)
+    except ValueError:
+        raise TypeError(
+            f"`{name}` must be an array. Received: a {type(values).__name__} whose rows differ in "
+            "length"
+        ) from None
+    found = _from_objects(found) if found.dtype.kind == "O" else found
+    if found.dtype.kind not in "biuf":
+        of = f"{found.dtype}, such as {_sample(found)}" if found.ndim else brief(values, 80)
+        raise TypeError(f"`{name}` must hold numbers. Received: {of}")
+    return found
 
 
 class NotFinite:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from coursekit.validation._task import losses_of
+from coursekit.validation._task import TASK_OF, losses_of, refuse_widths, resolved
 
 
 def refuse_broadcasting(model, y, outputs) -> None:
-    """Refuse a loss that compares each target with the outputs of all rows.
+    """Refuse a loss that compares targets with the outputs of other rows or columns.
 
     Keras aligns `(n,)` with `(n, 1)` for its own losses and for functions. A subclass of `Loss`
     gets them as they are, and `y_true - y_pred` has then the shape `(n, n)`.
@@ -16,7 +16,9 @@ def refuse_broadcasting(model, y, outputs) -> None:
     several = isinstance(y, dict)
     losses = losses_of(model, list(y)) if several else {None: losses_of(model, None)}
     for name, targets in y.items() if several else [(None, y)]:
-        out, loss = outputs[name] if several else outputs, losses[name]
+        out, (loss, word) = outputs[name] if several else outputs, resolved(losses[name])
+        if TASK_OF.get(word) == "regression" and max(out.ndim, targets.ndim) <= 2:
+            refuse_widths(targets, out)
         if not isinstance(loss, keras.losses.Loss) or not _misfit(targets, out):
             continue
         if _differ(loss, targets):

@@ -35,6 +35,11 @@ def build(build_model: Callable, fold: int, seed: int):
             "`build_model` must return a compiled model. Received: one that is not. Call "
             "model.compile(optimizer, loss) in it."
         )
+    if model.optimizer is None:
+        raise ValueError(
+            "`build_model` must return a model with an optimizer. Received: optimizer=None. Call "
+            "model.compile(optimizer, loss) in it."
+        )
     return model
 
 

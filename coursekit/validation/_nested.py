@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from coursekit._checks import brief, count, is_int, switch, takes, verbosity
+from coursekit._checks import brief, count, is_int, require, switch, takes, verbosity
+from coursekit._checks import seed as checked_seed
 from coursekit.validation._arguments import (
     IN_FIT_KWARGS,
     call_with_fold,
@@ -119,9 +120,11 @@ def nested_cross_validate(
         Cawley and Talbot, "On Over-fitting in Model Selection and Subsequent Selection Bias in
         Performance Evaluation", JMLR 11 (2010).
     """
+    import keras
+
     _check(candidates, inner_cv, groups)
     seed, temporal, verbose = (
-        count("seed", seed, 0),
+        checked_seed(seed),
         switch("temporal", temporal),
         verbosity(verbose),
     )
@@ -130,6 +133,12 @@ def nested_cross_validate(
     settings = {"preprocess": preprocess, "scoring": scoring, "seed": seed, "task": task,
                 "temporal": temporal, "verbose": verbose}  # fmt: skip
     folds = _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed)
+    fewest = min(len(train) for train, _ in folds)
+    require(
+        not (is_int(inner_cv) and isinstance(candidates, dict)) or inner_cv <= fewest,
+        f"`inner_cv` must be at most the training rows of an outer fold, {fewest}.",
+        inner_cv=inner_cv,
+    )
     chosen, names, inner = [], [], []
     for train, _ in folds:
         own_x, own_y = take(x, train), take(y, train)
@@ -148,7 +157,7 @@ def nested_cross_validate(
             inner.append(means)
         else:
             build = candidates(own_x, own_y)
-            if not callable(build):
+            if isinstance(build, keras.Model) or not callable(build):
                 raise TypeError(
                     "`candidates`, a function, must return a function that builds a compiled "
                     f"model. Received: {type(build).__name__}"
@@ -174,7 +183,7 @@ def _best(means: dict[str, float]) -> str:
 
 def _of_rows(fit_kwargs: dict | None, rows: np.ndarray) -> dict | None:
     """Return `fit`'s arguments for some of the rows: the weights belong to rows."""
-    weights = (fit_kwargs or {}).get("sample_weight")
+    weights = fit_kwargs.get("sample_weight") if isinstance(fit_kwargs, dict) else None
     return (
         fit_kwargs if weights is None else fit_kwargs | {"sample_weight": np.asarray(weights)[rows]}
     )
@@ -183,7 +192,8 @@ def _of_rows(fit_kwargs: dict | None, rows: np.ndarray) -> dict | None:
 def _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed) -> list:
     labels = None
     if isinstance(candidates, dict):
-        first = build(next(iter(candidates.values())), 0, seed)
+        # All of them: a builder that builds nothing is told before the others are trained.
+        first, *_ = [build(builder, 0, seed) for builder in candidates.values()]
         tasks = describe(first, y, task)
         labels = tasks[None].labels if None in tasks else None
     elif isinstance(y, dict):

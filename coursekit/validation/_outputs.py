@@ -2,10 +2,13 @@
 
 import contextlib
 import logging
+import re
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.special import expit, softmax
 
+from coursekit.validation._inputs import shapes
 from coursekit.validation._task import Task
 
 
@@ -30,6 +33,39 @@ def outputs_of(model, x, batch_size: int = 32):
     if isinstance(found[0], dict):
         return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     return np.concatenate(found)
+
+
+@contextlib.contextmanager
+def taking(model, few, rule: str) -> Iterator[None]:
+    """Say in words what a backend says of a model that does not take these rows."""
+    try:
+        yield
+    except Exception as error:  # each backend has its own
+        raise ValueError(
+            f"{rule} Received: {shapes(few)}. {_other_shape(model, few) or _said(error)}."
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """What Keras says, without its colours and the list of its own arguments."""
+    text = str(error)
+    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
+    text = " ".join((inner[1] if inner else text).split())
+    return (text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}").rstrip(".")
+
+
+def _other_shape(model, few) -> str:
+    """A way out where the model was made for rows of another shape."""
+    wanted = getattr(model, "input_shape", None)
+    if not (isinstance(wanted, tuple) and wanted and isinstance(few, np.ndarray)):
+        return ""
+    if few.ndim == 1:
+        return "A row is one number: make a column of them, x[:, None]"
+    if len(wanted) == few.ndim and any(
+        None not in (a, b) and a != b for a, b in zip(wanted[1:], few.shape[1:], strict=True)
+    ):
+        return f"Its Input takes rows of {wanted[1:]}: write keras.Input({few.shape[1:]})"
+    return ""
 
 
 def _tensor(a: np.ndarray):

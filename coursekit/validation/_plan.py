@@ -1,6 +1,5 @@
 """What one call of `cross_validate` will do, settled and checked before anything is trained."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from coursekit._checks import count, switch
+from coursekit._checks import seed as checked_seed
+from coursekit._checks import switch
 from coursekit.validation._arguments import (
     check_builder,
     check_class_weight,
@@ -20,12 +20,11 @@ from coursekit.validation._inputs import (
     as_targets,
     not_finite,
     rows_of_both,
-    shapes,
     take,
 )
 from coursekit.validation._losses import refuse_broadcasting
 from coursekit.validation._models import build, build_weights, may_fill, takes_text
-from coursekit.validation._outputs import first_broken_layer, outputs_of
+from coursekit.validation._outputs import first_broken_layer, outputs_of, taking
 from coursekit.validation._rows import Assembled, Rows
 from coursekit.validation._scorers import make_scorers
 from coursekit.validation._scoring import Scorer
@@ -76,7 +75,7 @@ def make_plan(
 ) -> tuple[Plan, Candidate]:
     """Check the arguments of `cross_validate` and return the plan, ready to train."""
     check_builder(build_model)
-    seed, temporal = count("seed", seed, 0), switch("temporal", temporal)
+    seed, temporal = checked_seed(seed), switch("temporal", temporal)
     x, y = as_inputs(x), as_targets(y)
     size = rows_of_both(x, y)
     fit = check_fit(fit_kwargs, size)
@@ -99,6 +98,7 @@ def make_plan(
     refuse_broadcasting(first, y, outputs)
     scorers = make_scorers(scoring, tasks)
     check_class_weight(fit["class_weight"], tasks)
+    _refuse_weightless(rows, fit["class_weight"])
     candidate = Candidate(build_model, fit.pop("callbacks"), first)
     return Plan(rows, tasks, scorers, fit, seed), candidate
 
@@ -116,6 +116,22 @@ def parts_of(plan: Plan, candidate: Candidate, scoring) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _refuse_weightless(rows: Rows, class_weight: dict | None) -> None:
+    """Refuse a fold all of whose training rows have the weight 0: it would not train at all."""
+    name, weights = "sample_weight", rows.weights
+    if class_weight is not None:
+        name = "class_weight"
+        weights = np.array([class_weight.get(label, 1) for label in rows.labels.tolist()])
+    if weights is None:
+        return
+    for fold in range(len(rows.folds)):
+        if not weights[rows.part(fold).train].any():
+            raise ValueError(
+                f"`{name}` must leave each fold a training row of a weight above 0. Received: 0 "
+                f"for all training rows of fold {fold}."
+            )
+
+
 def _seen_by_splitter(y) -> np.ndarray:
     return next(iter(y.values())) if isinstance(y, dict) else y
 
@@ -125,39 +141,12 @@ def _first_outputs(rows: Rows, model) -> tuple[Any, Any]:
     data = rows.assemble([0])
     part = data.parts[0]
     few = take(data.x, part.validation[:64])
-    try:
+    with taking(model, few, "The model must take the rows of `x` as they are after `preprocess`."):
         build_weights(model, 0, rows.seed, take(data.x, part.train[:1]))
         outputs = outputs_of(model, few)
-    except Exception as error:  # each backend has its own
-        raise ValueError(
-            "The model must take the rows of `x` as they are after `preprocess`. Received: "
-            f"{shapes(few)}. {_other_shape(model, few) or _said(error)}."
-        ) from error
     if rows.preprocess is None:
         _refuse_missing(rows, model, data)
     return few, outputs
-
-
-def _said(error: Exception) -> str:
-    """What Keras says, without its colours and the list of its own arguments."""
-    text = str(error)
-    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)
-    text = " ".join((inner[1] if inner else text).split())
-    return (text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}").rstrip(".")
-
-
-def _other_shape(model, few) -> str:
-    """A way out where the model was made for rows of another shape."""
-    wanted = getattr(model, "input_shape", None)
-    if not (isinstance(wanted, tuple) and wanted and isinstance(few, np.ndarray)):
-        return ""
-    if few.ndim == 1:
-        return "A row is one number: make a column of them, x[:, None]"
-    if len(wanted) == few.ndim and any(
-        None not in (a, b) and a != b for a, b in zip(wanted[1:], few.shape[1:], strict=True)
-    ):
-        return f"Its Input takes rows of {wanted[1:]}: write keras.Input({few.shape[1:]})"
-    return ""
 
 
 def _refuse_missing(rows: Rows, model, data: Assembled) -> None:

@@ -97,7 +97,10 @@ class Rows:
 
     def _preprocessed(self, fold: int, part: Part) -> list:
         sides = part.distinct()
-        found = [numbers(side, self.text) for side in self._transformed(fold, part, sides)]
+        made = self._transformed(fold, part, sides)
+        for one in made:
+            _refuse_no_rows(one)
+        found = [numbers(one, self.text) for one in made]
         for side, values in zip(sides, found, strict=True):
             if rows_of(values) != len(side):
                 raise ValueError(
@@ -134,3 +137,15 @@ class Rows:
                     "Write lambda x_train, y_train: lambda x: ..."
                 )
             return [function(side) for side in (first, *others)]
+
+
+def _refuse_no_rows(made) -> None:
+    """Refuse what `preprocess` gives in place of arrays."""
+    import keras
+
+    leaves = [made] if hasattr(made, "iloc") else keras.tree.flatten(made)
+    if not leaves or not all(len(getattr(leaf, "shape", ())) for leaf in leaves):
+        raise TypeError(
+            "`preprocess` must give an array with a row an example, a table, or a structure of "
+            f"arrays. Received: {type(made).__name__}. Of a list of rows: np.asarray(rows)."
+        )

@@ -127,7 +127,7 @@ def _train(
     parts = [data.parts[folds.index(job.fold)] for job in group]
     for job, model, part in zip(group, models, parts, strict=True):
         build_weights(model, job.fold, plan.seed, take(data.x, part.train[:1]))
-    callbacks, leaks = _callbacks(plan, candidates, group)
+    callbacks, leaks = _callbacks(plan, candidates, group, models)
     before = [finite_weights(model) for model in models]
     histories = fit_all(
         models, data.x, data.y,
@@ -166,16 +166,16 @@ def _scored(
     return Trained(fold, model, validation.problems, because, unscored, leaks)
 
 
-def _callbacks(plan: Plan, candidates: list[Candidate], group: list[Job]):
+def _callbacks(plan: Plan, candidates: list[Candidate], group: list[Job], models: list):
     """Return each model's callbacks, or None where there are none; and the leaks they make."""
     if all(candidates[job.candidate].callbacks is None for job in group):
         return None, [[] for _ in group]
     made, leaks = [], []
-    for job in group:
+    for job, model in zip(group, models, strict=True):
         with seeded(fold_seed(plan.seed, job.fold)):
             function = candidates[job.candidate].callbacks
             callbacks = [] if function is None else call_with_fold(function, job.fold)
-        leaks.append(check_callbacks(callbacks, watched=bool(plan.rows.share)))
+        leaks.append(check_callbacks(callbacks, model, watched=bool(plan.rows.share)))
         made.append(list(callbacks))
     return made, leaks
 

@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, check_cv
 
 from coursekit._checks import brief, count, is_int, is_number
 from coursekit._randomness import seeded
+from coursekit.validation._inputs import column
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -68,6 +69,11 @@ class WalkForward(TimeSeriesSplit):
             y: not used.
             groups: not used; of several rows a day, split the days (see the class).
         """
+        if isinstance(X, dict) or not hasattr(X, "__len__") or getattr(X, "shape", (1,)) == ():
+            raise TypeError(
+                "`X` must be an array or a list with a row an example. Received: "
+                f"{type(X).__name__}. Only the number of rows counts: range(rows) will do."
+            )
         rows = len(X)
         horizon = self.horizon or rows // (self.n_splits + 1)
         past = rows - self.n_splits * horizon - self.embargo
@@ -94,18 +100,28 @@ def make_splits(cv, rows: int, x, labels, groups, *, stratify, temporal, seed) -
         seed: for splitters that shuffle without a `random_state`.
     """
     if groups is not None:
-        groups = np.asarray(groups)
+        import pandas as pd
+
+        groups = column(groups, "groups")
         if groups.shape != (rows,):
             raise ValueError(
                 f"`groups` must have one value for each of the {rows} rows. "
                 f"Received: shape {groups.shape}"
             )
-        missing = np.flatnonzero([one is None or one != one for one in groups])
+        missing = np.flatnonzero(pd.isna(groups))
         if missing.size:
             raise ValueError(
                 f"`groups` must have a value in each row. Received: {groups[missing[0]]} in row "
                 f"{missing[0]}"
             )
+        try:
+            np.unique(groups)
+        except TypeError:
+            kinds = sorted({type(one).__name__ for one in groups})
+            raise TypeError(
+                "`groups` must hold values of one kind, which can be sorted. Received: "
+                f"{', '.join(kinds)}. Make words of them: [str(group) for group in groups]."
+            ) from None
     if is_int(cv):
         if not 2 <= cv <= rows:
             raise ValueError(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from coursekit._checks import one_of
+from coursekit._checks import brief, one_of
 
 TASKS = ("classification", "binary", "multilabel", "regression")
 # Keras's losses by the task they are for; the others (Dice, Tversky, Circle, CTC, KLDivergence)
@@ -75,7 +75,7 @@ def describe(model, y, task) -> Tasks:
 
 
 def _describe(loss, y: np.ndarray, task: str | None) -> Task:
-    loss, name = _resolved(loss)
+    loss, name = resolved(loss)
     kind = task or TASK_OF.get(name)
     if kind is None:
         raise ValueError(
@@ -141,6 +141,13 @@ def _columns(kind, task, outputs, name, y) -> Task:
                 f"`y` must be 0 or 1 in each column for several labels. Received: {_some(y)}"
             )
         return Task(kind, outputs, name, y.astype("int64"))
+    odd = np.flatnonzero((y < 0).any(1) | (np.abs(y.sum(1, dtype="float64") - 1) > 1e-3))
+    if odd.size:
+        raise ValueError(
+            "Each row of `y` must hold the shares of its classes, from 0 to 1, with a sum of 1. "
+            f"Received: {brief(y[odd[0]].tolist())} in row {odd[0]}. For labels that do not "
+            "exclude each other take one sigmoid each, and BinaryCrossentropy."
+        )
     return Task(kind, outputs, name, y.argmax(1), np.arange(y.shape[1]))
 
 
@@ -154,6 +161,14 @@ def losses_of(model, names: list[str] | None):
         )
     if names is None:
         if isinstance(loss, dict):
+            known = getattr(model, "output_names", None) or []
+            unknown = [name for name in loss if name not in known]
+            if unknown:
+                raise ValueError(
+                    "The loss, a dict, must name the outputs of the model. Received: "
+                    f"{unknown[0]!r}; the model gives {', '.join(map(repr, known)) or 'no names'}. "
+                    "Of one output pass the loss itself."
+                )
             loss = list(loss.values())
         if isinstance(loss, list | tuple):
             if len(loss) != 1:
@@ -178,11 +193,11 @@ def losses_of(model, names: list[str] | None):
     return loss
 
 
-def _resolved(loss) -> tuple[object, str]:
+def resolved(loss) -> tuple[object, str]:
     """The loss, and its name in lower case; of a subclass, Keras's own name."""
     import keras
 
-    if isinstance(loss, str):
+    if isinstance(loss, str | type):
         loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):
         names = [_key(cls.__name__) for cls in type(loss).__mro__]
@@ -228,6 +243,17 @@ def with_outputs(tasks: Tasks, model, outputs, y) -> Tasks:
     }
 
 
+def refuse_widths(targets: np.ndarray, outputs: np.ndarray) -> None:
+    """Refuse values that a loss of values would broadcast."""
+    width, columns = ((a.shape[1] if a.ndim == 2 else 1) for a in (outputs, targets))
+    if width != columns:
+        raise ValueError(
+            "The model must give as many values a row as `y` has; Keras would broadcast them "
+            f"without a word. Received: {width} outputs, {columns} in `y`. Give the last layer "
+            f"{columns} units."
+        )
+
+
 def _with_output(task: Task, last, outputs: np.ndarray, y: np.ndarray) -> Task:
     width = outputs.shape[1] if outputs.ndim == 2 else 1
     if task.kind == "other" or outputs.ndim > 2:
@@ -238,13 +264,7 @@ def _with_output(task: Task, last, outputs: np.ndarray, y: np.ndarray) -> Task:
             )
         return replace(task, kind="other", classes=None)
     if task.kind == "regression":
-        columns = 1 if task.targets.ndim == 1 else task.targets.shape[1]
-        if width != columns:
-            raise ValueError(
-                "The model must give as many values a row as `y` has; Keras would broadcast them "
-                f"without a word. Received: {width} outputs, {columns} in `y`. Give the last layer "
-                f"{columns} units."
-            )
+        refuse_widths(task.targets, outputs)
         return task
     task = _probabilities_or_logits(task, last, outputs)
     if task.kind == "multilabel":
@@ -272,7 +292,7 @@ def _with_output(task: Task, last, outputs: np.ndarray, y: np.ndarray) -> Task:
     if task.targets.min() < 0 or task.targets.max() >= width:
         lowest, highest = task.targets.min(), task.targets.max()
         way_out = f"Give the last layer {highest + 1} units."
-        if lowest != 0 and len(np.unique(task.targets)) <= width:
+        if len(np.unique(task.targets)) <= width:
             way_out = "Number the classes from 0: np.unique(y, return_inverse=True)[1]."
         raise ValueError(
             f"`y` must hold class numbers from 0 to {width - 1} for a model with {width} outputs. "

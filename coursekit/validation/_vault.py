@@ -12,7 +12,17 @@ import numpy as np
 from coursekit._checks import place, takes
 from coursekit._files import write_whole
 from coursekit._fingerprint import fingerprint
-from coursekit.validation._inputs import as_inputs, rows_of
+from coursekit.validation._inputs import (
+    as_inputs,
+    column,
+    numbers,
+    rows_of,
+    rows_of_both,
+    take,
+)
+from coursekit.validation._losses import refuse_broadcasting
+from coursekit.validation._models import takes_text
+from coursekit.validation._outputs import outputs_of, taking
 
 PENDING = "a score that was not written down"  # what a file says while the score is computed
 
@@ -25,7 +35,7 @@ class TestVault:
 
     Args:
         x: the inputs.
-        y: the targets, with the same rows.
+        y: the targets, with the same rows; of several outputs a dict by name.
         path: a file to remember the opening in, so that a new kernel does not forget it. None:
             remembered as long as the object lives.
 
@@ -47,12 +57,13 @@ class TestVault:
     __test__ = False  # not a test class, whatever pytest makes of its name
 
     def __init__(self, x: Any, y: Any, path: str | PathLike | None = None):
-        self._x, self._y = as_inputs(x), np.asarray(y)
-        if self._y.ndim == 0 or len(self._y) != rows_of(self._x) or not len(self._y):
-            raise ValueError(
-                "`x` and `y` must have the same rows, at least one. "
-                f"Received: {rows_of(self._x)} rows in `x`, `y` of shape {self._y.shape}"
-            )
+        self._x = as_inputs(x)
+        self._y = (
+            {name: column(values, f"y[{name!r}]") for name, values in y.items()}
+            if isinstance(y, dict)
+            else column(y, "y")
+        )
+        rows_of_both(self._x, self._y)
         self._data = fingerprint({"x": self._x, "y": self._y}, "test set")
         self._path = None if path is None else place("path", path)
         self._opened: dict | None = None
@@ -83,7 +94,7 @@ class TestVault:
         return self._opened and {key: self._opened[key] for key in ("time", "reason", "score")}
 
     def __len__(self) -> int:
-        return len(self._y)
+        return rows_of(self._x)
 
     def __repr__(self) -> str:
         state = "closed"
@@ -95,7 +106,8 @@ class TestVault:
         """Score a model on the test set, this once.
 
         Args:
-            model: a compiled Keras model, whose `evaluate` is called, or a function of (x, y).
+            model: a compiled Keras model, whose `evaluate` is called, or a function of (x, y)
+                that returns a score.
             reason: why now, in words. Kept.
 
         Returns:
@@ -119,7 +131,7 @@ class TestVault:
                 "`reason` must say in words why the test set is opened now. "
                 f"Received: reason={reason!r}"
             )
-        if not hasattr(model, "evaluate") and not callable(model):
+        if isinstance(model, type) or not (hasattr(model, "evaluate") or callable(model)):
             raise TypeError(
                 "`model` must be a compiled Keras model or a function of (x, y). "
                 f"Received: {type(model).__name__}"
@@ -129,12 +141,18 @@ class TestVault:
                 "`model` must be a compiled Keras model or a function of (x, y). "
                 f"Received: a function of {inspect.signature(model)}"
             )
+        x = _seen_by(model, self._x, self._y)
         self._keep(reason, PENDING)  # a disk that is full must be found out before the score is
         try:
             if hasattr(model, "evaluate"):
-                score = model.evaluate(self._x, self._y, return_dict=True, verbose=0)
+                score = model.evaluate(x, self._y, return_dict=True, verbose=0)
             else:
-                score = model(self._x, self._y)
+                score = model(x, self._y)
+            if score is None:
+                raise TypeError(
+                    "`model`, a function, must return a score. Received: None. Does it end in "
+                    "`return`? The vault is still closed."
+                )
         except BaseException:
             self._forget()
             raise
@@ -167,6 +185,33 @@ class TestVault:
 
 class VaultOpened(RuntimeError):
     """The test set has been opened before."""
+
+
+def _seen_by(model, x, y):
+    """Return x as a Keras model takes it, having seen that model and targets fit each other."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        return x
+    if not model.compiled:
+        raise ValueError(
+            "`model` must be a compiled Keras model or a function of (x, y). Received: "
+            f"{model.name!r}, not compiled. Call model.compile(optimizer, loss)."
+        )
+    x = numbers(x, takes_text(model))
+    few = np.arange(min(8, rows_of(x)))
+    with taking(model, take(x, few), "`model` must take the rows of `x`."):
+        outputs = outputs_of(model, take(x, few))
+    names = [set(part) if isinstance(part, dict) else None for part in (y, outputs)]
+    if names[0] != names[1]:
+        there = ", ".join(map(repr, outputs)) if names[1] else "one output"
+        raise ValueError(
+            "`y` must be a dict by output where the model has several, else an array. Received: "
+            f"{', '.join(map(repr, y)) if names[0] else 'an array'}; the model gives {there}."
+        )
+    if type(model).compute_loss is keras.Model.compute_loss and model.loss:
+        refuse_broadcasting(model, take(y, few), outputs)
+    return x
 
 
 def _plain(value):

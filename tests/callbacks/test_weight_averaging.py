@@ -321,6 +321,32 @@ def test_data_that_break_later_leave_the_history_and_the_last_weights():
     np.testing.assert_allclose(np.array(model.trainable_variables[0]), wanted, atol=1e-6)
 
 
+ODD = {
+    "not finite": (np.where(np.arange(60)[:, None] == 41, np.nan, X), 32, "NaN or infinity in"),
+    "one row": (X[:1], 32, "1 batches of one row. Set a larger `batch_size`"),
+    "rows one by one": (X, 1, "60 batches of one row"),
+}
+
+
+@pytest.mark.parametrize("data, size, words", ODD.values(), ids=ODD)
+def test_statistics_that_are_none_are_not_given_to_the_model(data, size, words):
+    record, model = Record(), net()
+    swa = StochasticWeightAveraging(0, data, batch_size=size)
+    with pytest.warns(UserWarning, match=f"could not measure .*{words}"):
+        model.fit(X, Y, epochs=2, verbose=0, callbacks=[record, swa])
+    for a, b in zip(model.trainable_variables, record.seen[-1], strict=True):
+        np.testing.assert_array_equal(np.array(a), b)
+    assert np.isfinite(model.predict(X, verbose=0)).all()
+
+
+@pytest.mark.parametrize(
+    "data", [3, True, "abc", b"x", np.float32(3), keras.Model, lambda: X, np.ma.masked_less(X, 0)]
+)
+def test_data_that_are_none_are_refused_when_it_is_made(data):
+    with pytest.raises(ValueError, match="`refresh_data` must"):
+        StochasticWeightAveraging(0, data)
+
+
 BEST = {"monitor": "loss", "mode": "min", "restore_best_weights": True, "patience": 9}
 ORDERS = {
     "keras": (lambda: keras.callbacks.EarlyStopping(**BEST), "Put EarlyStopping before it"),

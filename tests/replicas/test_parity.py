@@ -131,6 +131,22 @@ def test_mistakes():
         parity(build(), (data(8)[0], data(7)[1]))
     with pytest.raises(ValueError, match=r"data\.batch"):
         parity(build(), tf.data.Dataset.from_tensor_slices(data(8)))
+    batches = tf.data.Dataset.from_tensor_slices(data(8)).batch(4)
+    with pytest.raises(ValueError, match="`data` must end"):
+        parity(build(), batches.repeat())
+    with pytest.raises(ValueError, match="`data` must have at least one batch"):
+        parity(build(), batches.take(0))
+    x, y = data(8)
+    for name, wrong in {
+        "`x` must be an array": [(x.tolist(), y), (None, y), (x.astype(str), y)],
+        "`y` must be an array": [(x, y.tolist()), (x, y.astype(str))],
+        "`x` must be an array without masked values": [(np.ma.masked_less(x, 0), y)],
+    }.items():
+        for one in wrong:
+            with pytest.raises(ValueError, match=name):
+                parity(build(), one)
+    with pytest.raises(ValueError, match="must be a function without arguments"):
+        parity(lambda rows: build()(), data(8))
     made = build()()
     with pytest.raises(ValueError, match="a new model each time"):
         parity(lambda: made, data(8))
@@ -144,3 +160,13 @@ def test_mistakes():
         parity(lambda: keras.Sequential([layers.Dense(1)]), data(8))
     with pytest.raises(RuntimeError, match="Restart the kernel"):
         parity(build(), data(8), replicas=7)
+
+
+def test_a_training_that_moves_nothing_is_not_called_the_same():
+    def still():
+        model = keras.Sequential([keras.Input((5,)), layers.Dense(3)])
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+        return model
+
+    found = parity(still, (np.ones((8, 5), "float32"), np.ones((8, 3), "float32")))
+    assert not found.equal and "moved no weight" in str(found)

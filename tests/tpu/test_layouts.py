@@ -123,6 +123,8 @@ def test_keras_shards_nothing_and_is_silent():
         ),
         ({**KERNEL, ".*kernels": (None, "model")}, r"Received: '\.\*kernels'\. There are \["),
         ({".*hidden/kernel": (None, "modell")}, "'model', 'batch' and None"),
+        ({"*hidden/kernel": (None, "model")}, "must be a regular expression.*'.\\*dense/kernel'"),
+        ({3: (None, "model")}, "must be a regular expression"),
     ],
 )
 def test_a_key_that_matches_nothing_raises(layouts, said):

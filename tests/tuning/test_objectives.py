@@ -131,3 +131,65 @@ def test_arguments_of_fit_name_their_place(where, name, value, words, tmp_path):
         if where == "tuner":
             CrossValidationTuner(build, oracle, directory=tmp_path, **{name: value})
         CrossValidationTuner(build, oracle, directory=tmp_path).search(X, Y, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss"])
+def test_a_loss_is_not_maximised(name, tmp_path, trained):
+    with pytest.raises(ValueError, match=rf"to be minimised.*Objective\('{name}', .min.\)"):
+        search(tmp_path, (name, "max"))
+    assert not trained
+
+
+def test_a_search_in_which_nothing_is_scored_says_so_and_has_no_best(tmp_path, trained):
+    """KerasTuner gives the hyperparameters of trials that have failed for the best."""
+    with pytest.warns(UserWarning, match=r"No trial of 2 has a score. The last one says: .*nan"):
+        tuner = search(tmp_path, ("mine", "max"), scoring={"mine": lambda e, x, y: np.nan})
+    assert (tuner.table.status != "COMPLETED").all()
+    with pytest.raises(ValueError, match=r"A trial must have been completed. Received: 2 "):
+        tuner.get_best_hyperparameters()
+
+
+def watching(monitor):
+    return lambda: [keras.callbacks.EarlyStopping(monitor, mode="min")]
+
+
+@pytest.mark.parametrize(
+    "words, made, searched",
+    [
+        ("`verbose` must be", {}, {"verbose": "no"}),
+        ("`overwrite` must be True or False", {"overwrite": "no"}, {}),
+        ("`directory` must be a path", {"directory": 3}, {}),
+        ("`project_name` must be a word", {"project_name": 3}, {}),
+        (
+            "`fit_kwargs` must be a dict, or a function of hp",
+            {"fit_kwargs": lambda: {"epochs": 1}},
+            {},
+        ),
+        ("Did you mean 'val_loss'", {"fit_kwargs": {"callbacks": watching("val_los")}}, {}),
+        ("an array without masked values", {}, {"x": np.ma.masked_less(X, 0)}),
+        ("an array without masked values", {}, {"groups": np.ma.masked_less(np.arange(30), 3)}),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_written(words, made, searched, tmp_path, trained):
+    oracle = oracles.RandomSearchOracle(kt.Objective("accuracy", "max"), max_trials=1)
+    kept = tmp_path / "untitled_project" / "kept"
+    kept.parent.mkdir()
+    kept.write_text("a search that took a week")
+    with pytest.raises((ValueError, TypeError), match=words):
+        tuner = CrossValidationTuner(build, oracle, cv=3, **{"directory": tmp_path, **made})
+        tuner.search(**{"x": X, "y": Y, "verbose": 0, **searched})
+    assert [path.name for path in kept.parent.iterdir()] == ["kept"] and not trained
+
+
+def test_an_end_is_asked_for(tmp_path):
+    """KerasTuner takes `max_trials=0` for no end."""
+    oracle = oracles.RandomSearchOracle(kt.Objective("accuracy", "max"), max_trials=0)
+    with pytest.raises(ValueError, match=r"`max_trials` must be .*max_trials=0.*of the oracle"):
+        CrossValidationTuner(build, oracle, directory=tmp_path)
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    oracle = oracles.RandomSearchOracle(kt.Objective("accuracy", "max"), max_trials=1)
+    with pytest.raises(ValueError, match=r"`directory` must be a folder. Received: the file"):
+        CrossValidationTuner(build, oracle, directory=tmp_path / "file")

@@ -181,8 +181,7 @@ def test_a_metric_that_is_misspelt_or_not_there():
         fit(validation_split=0.2)
     with pytest.raises(ValueError, match=r"monitor='val_los'.*give `fit` validation data"):
         fit()
-    # One that Keras knows may come in later epochs.
-    with pytest.warns(UserWarning, match="not available"):
+    with pytest.raises(ValueError, match=r"monitor='val_loss'.*give `fit` validation data"):
         line().fit(X, VALUES, verbose=0, callbacks=[EarlyStopping(monitor="val_loss")])
 
 

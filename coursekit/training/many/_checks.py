@@ -99,13 +99,14 @@ def check_broadcasting(models, data) -> None:
     if data.y.dtype.kind not in "biuf":
         return
     for k, model in enumerate(models):
-        own = isinstance(model.loss, keras.losses.Loss) and _own_call(model.loss)
+        loss = keras.losses.get(model.loss) if isinstance(model.loss, type) else model.loss
+        own = isinstance(loss, keras.losses.Loss) and _own_call(loss)
         shape = getattr(model, "output_shape", None) if own and model.built else None
         if own and shape is None:
             shape = _shape_of_outputs(model, data)
-        if isinstance(shape, tuple) and shape[1:] == (1,) and _broadcasts(model.loss, data.y):
+        if isinstance(shape, tuple) and shape[1:] == (1,) and _broadcasts(loss, data.y):
             raise ValueError(
-                f"`y` must have the shape of the outputs for {type(model.loss).__name__}, which "
+                f"`y` must have the shape of the outputs for {type(loss).__name__}, which "
                 f"would broadcast it. Received: y of shape {data.y.shape}, outputs of shape "
                 f"({len(data.y)}, 1) in `models[{k}]`. Pass y[:, None]."
             )

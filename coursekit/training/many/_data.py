@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coursekit._checks import brief, is_int, is_number, require
+from coursekit._checks import brief, is_int, is_number, refuse_masked, require
 
 
 class Data(NamedTuple):
@@ -46,6 +46,9 @@ def standardize(x, y, sample_weight, class_weight, name) -> tuple[Data, int]:
             f"model takes its own rows. Received: {type(x).__name__}. Put the rows of a dataset "
             "or generator into arrays first."
         )
+    for part, given in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        for leaf in keras.tree.flatten(given):
+            refuse_masked(f"{name} {part}".strip(), leaf)
     data = Data(*(None if part is None else _arrays(part) for part in (x, y, sample_weight)))
     lengths = {len(leaf) for leaf in keras.tree.flatten(tuple(p for p in data if p is not None))}
     if len(lengths) != 1:
