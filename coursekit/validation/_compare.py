@@ -157,7 +157,7 @@ def _common_scorer(a: dict, b: dict, scorer: str | None) -> str:
 
 
 def _check_result(name: str, results) -> None:
-    if not isinstance(getattr(results, "folds", None), list):
+    if not isinstance(getattr(results, "folds", None), list | tuple):
         raise TypeError(
             f"`{name}` must be what `cross_validate` returns; scores alone do not say which rows "
             f"the folds share. Received: {type(results).__name__}. Of a tuner, take one trial's "
