@@ -22,6 +22,7 @@ from coursekit.validation._arguments import (
     IN_FIT_KWARGS,
     call_with_fold,
     check_builder,
+    check_fit,
     explained,
 )
 from coursekit.validation._cross_validation import CrossValidation, cross_validate
@@ -130,6 +131,7 @@ def nested_cross_validate(
     )
     x, y = as_inputs(x), as_targets(y)
     rows = rows_of_both(x, y)
+    check_fit(fit_kwargs, rows)
     settings = {"preprocess": preprocess, "scoring": scoring, "seed": seed, "task": task,
                 "temporal": temporal, "verbose": verbose}  # fmt: skip
     folds = _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed)
@@ -183,7 +185,7 @@ def _best(means: dict[str, float]) -> str:
 
 def _of_rows(fit_kwargs: dict | None, rows: np.ndarray) -> dict | None:
     """Return `fit`'s arguments for some of the rows: the weights belong to rows."""
-    weights = fit_kwargs.get("sample_weight") if isinstance(fit_kwargs, dict) else None
+    weights = (fit_kwargs or {}).get("sample_weight")
     return (
         fit_kwargs if weights is None else fit_kwargs | {"sample_weight": np.asarray(weights)[rows]}
     )

@@ -260,6 +260,16 @@ def test_seeds_that_numpy_does_not_take(seed):
         ({"a": builder(), "b": lambda: None}, {}, "must return a Keras model. Received: NoneType"),
         ({"a": builder(), "b": builder()}, {"inner_cv": 41}, "`inner_cv` must be at most.*, 40"),
         ({"a": builder(), "b": builder()}, {"fit_kwargs": [1]}, "`fit_kwargs` must be a dict"),
+        (
+            {"a": builder(), "b": builder()},
+            {"fit_kwargs": {"sample_weight": np.ones(9)}},
+            "`sample_weight` must hold one finite number for each of the 60 rows",
+        ),
+        (
+            {"a": builder(), "b": builder()},
+            {"fit_kwargs": {"sample_weight": hidden(Y)}},
+            "`sample_weight` must be an array without masked values",
+        ),
         (lambda x, y: builder()(), {}, "must return a function that builds .*Sequential"),
     ],
 )
