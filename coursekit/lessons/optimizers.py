@@ -6,6 +6,9 @@ import re
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
+from coursekit.lessons import _optimizers as parts
+
+__all__ = ["check", "parts", "settled"]
 
 check = Lesson("optimizers", "Which optimizer, and why does Adam not care?")
 
@@ -118,14 +121,22 @@ def _messages(slips: dict, name: str = "") -> dict[str, str]:
 # --------------------------------------------------------------------------------------------------
 
 
-def _momentum(kept=lambda lr, mu: mu, push=lambda lr, mu: lr, sign=1, move="new", back="new"):
+def _momentum(
+    kept=lambda lr, mu: mu,
+    push=lambda lr, mu: lr,
+    sign=1,
+    of=lambda g: g,
+    move="new",
+    back="new",
+):
     """Make momentum's step, with the slips that learners make."""
 
     def step(w, v, g, lr, mu):
+        g = of(g)
         new = kept(lr, mu) * v - sign * push(lr, mu) * g
         w = w + {"new": new, "old": v, "ahead": mu * new - sign * lr * g, "scaled": lr * new,
-                 "and push": new - sign * lr * g}[move]  # fmt: skip
-        return w, {"new": new, "old": v, "w": w, "move": new - v}[back]
+                 "and push": new - sign * lr * g, "unslowed": v - lr * g}[move]  # fmt: skip
+        return w, {"new": new, "old": v, "w": w, "push": -lr * g, "turned": mu * v + lr * g}[back]
 
     return step
 
@@ -161,6 +172,18 @@ MOMENTUM_SLIPS: dict[str, tuple[dict, str]] = {
     "top_speed": ({"kept": lambda lr, mu: 0, "push": lambda lr, mu: lr / (1 - mu)}, "you move "
                   "at the final speed, 1 / (1 - mu) times plain, from the start. There is no "
                   "memory in that: `v` has to grow step by step."),
+    "half": ({"push": lambda lr, mu: lr / 2}, "your push is half of the rate times the gradient."),
+    "summed": ({"of": lambda g: g * 0 + g.sum()}, "both weights get the same push, from the sum of "
+               "the gradients. Each has a gradient of its own."),
+    "signs": ({"of": np.sign}, "your push has the rate's length whatever the gradient: you take "
+              "its sign alone."),
+    "root_mu": ({"kept": lambda lr, mu: np.sqrt(mu)}, "the old `v` keeps the root of `mu`."),
+    "unslowed": ({"move": "unslowed"}, "the old `v` goes into the move of `w` in full. There, too, "
+                 "a share `mu` of it is kept."),
+    "kept_push": ({"back": "push"}, "the `v` that you return is the last push alone. The next step "
+                  "needs the whole move."),
+    "turned_v": ({"back": "turned"}, "the `v` that you return has the gradient with a plus, the "
+                 "move of `w` with a minus. They are the same `v`."),
     "w_for_v": ({"back": "w"}, "the second array that you return is `w` again, and the next step "
                 "takes it for the velocity."),
 }  # fmt: skip
@@ -235,54 +258,6 @@ def settled(losses) -> int:
     """
     losses = np.asarray(losses)
     return int(np.flatnonzero(~(losses <= 0.01 * losses[0]))[-1]) + 1
-
-
-def moves(optimizer, gradients) -> np.ndarray:
-    """Return how far a Keras optimizer moves one weight at each of the gradients."""
-    import keras
-
-    weight, places = keras.Variable(0.0), [0.0]
-    for gradient in gradients:
-        optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [weight])
-        places.append(float(weight))
-    return np.diff(places)
-
-
-def five_rarest(adagrad: bool, rate: float, seed: int) -> float:
-    """Fit a line to counts of 20 words for 100 steps; return the error of the rarest five.
-
-    Word k stands in a share of the texts that falls from 1/2 to 1/64. The gradients are those of
-    batches of 64; the error is the mean squared distance from the weights that made the data.
-    """
-    rng = np.random.default_rng(seed)
-    texts = rng.random((1000, 20)) < 0.5 ** np.linspace(1, 6, 20)
-    true = rng.normal(size=20)
-    y = texts @ true + rng.normal(0, 0.5, 1000)
-    w, total = np.zeros(20), np.full(20, 0.1)
-    with np.errstate(all="ignore"):  # too high a rate
-        for _ in range(100):
-            batch = rng.integers(1000, size=64)
-            gradient = (texts[batch] @ w - y[batch]) @ texts[batch] / 64
-            total += gradient**2
-            w -= rate * gradient / (np.sqrt(total) if adagrad else 1)
-        return float(np.mean((w - true)[-5:] ** 2))
-
-
-def small_cnn(optimizer, seed: int):
-    """Return a compiled CNN for digits: twice 16 filters with batch normalization, ten logits."""
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    layers = keras.layers
-    net = keras.Sequential([keras.Input((8, 8, 1))])
-    for strides in (1, 2):
-        net.add(layers.Conv2D(16, 3, strides=strides, use_bias=False))
-        net.add(layers.BatchNormalization())
-        net.add(layers.ReLU())
-    net.add(layers.Flatten())
-    net.add(layers.Dense(10))
-    net.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return net
 
 
 def _gentle_losses(mu: float) -> np.ndarray:
@@ -373,6 +348,8 @@ def _adam(
     sign=1,
     push=lambda lr, t: lr,
     swapped=False,
+    crossed=False,
+    stays=True,
 ):
     """Make Adam's step, with the slips that learners make."""
 
@@ -381,11 +358,12 @@ def _adam(
             beta_1, beta_2 = beta_2, beta_1
         new_m = old(beta_1) * m + add_m(beta_1) * g
         new_v = old(beta_2) * v + add_v(beta_2) * square(g, new_m)
-        m_hat, v_hat = hat_m(new_m, beta_1, t), hat_v(new_v, beta_2, t)
+        others = (beta_2, beta_1) if crossed else (beta_1, beta_2)
+        m_hat, v_hat = hat_m(new_m, others[0], t), hat_v(new_v, others[1], t)
         ahead = beta_1 * m_hat + (1 - beta_1) * g / (1 - beta_1**t)
         goes = {"mean": m_hat, "gradient": g, "old mean": hat_m(m, beta_1, t), "ahead": ahead,
                 "sign": np.sign(m_hat)}[towards]  # fmt: skip
-        w = w - sign * push(lr, t) * goes / (size(v_hat) + epsilon)
+        w = stays * w - sign * push(lr, t) * goes / (size(v_hat) + epsilon)
         return w, *{"plain": (new_m, new_v), "hats": (m_hat, v_hat), "old": (m, v),
                     "m_hat": (m_hat, new_v), "v_hat": (new_m, v_hat),
                     "exchanged": (new_v, new_m)}[back]  # fmt: skip
@@ -450,6 +428,13 @@ ADAM_SLIPS: dict[str, tuple[dict, str]] = {
     "sign": ({"towards": "sign", "size": lambda v: np.ones_like(v)}, "each weight moves by the "
              "whole rate, always: you take the sign of `m` only. The ratio of `m` to the root of "
              "`v` becomes small where gradients disagree."),
+    "sum_size": ({"square": lambda g, m: np.sum(g**2) + 0 * g}, "both weights have the same `v`, "
+                 "from the squares of both. Each weight has the mean of its own squares."),
+    "crossed": ({"crossed": True}, "each correction has the beta of the other average."),
+    "times_root": ({"size": lambda v: 1 / np.sqrt(v)}, "you multiply by the root of `v`. Divide by "
+                   "it: what has large gradients gets short steps."),
+    "double": ({"push": lambda lr, t: 2 * lr}, "your steps are twice as long."),
+    "only_move": ({"stays": False}, "you return the move. Return where `w` is after it."),
     "fading": ({"push": lambda lr, t: lr / np.sqrt(t)}, "the rate falls with the root of `t`. Here "
                "it stays as it is."),
     "no_rate": ({"push": lambda lr, t: 1}, "your steps are not scaled by the rate. Where is "
@@ -660,14 +645,17 @@ class _Direction:
         return -w
 
 
-def _adaptive(old, add, square=lambda g: g**2, size=np.sqrt, uses="new", back="new", push=1):
+def _adaptive(
+    old, add, square=lambda g: g**2, size=np.sqrt, uses="new", back="new", push=1, stays=True
+):
     """Make AdaGrad's or RMSprop's step: the old squares and the new one, each with a weight."""
 
     def step(w, kept, g, lr, *settings):
         rho, epsilon = settings if len(settings) == 2 else (None, *settings)
         new = old(rho) * kept + add(rho) * square(g)
-        divides = {"new": new, "old": kept, "last": square(g), "own": new - 0.1}[uses]
-        w = w - (lr if push == "sign" else push * lr) * g / size(divides + epsilon)
+        divides = {"new": new, "old": kept, "last": square(g), "own": new - 0.1,
+                   "both": new.sum(), "mean": new.mean()}[uses]  # fmt: skip
+        w = stays * w - (lr if push == "sign" else push * lr) * g / size(divides + epsilon)
         return w, {"new": new, "old": kept, "root": np.sqrt(new)}[back]
 
     return step
@@ -699,6 +687,12 @@ def _common(name: str, what: str) -> dict[str, tuple[dict, str]]:
                                "step adds a square to it: return the squares."),
         f"{name}_cube_root": ({"size": np.cbrt}, "you take the third root. Of squares it is the "
                               "second."),
+        f"{name}_both": ({"uses": "both"}, f"both weights are divided by the same {what}. Each has "
+                         "its own."),
+        f"{name}_mean": ({"uses": "mean"}, "both weights are divided by the mean of both. Each "
+                         f"has its own {what}."),
+        f"{name}_only_move": ({"stays": False}, "you return the move. Return where `w` is after "
+                              "it."),
         f"{name}_uphill": ({"push": -1}, "yours moves along the gradient, and the loss grows. One "
                            "sign is turned."),
     }  # fmt: skip
@@ -707,10 +701,10 @@ def _common(name: str, what: str) -> dict[str, tuple[dict, str]]:
 ADAGRAD_SLIPS = _common("adagrad", "sum") | {
     "adagrad_own": ({"uses": "own"}, "your sum starts at 0. Go on from the `acc` that comes in: "
                     "Keras starts it at 0.1, not at 0."),
-    "adagrad_mean": ({"old": lambda rho: 0.9, "add": lambda rho: 0.1}, "your `acc` is a running "
-                     "mean, as RMSprop's. AdaGrad adds up all squares, and forgets none."),
+    "adagrad_as_rmsprop": ({"old": lambda rho: 0.9, "add": lambda rho: 0.1}, "your `acc` is a "
+                           "running mean, as RMSprop's. AdaGrad adds up all squares."),
 }  # fmt: skip
-RMSPROP_SLIPS = _common("rmsprop", "average") | {
+RMSPROP_SLIPS = _common("rmsprop", "running mean") | {
     "rmsprop_sum": ({"add": lambda rho: 1}, "your `avg` settles at ten times the mean square. In "
                     "an average the weights add up to 1: which weight should the new square get?"),
     "rmsprop_swapped": ({"old": lambda rho: 1 - rho, "add": lambda rho: rho}, "the weights are "
@@ -724,11 +718,14 @@ RMSPROP_SLIPS = _common("rmsprop", "average") | {
 }  # fmt: skip
 
 
-def _adamw(push=lambda lr: lr, decay_by=lambda lr: lr, inside=0, sign=1, after=False, of="w"):
+def _adamw(
+    push=lambda lr: lr, decay_by=lambda lr: lr, inside=0, sign=1, after=False, of="w", plain=False,
+    stays=True,
+):  # fmt: skip
     """Make AdamW's step, with the slips that learners make."""
 
     def step(w, g, lr, decay, adam):
-        moved = w - push(lr) * adam(g + inside * decay * w)
+        moved = stays * w - push(lr) * (g if plain else adam(g + inside * decay * w))
         pulled = {"w": moved if after else w, "sign": np.sign(w), "one": 1.0, "square": w**2}[of]
         return moved - sign * decay_by(lr) * decay * pulled
 
@@ -750,6 +747,9 @@ ADAMW_SLIPS: dict[str, tuple[dict, str]] = {
                        "of the weight itself."),
     "adamw_signs": ({"of": "sign"}, "your pull looks at the sign of the weight alone, as L1 does. "
                     "It is a share of the weight."),
+    "adamw_plain": ({"plain": True}, "you move along the gradient itself. `adam(grad)` is the "
+                    "direction."),
+    "adamw_only_move": ({"stays": False}, "you return the move. Return where `w` is after it."),
     "adamw_bare": ({"push": lambda lr: 1}, "Adam's direction is not multiplied by `lr`."),
     "adamw_uphill": ({"push": lambda lr: -lr}, "yours moves along the gradient, and the loss "
                      "grows."),
@@ -893,9 +893,10 @@ LOOKS = np.unique([*range(0, 900, 30), *range(900, UPDATES, 300), UPDATES - 1])
 
 
 @check.exercise(
-    title="An optimizer for a ResNet",
+    title="Down the tree",
     messages={
-        "not_one": "give a Keras optimizer, as in `keras.optimizers.SGD(...)`; this is {got}.",
+        "not_one": "{what}: give a Keras optimizer, as in `keras.optimizers.SGD(...)`; this is "
+        "{got}.",
         "literal": "AdamW, constant, at {rate}: the first branch of the quoted tree, read to the "
         "letter. Every ResNet has batch normalization, so the branch for CNNs would never be "
         "reached. Read it as layer normalization. (AdamW with a tuned rate and a schedule is a "
@@ -905,7 +906,7 @@ LOOKS = np.unique([*range(0, 900, 30), *range(900, UPDATES, 300), UPDATES - 1])
         "no_momentum": "plain SGD, with momentum 0. The recipe for CNNs has momentum.",
         "momentum": "momentum {got} is far from the usual 0.9. How many past steps does it "
         "remember: about 1 / (1 - momentum)?",
-        "rate": "the highest rate is {got}. For {name} on a CNN we would start to look between "
+        "rate": "the highest rate is {got}. For {name} on a ResNet we would start to look between "
         "{low} and {high}.",
         "constant": "the rate stays at {got} for all 9,000 updates. The recipe lets it fall to "
         "about 0 along a cosine: `keras.optimizers.schedules.CosineDecay`.",
@@ -915,25 +916,61 @@ LOOKS = np.unique([*range(0, 900, 30), *range(900, UPDATES, 300), UPDATES - 1])
         "rest of the 9,000 updates.",
         "hot": "the rate starts at {start} and is still {got} at the last of 9,000 updates. It "
         "should have fallen to about 0.",
+        "walker_kind": "`walker` is {got}. The robot has no right answers to compare with, only "
+        "pay: which row of the tree speaks of that?",
+        "walker_decay": "`walker` has a weight decay of {got}. In Keras that makes AdamW of it; "
+        "its row of the tree has none.",
+        "walker_rate": "`walker` has a rate of {got}; its row of the tree names another.",
     },
     hints=[
-        "Batch normalization does not make a transformer of it. Which row is left?",
-        "`keras.optimizers.SGD` with `momentum=0.9`, and a `CosineDecay` as its learning rate.",
-        "`keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9000), momentum=0.9)`",
+        "Batch normalization does not make a transformer of a ResNet: which row is left? And a "
+        "robot's pay is its reward.",
+        "`keras.optimizers.SGD` with `momentum=0.9`, and a `CosineDecay` as its learning rate. The "
+        "robot's row has a rate of its own.",
+        "`SGD(keras.optimizers.schedules.CosineDecay(0.1, 9000), momentum=0.9)`, and "
+        "`keras.optimizers.Adam(...)` with the rate of its row.",
     ],
     why="A ResNet is a CNN: SGD with momentum 0.9, from a rate of 0.1 along a cosine to 0, is the "
-    "recipe that most published results come from.",
+    "recipe that most published results come from. A robot that is paid learns by reinforcement; "
+    "Adam at 3e-4 is what the tree quotes for it, a place to start.",
     alternative="AdamW with weight decay, a tuned rate near 0.001 and a cosine is competitive.",
 )
-def resnet(optimizer):
+def resnet(resnet, walker):
+    _judge_resnet(resnet)
+    _judge_walker(walker)
+
+
+def _without_scale(optimizer, what):
+    """Return the optimizer inside of a loss scale, or what is given."""
+    import keras
+
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise Wrong("not_one", what=what, got=optimizer)
+    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def _judge_walker(optimizer) -> None:
+    import keras
+
+    optimizer = _without_scale(optimizer, "`walker`")
+    kind, decay = type(optimizer), optimizer.weight_decay
+    if kind is not keras.optimizers.Adam and (kind is not keras.optimizers.AdamW or decay):
+        raise Wrong("walker_kind", got=kind.__name__)
+    if decay:
+        raise Wrong("walker_decay", got=decay)
+    rate = float(_rates(optimizer).max())
+    if not np.isclose(rate, 3e-4, rtol=0.01):
+        raise Wrong("walker_rate", got=rate)
+
+
+def _judge_resnet(optimizer) -> None:
     import keras
 
     from coursekit.optimizers import ScheduledMomentumSGD
 
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise Wrong("not_one", got=optimizer)
-    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
+    optimizer = _without_scale(optimizer, "`resnet`")
     rates = _rates(optimizer)
     top, name = float(rates.max()), type(optimizer).__name__
     constant = np.ptp(rates) < 1e-6 * top
@@ -944,7 +981,7 @@ def resnet(optimizer):
         if not 0.5 <= momentum <= 0.99:
             raise Wrong("momentum", got=momentum)
     elif isinstance(optimizer, keras.optimizers.Adam) and optimizer.weight_decay:
-        low, high = 1e-4, 3e-2
+        low, high = 1e-4, 1e-2
         if constant and np.isclose(top, 3e-4, rtol=1e-3):
             raise Wrong("literal", rate=top)
     else:
