@@ -2,6 +2,7 @@
 
 import functools
 import re
+import time
 
 import numpy as np
 
@@ -145,6 +146,18 @@ def _train(rate, batch, bias, seed):
     return log.history["loss"]
 
 
+def stopwatch():
+    """Return a callback whose `stamps` are the times at which epochs ended, in seconds."""
+    import keras
+
+    def stop(epoch, logs):
+        watch.stamps.append(time.perf_counter())
+
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+    watch.stamps = []
+    return watch
+
+
 def gradients_of_rows(x, y) -> np.ndarray:
     """Return the gradient of each row's loss, of a linear classifier at its start."""
     features = x.reshape(len(x), -1)
@@ -281,7 +294,7 @@ def _pair(name: str, given) -> tuple[str, str]:
     changes = [change for change in CHANGES if change]
     found = []
     for key, part, options in (("cause", given[0], CAUSES), ("run", given[1], changes)):
-        plain = re.sub(r"[^a-z]", "", str(part).lower())
+        plain = re.sub(r"^an? |[^a-z]", "", str(part).lower())
         same = [option for option in options if plain == option.replace(" ", "")]
         if not same:
             raise Wrong(key, name=name, got=part, wanted=", ".join(options))
@@ -391,7 +404,7 @@ def _batch(axis: str, given) -> str:
         given = given.item()
     plain = re.sub(r"^(batch(es)?( size)?( of)?|b)\s*=?\s*|\.0$|\s*rows?$", "",
                    str(given).strip().lower())  # fmt: skip
-    if re.search("depend|neither|none|no one", plain):
+    if re.search("depend|neither|none|no one|equal|same|tie", plain):
         return "depends"
     if isinstance(given, bool) or plain not in ("8", "256"):
         raise Wrong("winner", axis=axis, got=given)
@@ -444,9 +457,10 @@ NAMES = {"batch": 1, "stochastic": 1000, "mini-batch of 32": 32}
 def variants(updates, by_default):
     if not isinstance(updates, dict):
         raise Wrong("type", what="`updates`", wanted="a dict", got=with_article(updates))
-    if set(updates) != set(NAMES):
+    given = {str(name).strip().lower(): value for name, value in updates.items()}
+    if set(given) != set(NAMES):
         raise Wrong("keys", got=", ".join(map(str, updates)) or "none")
-    got = {name: expect.number(value, f"`{name}`") for name, value in updates.items()}
+    got = {name: expect.number(value, f"`{name}`") for name, value in given.items()}
     batch, stochastic, mini = (got[name] for name in NAMES)
     if (batch, stochastic) == (1000, 1):
         raise Wrong("swapped")

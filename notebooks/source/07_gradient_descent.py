@@ -23,24 +23,27 @@
 # converge? What, besides a low rate, makes a loss curve flat? What happens to the noise of a gradient
 # when the batch grows fourfold?
 #
-# You will find the rate that works, diagnose curves, and choose a batch size. You need
-# [[training_loop]].
+# You will find the rate that works, diagnose curves, choose a batch size. You need [[training_loop]].
 #
 # > **You need only this.** A *dead ReLU* is a unit that gives 0 for every row: no gradient passes
-# > through it. *Momentum* and *Adam* are optimizers of a later lesson; here every step is plain.
+# > through it. *Momentum*, a memory of earlier steps, belongs to [[optimizers]]; we try it once.
 
 # %% tags=["setup"] needs="dead relu momentum"
 from coursekit import lessons
 
 lessons.report()
 
-import time
-
 import keras
 import numpy as np
 
 from coursekit import datasets, plots
-from coursekit.lessons.gradient_descent import check, clinic, gradients_of_rows, sharpness
+from coursekit.lessons.gradient_descent import (
+    check,
+    clinic,
+    gradients_of_rows,
+    sharpness,
+    stopwatch,
+)
 from coursekit.training import fit_many, trace_path
 
 SGD = keras.optimizers.SGD
@@ -53,11 +56,11 @@ SGD = keras.optimizers.SGD
 # $w$, and the slope is the **gradient** $\nabla L$: the vector of partial derivatives, which points
 # where $L$ rises fastest. The **learning rate** $\eta$ sets your stride:
 #
-# $$w \leftarrow w - \eta\, \nabla L$$
+# $$w\leftarrow w-\eta\,\nabla L$$
 #
 # Too long a stride leaps over valleys; too short a stride never arrives.
 #
-# Below is the valley $L = (a^2 + 8b^2)/2$, with its minimum at $(0, 0)$. At each place, where does
+# Below is the valley $L=(a^2+8b^2)/2$, with its minimum at $(0, 0)$. At each place, where does
 # $-\nabla L$ point? (a) At the minimum. (b) At a right angle to the ring of equal loss. (c) Along the
 # valley.
 
@@ -84,6 +87,7 @@ def draw_map(rate):
     fig, ax = plots.figure("Arrows on a map of the loss", x="a", y="b", height=3.6)
     plots.surface(ax, valley, x=(-4.5, 4.5), y=(-2.2, 2.2))
     plots.path(ax, walks[rate], plots.COMPARE[0], label="gradient descent")
+    ax.set_aspect("equal")  # or right angles would not look right
     ax.quiver(*places.T, *downhill.T, angles="xy", scale_units="xy", scale=8, color="#d55e00",
               zorder=5)  # fmt: skip
     ax.legend(loc="lower left")
@@ -112,16 +116,16 @@ check.reveal("predict_arrow")
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# Each arrow stands at a right angle to its ring. Only in a round bowl would that lead to the minimum;
-# here it leads mostly across. So the walk swings, and needs many steps. The gradient knows the slope
+# Each arrow stands at a right angle to its ring. In a round bowl that would lead to the minimum; here
+# it leads mostly across. So the walk swings, and needs many steps. The gradient knows the slope
 # underfoot and nothing else. Move the slider: what does the rate change?
 #
 # </details>
 #
 # ### Which rates arrive? (difficulty 2, 6 minutes)
 #
-# $f(w) = w^2$, started anywhere but at 0. Write `converges(rate)`: `True` if gradient descent gets
-# ever closer to 0, otherwise `False`. Do three steps by hand first, from $w = 1$ with a rate of 0.25.
+# $f(w)=w^2$, started anywhere but at 0. Write `converges(rate)`: `True` if gradient descent gets
+# ever closer to 0, otherwise `False`. Do three steps by hand first, from $w=1$ with a rate of 0.25.
 
 
 # %% exercise="converges"
@@ -141,7 +145,7 @@ check("converges", converges)
 #
 # A loss is **convex** if it curves upwards everywhere, like the squared error of a line. There, every
 # local minimum is global, and gradient descent finds one, if there is one, for rates of
-# $0 < \eta < 2/\beta$. Here $\beta$ is the largest **curvature**, the second derivative where it is
+# $0<\eta<2/\beta$. Here $\beta$ is the largest **curvature**, the second derivative where it is
 # greatest. Twenty random starts, a little below that edge and a little above; then one input ten
 # times as large:
 
@@ -221,8 +225,8 @@ check.reveal("predict_high")
 # right. At 1.25 it jumps, and the end depends on the seed. At 3.0 the first steps were so long that
 # units died. The loss stays at guessing: flat, and not because the rate is low.
 #
-# We call 0.3 right, though some runs at 1.0 end lower. The best rate lies close to the cliff, and
-# 1.0 jumps already. A low rate is said to get stuck in local minima; what we see is slowness.
+# We call 0.3 right, though some runs at 1.0 end lower: 1.0 is close to the cliff, and jumps already.
+# A low rate is said to get stuck in local minima; what we see is slowness.
 #
 # </details>
 
@@ -294,7 +298,7 @@ def hills(a, b):
     return a**4 / 4 - a**2 / 2 + 0.15 * a + b**2 / (1 + b**2)
 
 
-starts = {"left": (-1.8, 1), "right": (1.8, 1.2), "on the ridge": (0.15363, -1.6)}
+starts = {"low": (-1.8, 1), "high": (1.8, 1.2), "on the ridge": (0.15363, -1.6)}
 starts["plain"] = (-1, -3.4)
 walks = {name: trace_path(SGD(0.1), hills, start, 60) for name, start in starts.items()}
 for name, walk in walks.items():
@@ -309,26 +313,27 @@ for offset in (1e-2, 1e-6, 0):
 
 # %% jupyter={"source_hidden": true}
 # Safe to skip: this draws the landscape.
-fig, ax = plots.figure("Four starts on one landscape", x="a", y="b", height=3.6)
-plots.surface(ax, hills, x=(-2, 2), y=(-3.5, 2.5), levels=20)
+fig, ax = plots.figure("Four starts on one landscape", x="b", y="a", height=4.6)
+plots.surface(ax, lambda b, a: hills(a, b), x=(-3.8, 2.6), y=(-2, 2), levels=20)
 for (name, walk), style in zip(walks.items(), plots.COMPARE, strict=False):
-    plots.path(ax, walk, style, label=name, markevery=5)
-ax.legend(ncols=2, loc="upper center")
+    plots.path(ax, walk.points[:, ::-1], style, label=name, markevery=5)
+ax.set_aspect("equal")
+ax.legend(loc="upper left", ncols=2)
 plots.show(
     fig,
-    alt="A landscape, darker where the loss is higher; walks go from the ring to the cross. The left "
-    "start ends in the deeper minimum, the right one in the shallower one. The start on the ridge "
+    alt="A landscape, darker where the loss is higher; walks go from the ring to the cross. The low "
+    "start ends in the deeper minimum, the high one in the shallower one. The start on the ridge "
     "goes to the saddle. The one on the plain has hardly moved.",
 )
 
 # %% [markdown] topics="local-minima-rarely-the-problem"
-# A saddle holds what stands exactly on its ridge; anything else leaves, after a while. Momentum, a
-# memory of earlier steps, leaves sooner.
+# A saddle holds what stands exactly on its ridge; anything else leaves, after a while. Momentum leaves
+# sooner.
 #
 # ## Does a bad minimum catch you?
 #
-# $y = |x|$ can be written with two ReLU units. We train twenty networks with 2 units and twenty with
-# 32, from random starts. How many of each end with a loss above 0.05? (a) Several of both. (b)
+# $y=|x|$ can be written with two ReLU units. We train twenty networks with 2 units and twenty with
+# 32. How many of each end with a loss above 0.05? (a) Several of both. (b)
 # Several with 2 units, none with 32. (c) None with 2 units, several with 32.
 
 # %%
@@ -357,9 +362,9 @@ check.reveal("predict_minima")
 # <details><summary>After you ran it</summary>
 #
 # With two units, a bad start leaves a unit on the wrong side or dead, and no small step helps. With
-# 32 units some unit was well placed each time. For large networks, experiments and a theory of
-# simplified ones say the same: most local minima are nearly as good as the best. Saddles and plateaus
-# cost more time.
+# 32 units some unit was well placed each time. Of large networks it is said, from experiments and
+# from a theory of simplified ones: most local minima are nearly as good as the best. Saddles and
+# plateaus cost more.
 #
 # </details>
 #
@@ -375,12 +380,12 @@ check.reveal("predict_minima")
 # | **mini-batch** | $B$, often 32 to 512 | noisy | suits GPUs, the default in practice; one more setting |
 #
 # People say "SGD" and mean mini-batches drawn at random. `keras.optimizers.SGD` is only the update
-# rule; `fit(batch_size=...)` decides, and takes 32 if you say nothing. Tutorials call 256 rows a small
-# batch or a large one: name the number.
+# rule; `fit(batch_size=...)` decides, and takes 32 if you say nothing. Is a batch of 256 small or
+# large? Tutorials differ: name the number.
 #
 # ### Four times the rows (difficulty 1, 3 minutes)
 #
-# The gradient of a random batch scatters around that of all rows. From $B = 32$ to 128, by which
+# The gradient of a random batch scatters around that of all rows. From $B=32$ to 128, by which
 # factor does its standard deviation change?
 
 # %% exercise="noise"
@@ -390,43 +395,34 @@ check("noise", noise)
 
 # %%
 each = gradients_of_rows(digits.x, digits.y)  # the gradient of each row: 1,287 rows, 640 weights
-whole, rng, sizes = each.mean(axis=0), np.random.default_rng(0), [8, 32, 128, 512]
+whole, rng, sizes = each.mean(axis=0), np.random.default_rng(0), [1, 8, 32, 128, 512]
 batches = {B: np.array([each[rng.integers(len(each), size=B)].mean(axis=0) for _ in range(200)])
            for B in sizes}  # fmt: skip
 spread = [np.sqrt(np.mean(np.sum((batches[B] - whole) ** 2, axis=1))) for B in sizes]
 slope = np.polyfit(np.log(sizes), np.log(spread), 1)[0]
-print(f"noise from 32 rows to 128: times {spread[2] / spread[1]:.1f}; exponent of B: {slope:.1f}")
+print(f"noise of one row: {spread[0] / np.linalg.norm(whole):.0f} times the gradient of all rows")
+print(f"noise from 32 rows to 128: times {spread[3] / spread[2]:.1f}; exponent of B: {slope:.1f}")
 scale = np.sum(each.var(axis=0)) / np.sum(whole**2)
 long, short = (np.mean(np.sum(batches[B] ** 2, axis=1)) for B in (8, 512))  # signal + noise / B
 noise_part = (long - short) / (1 / 8 - 1 / 512)
-print(
-    f"noise scale: {scale:.0f} rows; from two batch sizes: {noise_part / (long - noise_part / 8):.0f}"
-)
+guess = noise_part / (long - noise_part / 8)
+print(f"noise scale: {scale:.0f} rows; from two batch sizes: {guess:.0f}")
 
 # %% [markdown] topics="batch-size-tradeoff gradient-noise-scale"
 # The noise falls like $1/\sqrt{B}$: four times the work for half the noise. At which $B$ is the noise
 # as large as the gradient itself? That is the **noise scale** (McCandlish 2018, arXiv:1812.06162).
-# Far below it, twice the rows make an update nearly twice as useful; far above it, hardly better. It
-# grows during training: here we look at the start.
+# Far below it, twice the rows make an update nearly twice as useful; far above it, hardly better.
+# This is the start; the paper saw it grow during training.
 #
 # ## Which batch is faster?
 #
 # The same network, the same rate 0.1, three batch sizes, three seeds, about a thousand updates each.
-# (The seconds are those of your machine, three runs at a time.)
-
+# (The seconds are your machine's, three runs at a time.)
 
 # %%
-class Stopwatch(keras.callbacks.Callback):
-    def on_train_begin(self, logs=None):
-        self.stamps = []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.stamps.append(time.perf_counter())
-
-
 runs, trained = {}, {}
 for size, epochs in ((8, 6), (32, 25), (256, 166)):
-    watch, nets = Stopwatch(), [network(0.1, seed) for seed in range(3)]
+    watch, nets = stopwatch(), [network(0.1, seed) for seed in range(3)]
     logs = fit_many(nets, digits.x, digits.y, epochs=epochs, batch_size=size,
                     validation_data=(digits.x, digits.y),  # at the end of each epoch, all rows
                     callbacks=[[watch], [], []], verbose=0)  # fmt: skip
@@ -456,7 +452,7 @@ plots.show(fig, alt="The training loss of three batch sizes over epochs, over up
 # ### "Small batches converge faster" (difficulty 2, 5 minutes)
 #
 # An article says so. Name for each axis which batch is clearly ahead: 8, 256 or `"depends"` (neither
-# in general). For seconds, speak of any machine, not only of yours.
+# in general). For seconds, speak of any machine.
 
 # %% exercise="faster"
 ### BEGIN SOLUTION
@@ -476,8 +472,8 @@ check("faster", faster)
 # | very large batches reach *sharp* minima, which generalise poorly | Keskar 2017 measured it | sharpness changes with the way a network is written (Dinh 2017); with more updates (Hoffer 2017) or a scaled, warmed-up rate (Goyal 2017) the gap largely closes |
 #
 # The first, on a curve with a shallow minimum at the left and a deep one at the right, 200 runs each.
-# The second, on the networks above, after equally many updates: how much does the training loss rise
-# if each weight moves by a random tenth of its layer's size?
+# The second, on the networks above: how much does the loss rise if each weight moves by a random tenth
+# of its layer's size?
 
 
 # %%
@@ -504,7 +500,7 @@ for size in (8, 256):
           f"validation accuracy {min(right):.2f} to {max(right):.2f}")  # fmt: skip
 
 # %% [markdown] topics="flashcard-gd-variants"
-# After equally many updates the large batch is neither sharper nor worse here.
+# After equally many updates the large batch is neither sharper nor worse.
 #
 # ### Three variants (difficulty 1, 4 minutes)
 #
@@ -526,8 +522,7 @@ check("variants", updates, by_default)
 # ## Your decision
 #
 # Which learning rate and batch size has the running model from now on? Three rates, two batch sizes,
-# three seeds, four epochs. The pitfall: a rate that was tuned for one batch size need not be right
-# for another.
+# three seeds, four epochs. The pitfall: a rate tuned for one batch size need not suit another.
 
 # %% tags=["nbval-ignore-output"]
 fashion = datasets.load_fashion_mnist()
@@ -559,13 +554,13 @@ check.decide(
 # ## What you can say now
 #
 # 1. The gradient is at a right angle to the ring of equal loss; it need not point at the minimum.
-# 2. On a convex loss gradient descent arrives for $0 < \eta < 2/\beta$; larger inputs make the
+# 2. On a convex loss gradient descent arrives for $0<\eta<2/\beta$; larger inputs make the
 #    curvature $\beta$ larger.
 # 3. Flat and wild curves have several causes: one run more tells which.
 # 4. Noise falls like $1/\sqrt{B}$; small batches win per epoch, not in general per second.
-# 5. In large networks saddles and plateaus cost more than local minima.
+# 5. Bad minima catch small nets; in large ones saddles and plateaus are said to cost more.
 #
-# **Break it.** Set `STEEP = 9`. Which walks break, and why?
+# **Break it.** Set `STEEP = 9`. Which walks break?
 #
 # <details><summary>What happens</summary>
 #
