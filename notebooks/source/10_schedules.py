@@ -22,11 +22,12 @@
 # Skip ahead if you can answer these: in which unit does a Keras schedule count? What does warmup buy,
 # and what does it cost? When does `ReduceLROnPlateau` clash with a schedule?
 #
-# You will build schedules that fit their run, see a transformer that needs warmup, and put one cycle
-# against a tuned constant rate. You need [[gradient_descent]] and [[optimizers]].
+# You will build schedules that fit their run, see when a transformer needs warmup, and hold a fair
+# contest. You need [[gradient_descent]] and [[optimizers]].
 #
-# > **You need only this.** A *transformer* lets each position of a text look back at the earlier ones.
-# > *Post-LN* is its first form: layer normalization comes after each block's sum.
+# > **You need only this.** A *transformer* lets each position of a text look back at earlier ones, and
+# > adds what it finds. *Layer normalization* rescales such a sum: after adding in *post-LN*, the first
+# > form, before looking in *pre-LN*.
 
 # %% tags=["setup"] needs="transformer"
 from coursekit import lessons
@@ -111,17 +112,18 @@ ema = noisy[0]
 for w in noisy[1:]:
     ema = 0.95 * ema + 0.05 * w
 for name, w in (
-    ("last weights", noisy[-1]),
-    ("EMA", ema),
-    ("mean of the last 75", noisy[75:].mean(0)),
+    ("constant 0.5, last weights", noisy[-1]),
+    ("constant 0.5, EMA", ema),
+    ("constant 0.5, mean of the last 75", noisy[75:].mean(axis=0)),
+    ("from 0.5 to 0.01, last weights", places["from 0.5 to 0.01"][-1]),
 ):
-    print(f"constant 0.5, {name:19}: mean distance {np.abs(w).mean():.2f}")
+    print(f"{name:33}: mean distance {np.abs(w).mean():.2f}")
 
 # %% [markdown] topics="averaging-weights"
-# The mean of the last 75 comes as close as the falling rate, the EMA nearly; neither needs a plan for
-# the end. The price: a second copy of the weights, and a mean that begins too early drags behind. In
-# Keras:
-# `SGD(..., use_ema=True)`, with `coursekit.callbacks.SwapEMAWeights`.
+# Both means end far nearer than the last weights, that of the last 75 about where the falling rate
+# does; neither needs a plan for the end. The price: a second copy of the weights, and a mean that
+# begins too early drags behind. In Keras: `SGD(..., use_ema=True)`, with
+# `coursekit.callbacks.SwapEMAWeights`.
 #
 # ## The family
 #
@@ -157,7 +159,7 @@ def draw_schedule(name):
 
 
 does = {
-    "step": "stays, and falls to a tenth twice, and once more",
+    "step": "stays, and falls to a tenth three times",
     "exponential": "halves every 40 steps",
     "cosine": "falls slowly, fast in the middle, slowly to its end",
     "warmup + cosine": "climbs for 20 steps, then falls along a cosine",
@@ -170,9 +172,9 @@ plots.explore(draw_schedule, list(family), alt=lambda k: f"The rate {does[k]}.",
 # %% [markdown] topics="step-decay exponential-decay cosine-annealing one-cycle-policy cyclical-lr"
 # | schedule | rate at step $t$ of $T$ | remarks |
 # |---|---|---|
-# | step | $\eta_0\, \gamma^{\lfloor t/s \rfloor}$ | often $\gamma = 0.1$ at a third and two thirds |
-# | exponential | $\eta_0\, r^{t/s}$ | falls by $r$ every $s$ steps |
-# | cosine | $\eta_1 + \frac{\eta_0-\eta_1}{2}\left(1 + \cos\frac{\pi t}{T}\right)$ | slow at both ends; Keras: `alpha` is the fraction $\eta_1/\eta_0$ |
+# | step | $\eta_0\,\gamma^{\lfloor t/s\rfloor}$ | often $\gamma=0.1$ at a third and two thirds |
+# | exponential | $\eta_0\,r^{t/s}$ | falls by $r$ every $s$ steps |
+# | cosine | $\eta_1+\frac{\eta_0-\eta_1}{2}\left(1+\cos\frac{\pi t}{T}\right)$ | slow at both ends; Keras: `alpha` is the fraction $\eta_1/\eta_0$ |
 # | restarts (SGDR) | a cosine, again and again | jumps back up; cycles may grow |
 # | triangular (CLR) | up and down a line, again and again | Smith 2017 |
 # | one cycle | $\eta_0/25$ up to $\eta_0$, down to $\eta_0/250{,}000$ | momentum 0.95, 0.85, 0.95 |
@@ -195,7 +197,7 @@ check("drops", drops)
 # ## Epochs are not steps
 #
 # Recipes count epochs; Keras calls a schedule with a step, the number of the batch. Nothing warns
-# you, unless you ask. And with gradient accumulation?
+# you, unless you ask. And with gradient accumulation, one update for four batches?
 
 # %%
 import warnings
@@ -407,7 +409,7 @@ plots.show(
 # %% [markdown]
 # Three contenders for three epochs of the running model: a constant rate, a cosine, one cycle. All
 # have momentum. Each tries the same four rates, with three seeds: twelve runs each. The budget is the
-# same, tuning included; so are rows and seeds, so that we can compare seed by seed.
+# same, tuning included; so are rows and seeds: we can compare seed by seed.
 
 # %% tags=["nbval-ignore-output"]
 rates, steps = (0.01, 0.03, 0.09, 0.18), epochs_to_steps(3, len(train.x), 64)
@@ -458,11 +460,11 @@ for a, b in (("constant", "cosine"), ("constant", "one cycle"), ("one cycle", "c
 # %% [markdown]
 # Read the last lines as a verdict on *this* run: a small network, three epochs. A difference with one
 # sign for every seed is a hint, with three seeds no more. Falling rates stand larger peaks, and gain by
-# it; one cycle adds nothing to a cosine here. These rows chose the rates too, so all are flattered.
+# it; one cycle adds nothing to a cosine here. These rows chose the rates, so all are flattered.
 #
 # **Super-convergence**, one cycle in far fewer epochs, was measured by its authors (Smith 2018).
-# Whether it survives rivals tuned as long is contested, and this run cannot settle it. Cosine is a common default; linear decay, inverse square root (early transformers) and
-# warmup-stable-decay are others.
+# Whether it survives rivals tuned as long is contested. Cosine is a common default; linear decay,
+# inverse square root (early transformers) and warmup-stable-decay are others.
 #
 # ## Letting the loss decide
 #
