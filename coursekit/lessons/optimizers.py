@@ -1155,3 +1155,8 @@ check.card(
     "Reinforcement learning: Adam, 3e-4. Else Adam, and SGD if validation lags. Those are places "
     "to start: then tune the rate.",
 )
+check.card(
+    "A new optimizer is said to beat AdamW. What do you ask?",
+    "Was AdamW tuned as long, with several seeds? Is the budget in updates or in seconds? Muon may "
+    "be ahead per update, and each of its steps costs more, the more so for small batches.",
+)
