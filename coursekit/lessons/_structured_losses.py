@@ -17,20 +17,28 @@ def pairs(y: np.ndarray, count: int = 30_000) -> Pair:
 
 
 def planes(stages: Mapping, known: Pair, new: Pair) -> None:
-    """Draw where nets place new digits, and how often the nearest known digit is of their class."""
+    """Draw where nets place new digits, and how often the nearest known digit is of their class.
+
+    Each stage has several nets: the first is drawn, the shares are those of all.
+    """
     fig, axes = plots.figure("Losses of distance bring like to like", columns=3, height=3.6)
-    for ax, (stage, net) in zip(axes, stages.items(), strict=True):
-        places, others = np.array(net(new[0])), np.array(net(known[0]))
+    for ax, (stage, nets) in zip(axes, stages.items(), strict=True):
+        places = np.array(nets[0](new[0]))
         for k in range(10):
             ax.plot(*places[new[1] == k].T, ls="", marker=f"${k}$", ms=6, color=f"C{k}")
-        gaps = ((places[:, None] - others) ** 2).sum(axis=-1)
-        like = np.mean(known[1][gaps.argmin(axis=1)] == new[1])
-        ax.set(title=f"{stage}: {like:.0%}", xticks=[], yticks=[])
+        like = [_nearest_is_like(net, known, new) for net in nets]
+        ax.set(title=f"{stage}: {min(like):.0%} to {max(like):.0%}", xticks=[], yticks=[])
     plots.show(
         fig,
         alt="Digits of writers not trained on, in the plane. Before: one mixed cloud. After "
         "either loss: one heap for each digit, with a few strays.",
     )
+
+
+def _nearest_is_like(net, known: Pair, new: Pair) -> float:
+    places, others = np.array(net(new[0])), np.array(net(known[0]))
+    gaps = ((places[:, None] - others) ** 2).sum(axis=-1)
+    return float(np.mean(known[1][gaps.argmin(axis=1)] == new[1]))
 
 
 def brain_slices() -> tuple[Pair, Pair]:
@@ -74,18 +82,33 @@ def copied(train: Pair, valid: Pair) -> float:
     return iou(train[1][gaps.argmin(axis=1)], valid[1])
 
 
-def one_image(valid: Pair, said: Mapping[str, np.ndarray]) -> None:
-    """Draw the first image, its mask, and the probability that each loss led to."""
-    pictures = {"image": valid[0][0, ..., 0], "true mask": valid[1][0]}
-    pictures |= {name: p.reshape(valid[1][0].shape) for name, p in said.items()}
-    fig, axes = plots.figure("One new image: what it shows, and what is said of it", columns=5)
-    for ax, (name, picture) in zip(axes, pictures.items(), strict=True):
-        top = picture.max() if name == "image" else 1
-        ax.imshow(picture, cmap="gray_r", vmin=min(0, picture.min()), vmax=top)
-        ax.set(title=name, xticks=[], yticks=[], xlabel=f"highest {picture.max():.2f}")
-        ax.grid(visible=False)
-    plots.show(
-        fig,
-        alt="An image that was not trained on, its true mask, and the probability of each pixel "
-        "after training with each loss; the darker, the higher. Below: the highest value.",
-    )
+def cut_masks(valid: Pair, said: Mapping[str, np.ndarray]) -> None:
+    """Draw the first image and what each loss makes of it, with a slider for the cut.
+
+    `said` has for each loss the probabilities of all pixels of the validation images.
+    """
+    image, truth = valid[0][0, ..., 0], valid[1]
+    said = {name: np.reshape(p, truth.shape) for name, p in said.items()}
+    cuts = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
+
+    def draw(cut):
+        fig, axes = plots.figure("One new image, and its masks", columns=5, height=3)
+        axes[0].imshow(image, cmap="gray_r")
+        axes[0].set(title="image")
+        masks = {"true mask": truth} | {name: p > cut for name, p in said.items()}
+        for ax, (name, mask) in zip(axes[1:], masks.items(), strict=True):
+            ax.imshow(mask[0], cmap="gray_r", vmin=0, vmax=1)
+            ax.set(title=name, xlabel=f"IoU of all images {iou(mask, truth):.2f}")
+        for ax in axes:
+            ax.set(xticks=[], yticks=[])
+            ax.grid(visible=False)
+        return fig
+
+    def words(cut):
+        scores = ", ".join(f"{name} {iou(p > cut, truth):.2f}" for name, p in said.items())
+        return (
+            "An image that was not trained on, its true mask, and after training with each loss "
+            f"the pixels whose probability is above {cut}. IoU over all new images: {scores}."
+        )
+
+    plots.explore(draw, cuts, words, "the cut, a probability", start=cuts.index(0.5))

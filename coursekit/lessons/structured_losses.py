@@ -29,6 +29,7 @@ SIMILAR = {
     "free": lambda d, m: 0 * d,
     "sign": lambda d, m: -(d**2),
     "root": lambda d, m: np.sqrt(d),
+    "both": lambda d, m: d**2 + np.maximum(0, m - d) ** 2,
 }
 DISSIMILAR = {
     "right": lambda d, m: np.maximum(0, m - d) ** 2,
@@ -46,6 +47,7 @@ DISSIMILAR = {
     "free": lambda d, m: 0 * d,
     "sign": lambda d, m: -(np.maximum(0, m - d) ** 2),
     "square_first": lambda d, m: np.maximum(0, (m - d) ** 2),
+    "both": lambda d, m: d**2 + np.maximum(0, m - d) ** 2,
 }
 WORDS_SIMILAR = {
     "no_square": "a similar pair costs d, and the square is missing",
@@ -58,6 +60,7 @@ WORDS_SIMILAR = {
     "free": "a similar pair costs nothing at all",
     "sign": "a similar pair costs less than 0",
     "root": "a similar pair costs the root of d, not its square",
+    "both": "a similar pair pays both halves: the second is not switched off for it",
 }
 WORDS_DISSIMILAR = {
     "no_square": "a dissimilar pair costs m - d within the margin, and the square is missing",
@@ -78,6 +81,7 @@ WORDS_DISSIMILAR = {
     "pulled": "a dissimilar pair costs what a similar one should",
     "free": "a dissimilar pair costs nothing at all",
     "sign": "a dissimilar pair costs less than 0",
+    "both": "a dissimilar pair pays both halves: the first is not switched off for it",
     "square_first": "a dissimilar pair beyond the margin is not free: the square comes before the "
     "`maximum`",
 }
@@ -290,6 +294,11 @@ DICE_FAULTS = {
     "squares": "the sums below are of squares",
     "rounded": "the prediction is rounded to 0 or 1 first, which has no gradient",
     "means": "means are taken in place of sums, so that `s` weighs more",
+    "s_twice": "`s` is doubled above the line; the 2 belongs to the overlap alone",
+    "s_twice_below": "`s` stands twice below the line",
+    "log": "the logarithm of the overlap is taken",
+    "pixels": "the formula is taken pixel by pixel, and the mean of that",
+    "one_mean": "every mask gets the mean of all masks",
 }
 
 
@@ -310,6 +319,12 @@ DICE_FAULTS = {
         "probabilities go in as they are.",
         "means": "you take means where the formula has sums: `s` then weighs more, the larger the "
         "mask.",
+        "s_twice": "`s` is doubled above the line. The 2 belongs to the overlap alone.",
+        "s_twice_below": "`s` stands twice below the line, once for each sum. It is one `s`.",
+        "log": "you take the logarithm of the overlap. The formula is 1 minus it.",
+        "pixels": "you take the formula pixel by pixel, and then a mean. The sums come first, one "
+        "for the whole mask, then the division.",
+        "one_mean": "every mask gets the same value, the mean of all masks. Each has its own.",
         "several": "{count} things at once: {faults}.",
         "one_number": "you return one number, {got}, for {count} masks: the overlap of the whole "
         "batch. Sum over the height and the width only.",
@@ -386,9 +401,16 @@ def _dice(y, p, s, faults=()):
     below = total(y**power, axis=(1, 2)) + total(p**power, axis=(1, 2))
     below = below - overlap if "iou" in faults else below
     above = overlap if {"no_two", "iou"} & set(faults) else 2 * overlap
+    s_above = s * (2 if "s_twice" in faults else "s_above" not in faults)
+    s_below = s * (2 if "s_twice_below" in faults else "s_below" not in faults)
     with np.errstate(all="ignore"):
-        share = (above + s * ("s_above" not in faults)) / (below + s * ("s_below" not in faults))
-    return share if "score" in faults else 1 - share
+        share = (above + s_above) / (below + s_below)
+        if "pixels" in faults:
+            share = np.mean((2 * y * p + s) / (y + p + s), axis=(1, 2))
+        loss = -np.log(share) if "log" in faults else 1 - share
+    if "one_mean" in faults:
+        loss = np.full(len(loss), loss.mean())
+    return share if "score" in faults else loss
 
 
 def _explain_dice(made, cases):
