@@ -37,13 +37,22 @@ def fit(degree: int):
     return weights, float(train), float(np.mean((powers(new, degree) @ weights - new_targets) ** 2))
 
 
+def others(degree: int, count: int = 25) -> np.ndarray:
+    """Fit a polynomial to other draws of the noise at the same places; return a row of each."""
+    places, rng = points()[0], np.random.default_rng(2)
+    targets = truth(places)[:, None] + rng.normal(0, 0.3, (len(places), count))
+    return np.linalg.lstsq(powers(places, degree), targets)[0].T
+
+
 def one_fit(degree: int):
-    """Draw the twenty points, the truth, and a polynomial through them."""
+    """Draw the twenty points, the truth, a polynomial through them, and fits to other noise."""
     places, targets, *_ = points()
     across = np.linspace(-1, 1, 300)
     fig, ax = plots.figure(f"Twenty points, degree {degree}", x="x", y="y")
     ax.plot(across, truth(across), color="0.6", label="truth")
     ax.plot(places, targets, "o", ms=4, color=plots.TRAIN.color, label="training points")
+    for other in others(degree):
+        ax.plot(across, powers(across, degree) @ other, color="0.75", lw=0.5, zorder=0)
     curve = powers(across, degree) @ fit(degree)[0]
     plots.curve(ax, curve, plots.VALIDATION, x=across, label="fit", marker="")
     ax.set(ylim=(-3, 4))
@@ -54,9 +63,13 @@ def one_fit(degree: int):
 def one_fit_in_words(degree: int) -> str:
     """Say what `one_fit` shows."""
     _, train, new = fit(degree)
+    apart = others(degree)
+    across = np.linspace(-1, 1, 300)
+    spread = float(np.std(powers(across, degree) @ apart.T, axis=1).mean())
     return (
         f"Degree {degree}: mean squared error {train:.2f} on its twenty points, {new:.2f} on 2,000 "
-        "new ones."
+        f"new ones. The grey fits to other noise lie {spread:.2f} apart (standard deviation, on "
+        "average)."
     )
 
 
@@ -120,6 +133,27 @@ def change_of_error(before, after, y) -> tuple[float, float]:
     return float(change.mean()), float(np.hypot(*parts))
 
 
+def changes(by_epochs, y) -> dict[int, tuple[float, float]]:
+    """Print how error, variance and bias change from 1 to 30 and from 30 to 200 epochs.
+
+    Returns:
+        By the last number of epochs the change of the error, and its standard error.
+    """
+    found = {}
+    for first, last in ((1, 30), (30, 200)):
+        before, after = by_epochs[first], by_epochs[last]
+        found[last] = change_of_error(before, after, y)
+        parts = (
+            after.variance.value - before.variance.value,
+            after.bias_squared_and_noise.value - before.bias_squared_and_noise.value,
+        )
+        print(
+            "from {:2} to {:3} epochs: error {:+.2f} ± {:.2f} (standard error), variance {:+.2f}, "
+            "bias squared {:+.2f}".format(first, last, *found[last], *parts)
+        )
+    return found
+
+
 def watermark(images, rows) -> np.ndarray:
     """Scale images, and put a white square into the corner of some."""
     marked = images.astype("float32") / 255
@@ -161,6 +195,26 @@ def look(net, train, held_out, clean, wanted: int) -> dict[str, float]:
         "marked class found": np.mean(said[rows] == wanted),
         "the same, no mark": np.mean(net.predict(clean[rows], verbose=0).argmax(1) == wanted),
     }
+
+
+def signs(early: list[dict], late: list[dict]) -> None:
+    """Print the signs of overfitting of nets that stopped early and of those that went on."""
+    print(f"{'mean of three seeds':22} stopped early   80 epochs")
+    for sign in early[0]:
+        one, other = (np.mean([seen[sign] for seen in seeds]) for seeds in (early, late))
+        print(f"{sign:22} {one:13.2f} {other:11.2f}")
+
+
+def replays(logs, patience: int) -> list[float]:
+    """Print what early stopping would have done in several runs; return the accuracies it kept."""
+    ends = [replay(log.history["val_loss"], patience) for log in logs]
+    best = [epoch for _, epoch in ends]
+    kept = [log.history["val_accuracy"][k - 1] for log, k in zip(logs, best, strict=True)]
+    print(
+        f"patience {patience}: epochs run {[run for run, _ in ends]}, best {best}, "
+        f"accuracy {min(kept):.2f} to {max(kept):.2f}"
+    )
+    return kept
 
 
 def replay(losses: list[float], patience: int) -> tuple[int, int]:

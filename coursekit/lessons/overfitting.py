@@ -1,5 +1,7 @@
 """Overfitting: checks, hints, quiz and cards."""
 
+import re
+
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect
@@ -56,6 +58,8 @@ PART_MESSAGES = {
     "bias_sum": "your bias squared is {bias}: a sum over the places. Their mean is asked for.",
     "bias_median": "your bias squared is {bias}: measured from the medians. On average means the "
     "mean.",
+    "bias_place": "your bias squared is {bias}: that of the first place alone. Its mean over all "
+    "places is asked for.",
     "bias": "for the predictions {table} and the truth {truth} your bias squared is {bias}. Do the "
     "first column on paper: what do its refits say on average, and how far off is that?",
     "variance_axis": "your variance is {variance}, which averages along a row. A row is one model "
@@ -74,6 +78,8 @@ PART_MESSAGES = {
     "refits of one place are to be compared.",
     "variance_divided": "your variance is {variance}: divided by the number of refits once more. "
     "That is the variance of their mean.",
+    "variance_place": "your variance is {variance}: that of the first place alone. Its mean over "
+    "all places is asked for.",
     "variance": "for the predictions {table} your variance is {variance}. Do the first column on "
     "paper: how far do its refits lie from their own mean?",
 }
@@ -126,6 +132,7 @@ def decompose(answer):
             "each_refit": [whole],
             "first_refit": [np.mean((p[0] - truth) ** 2)],
             "bias_sum": [np.sum(off**2)],
+            "bias_place": [off[0] ** 2],
             "bias_median": [np.mean((np.median(p, axis=0) - truth) ** 2)],
         }
         found = _slip(bias, biases, slips, "bias")
@@ -138,10 +145,15 @@ def decompose(answer):
             "variance_not_squared": [0.0, np.abs(p - centre).mean()],
             "variance_sum": [p.var(axis=0).sum(), np.sum((p - centre) ** 2),
                              p.var(axis=0, ddof=1).sum(), len(p) * variances[0]],
+            "variance_place": [p[:, 0].var(ddof=d) for d in (0, 1)],
             "variance_of_means": [centre.var(), centre.var(ddof=1)],
             "variance_divided": [v / len(p) for v in variances],
         }  # fmt: skip
         found += _slip(variance, variances, slips, "variance")
+        if found == ["bias"]:
+            expect.no_slips(bias, biases[0], "bias squared")
+        if found == ["variance"]:
+            expect.no_slips(variance, variances[0], "the variance")
         if found:
             seen = {"bias": bias, "variance": variance, "table": p, "truth": truth}
             raise slips_found(found, PART_MESSAGES, **seen)
@@ -213,7 +225,7 @@ def degree(answer):
         raise Wrong("keys", got=answer)
     found = []
     for rows, best_degree in BEST.items():
-        number = expect.number(answer[rows], f"the degree for {rows} points")
+        number = expect.numeral(answer[rows], f"the degree for {rows} points")
         if number != int(number) or not 0 <= number < rows:
             raise Wrong("range", got=answer[rows], rows=rows, most=rows - 1)
         bias, variance, _ = _parts(int(number), rows)
@@ -286,7 +298,9 @@ def remedy(answer):
     found = []
     for name, recipe in PATIENTS.items():
         after = _treated(*recipe)
-        chosen = expect.choice(answer[name], after, f"the remedy for {name}")
+        given = answer[name]
+        given = re.sub(r"[\s_-]+", " ", given) if isinstance(given, str) else given
+        chosen = expect.choice(given, after, f"the remedy for {name}")
         if after[chosen] > min(after.values()):
             bias, variance, noise = _parts(*recipe)
             values = {"bias": bias, "variance": variance, "noise": noise,
@@ -390,6 +404,10 @@ def _stop(losses, patience, *, previous=False, keep=False, tie=False, first=Fals
         "for the best epoch, how long ago it was.",
         "rounded": "for {losses} with patience {patience} you say {got}. One way to get this: "
         "small improvements do not count. Every loss below the best does.",
+        "one_patience": "for {losses} with patience {patience} you say {got}. One way to get this: "
+        "the patience is a fixed number, whatever `patience` says.",
+        "runs_on": "for {losses} with patience {patience} you say that {run} epochs are run, which "
+        "is all of them. Patience ends a run before that.",
         "best_wrong": "for {losses} with patience {patience} you say {got}: the epochs run are "
         "right, the best epoch is not.",
         "run_wrong": "for {losses} with patience {patience} you say {got}: the best epoch is "
@@ -491,6 +509,7 @@ def _slips(wanted) -> dict[str, list]:
     turned = [_stop([-loss for loss in losses], patience) for losses, patience in CURVES]
     return {
         "twice": [[(b, b) for _, b in wanted]],
+        "runs_on": [[(len(c), b) for (c, _), (_, b) in zip(CURVES, wanted, strict=True)]],
         "with_first": [lowest(against(lambda before, _: before[0]))],
         "with_mean": [lowest(against(lambda before, n: np.mean(before[-n:])))],
         "highest": [turned],
@@ -506,6 +525,7 @@ def _slips(wanted) -> dict[str, list]:
         "minus": [[(a, a - p) for (a, _), (_, p) in zip(wanted, CURVES, strict=True)]],
         "late": [by_hand(late=1), moved(1)],
         "early": [by_hand(late=-1), moved(-1)],
+        "one_patience": [[_stop(losses, n) for losses, _ in CURVES] for n in (1, 2, 3)],
     }
 
 

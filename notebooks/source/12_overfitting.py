@@ -4,7 +4,7 @@
 #     backends:
 #     - tensorflow
 #     - jax
-#     minutes: 48
+#     minutes: 47
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -22,8 +22,8 @@
 # Skip ahead if you can answer these: which part of an error do more rows lower? Can validation
 # accuracy rise while validation loss rises? Which weights does `EarlyStopping` leave you by default?
 #
-# You will split an error into bias, variance and noise, choose a capacity by them, and stop a
-# training where it should stop. You need [[training_loop]], [[gradient_descent]] and [[optimizers]].
+# You will split an error into bias, variance and noise, choose a capacity, and stop a training where
+# it should stop. You need [[training_loop]], [[gradient_descent]] and [[optimizers]].
 #
 # > **You need only this.** An *L2* penalty adds $\frac{\lambda}{2} \sum w^2$ to the loss: it pulls
 # > every weight towards zero.
@@ -49,8 +49,8 @@ from coursekit.validation import BiasVariance, bias_variance
 #
 # A student learns one practice exam by heart and fails the real one. A model does the same when it
 # learns the noise of its training rows: **overfitting**. Here are polynomials, fitted to twenty noisy
-# points by least squares. The degree is their **capacity**: how many shapes they can take. Move the
-# slider.
+# points by least squares. The degree is their **capacity**: how many shapes they can take. Grey curves
+# fit other draws of the noise. Move the slider.
 
 # %%
 plots.explore(ready.one_fit, [0, 1, 2, 3, 4, 6, 8, 10, 12, 15], ready.one_fit_in_words,
@@ -96,7 +96,8 @@ check.reveal("predict_rows")
 #
 # `measure` drew 200 training sets and fitted each: 200 **refits**, with predictions $p$. Their mean
 # $\bar p$ is what the recipe says on average. It is off the truth $f$ by the **bias**, an error of
-# assumptions. Single refits scatter around it: the **variance**, sensitivity to the training set.
+# assumptions. Single refits scatter around it, as the grey curves above: the **variance**, sensitivity
+# to the training set.
 # Targets are $y = f$ plus noise, so
 #
 # $$\underbrace{E(y - p)^2}_{\text{error}} = \underbrace{(\bar p - f)^2}_{\text{bias}^2} +
@@ -131,8 +132,7 @@ check("decompose", decompose)
 # %% [markdown]
 # ## The sum, degree by degree
 #
-# `BiasVariance` does that, corrects for the finite number of refits, and gives standard errors. Twenty
-# points, fifteen degrees:
+# `BiasVariance` does that, corrects for the finite number of refits, and gives standard errors.
 
 # %% topics="complexity-sweet-spot"
 results = {k: measure(k, rows=20) for k in range(15)}
@@ -147,7 +147,7 @@ plots.show(
 
 # %% [markdown]
 # Bands are two standard errors. At each degree the three parts add up to the measured error, within
-# 5 %. The low of the error is the **sweet spot**: of this model, on this much data.
+# 5 %. Its low is the **sweet spot**: of this model, on this much data.
 #
 # ### A degree for 12 points, and one for 1,000 (difficulty 2, 8 minutes)
 #
@@ -193,17 +193,16 @@ check.reveal("predict_width")
 # %% [markdown] topics="epochs-too-few-many"
 # <details><summary>After you ran it</summary>
 #
-# **Double descent** (Belkin and others 2019). The peak is variance: at 40 units at
-# most one solution passes through all rows, at any price. Beyond, the smallest of many is taken, and
-# variance falls. So "more capacity, more variance" is half of the story. A small penalty flattens the
-# peak: a well-regularized network may never show it.
+# **Double descent** (Belkin and others 2019). The peak is variance: at 40 units at most one solution
+# passes through all rows, at any price. Beyond, the smallest of many is taken, and variance falls. So
+# "more capacity, more variance" is half of the story. A small penalty flattens the peak.
 #
 # </details>
 #
 # ## Epochs are capacity too
 #
-# Each epoch lets weights move further. `bias_variance` trains a network of 256 units fifteen times, all
-# together, each on 50 other houses: ten columns, and the logarithm of the price. Nobody knows the true
+# Each epoch lets weights move further. `bias_variance` trains a network of 256 units fifteen times,
+# each on 50 other houses: ten columns, and the logarithm of the price. Nobody knows the true
 # price function, so bias and noise stay one sum.
 
 # %% tags=["nbval-ignore-output"]
@@ -234,14 +233,7 @@ plots.show(
     alt="Bias squared with noise falls and flattens, variance grows. The error falls until 10 to 30 "
     "epochs, then rises.",
 )
-changes = {}
-for first, last in ((1, 30), (30, 200)):
-    changes[last] = ready.change_of_error(by_epochs[first], by_epochs[last], price[1600:])
-    mean, error = changes[last]
-    print(f"from {first:2} to {last:3} epochs the error changes by {mean:.2f} ± {error:.2f}")
-more_variance = by_epochs[200].variance.value - by_epochs[30].variance.value
-less_bias = by_epochs[30].bias_squared_and_noise.value - by_epochs[200].bias_squared_and_noise.value
-print(f"from 30 to 200: variance gains {more_variance:.2f}, bias squared loses {less_bias:.2f}")
+changes = ready.changes(by_epochs, price[1600:])
 
 # %% [markdown]
 # That is why validation loss turns up: bias is used up, and variance goes on growing. Too few epochs
@@ -295,9 +287,9 @@ check.reveal("predict_accuracy")
 # ## Four signs
 #
 # We played a trick: every shirt had a white square in its corner, like a watermark. Four signs of
-# overfitting, on these nets and on the same nets stopped early: validation loss that rises while
-# training loss falls, a gap in accuracy, predictions that change with a little noise, and reliance on
-# something that only these data have.
+# overfitting, on these nets and on the same stopped early: validation loss that rises while training
+# loss falls, a gap in accuracy, predictions that change with a little noise, and reliance on what only
+# these data have.
 
 # %% tags=["nbval-ignore-output"]
 stopped = [garment_net(seed) for seed in range(3)]
@@ -308,16 +300,13 @@ early, late = (
     [ready.look(net, train, held_out, clean, mark) for net in nets]
     for nets in (stopped, to_the_end)
 )
-print(f"{'mean of three seeds':22} stopped early   80 epochs")
-for sign in early[0]:
-    one, other = (np.mean([seen[sign] for seen in seeds]) for seeds in (early, late))
-    print(f"{sign:22} {one:13.2f} {other:11.2f}")
+ready.signs(early, late)
 
 # %% [markdown] topics="early-stopping"
 # The first sign is plain. So is the second, but the nets that stopped early have a gap as well. The
 # third hardly shows here; the polynomial of degree 15 had it. The fourth is a disaster that no curve
-# shows: without the mark, hardly any shirt is found. Stopping early does not help, for the validation
-# rows carry the mark as well.
+# shows: without the mark, hardly any shirt is found. Stopping early does not help, for validation rows
+# carry the mark too.
 #
 # ## Stop early
 #
@@ -352,9 +341,9 @@ def early_stop(losses, patience):
 check("early_stop", early_stop)
 
 # %% [markdown]
-# Where it stops is one thing, what it leaves is another. `play` plays losses to the callback, on a
-# model with one weight: the number of the epoch. The last two lines show **the pitfall**: one overflow
-# in the first epoch gives a NaN.
+# `play` plays losses to the callback, on a model with one weight: the number of the epoch. So we see
+# where it stops and what it leaves. The last two lines show **the pitfall**: an overflow in the first
+# epoch gives a NaN.
 
 # %%
 Keras = keras.callbacks.EarlyStopping
@@ -371,8 +360,8 @@ with warnings.catch_warnings():
 
 # %% [markdown] topics="regularization-definition early-stopping-as-regularization"
 # The defaults are `patience=0` and `restore_best_weights=False`: it stops at the first bump, and keeps
-# what came after the best. Set both. Restoring also happens when nothing stopped the run. A better
-# epoch beyond the stop is never seen. Keras takes a NaN as its best, finds nothing below it, and
+# what came after the best. Set both. Restoring also happens when nothing stopped the run. Keras
+# takes a NaN as its best, finds nothing below it, and
 # restores it; `coursekit.callbacks.EarlyStopping` counts it as the worst.
 #
 # ## Stopping is a constraint
@@ -392,7 +381,7 @@ for name, nets in (("stopped early", stopped), ("80 epochs", to_the_end)):
     print(f"garments, {name:13}: weights moved by {min(moved[name]):.0f} to {max(moved[name]):.0f}")
 
 # %% [markdown]
-# Near, and not the same. The garment nets that stopped early stayed nearer to their start, too. Along
+# The garment nets that stopped early stayed nearer to their start, too. Along
 # a direction of curvature $h$, descent has gone $1 - (1 - \eta h)^t$ of the way after $t$ steps of
 # rate $\eta$; a penalty lets it go $h / (h + \lambda)$. Both learn steep directions first and hardly
 # touch flat ones.
@@ -415,9 +404,9 @@ check("strength", strength)
 # %% [markdown]
 # ## Your decision
 #
-# The running model, three seeds, 25 epochs of Adam. We replay early stopping on its recorded losses.
-# Which patience will it have, and what will you monitor? `score` is the validation accuracy you
-# expect. (The best epoch is chosen by the rows that score it: a little too good.)
+# The running model, three seeds, 25 epochs of Adam. We replay early stopping on its losses. Which
+# patience will it have, and what will you monitor? `score` is the validation accuracy you expect. (The
+# rows that score it chose the epoch: a little too good.)
 
 # %% tags=["nbval-ignore-output"]
 nets = [lessons.running_model(seed) for seed in range(3)]
@@ -426,13 +415,7 @@ for net in nets:
     net.compile(keras.optimizers.Adam(0.001), loss, metrics=["accuracy"])
 logs = fit_many(nets, some.x, some.y, batch_size=64, epochs=25, verbose=0,
                 validation_data=(valid.x, valid.y))  # fmt: skip
-kept = {}
-for patience in (1, 3, 8):
-    ends = [ready.replay(log.history["val_loss"], patience) for log in logs]
-    best = [epoch for _, epoch in ends]
-    kept[patience] = [log.history["val_accuracy"][k - 1] for log, k in zip(logs, best, strict=True)]
-    print(f"patience {patience}: epochs run {[run for run, _ in ends]}, best {best}, "
-          f"accuracy {min(kept[patience]):.2f} to {max(kept[patience]):.2f}")  # fmt: skip
+kept = {patience: ready.replays(logs, patience) for patience in (1, 3, 8)}
 
 # %% jupyter={"source_hidden": true}
 # Tests of what the text says. Safe to skip.
@@ -444,6 +427,8 @@ assert ready.fit(15)[2] > 3 * ready.fit(4)[2] and ready.fit(1)[2] > 3 * ready.fi
 before, peak, end = min(width_errors[1:4]), width_errors[5], width_errors[-1]
 assert before < width_errors[0] and peak > 30 and end < before and max(penalised) < 3
 assert changes[30][0] < -2 * changes[30][1] and changes[200][0] > 2 * changes[200][1]
+more_variance = by_epochs[200].variance.value - by_epochs[30].variance.value
+less_bias = by_epochs[30].bias_squared_and_noise.value - by_epochs[200].bias_squared_and_noise.value
 assert more_variance > 0.4 * by_epochs[30].variance.value and less_bias < more_variance / 2
 for losses, accuracy, one, other in zip(
     curves["val_loss"], curves["val_accuracy"], early, late, strict=True
@@ -492,9 +477,9 @@ check.decide(
 #
 # <details><summary>What happens</summary>
 #
-# Some bags are found without the mark: they look like nothing else, while shirts, the hardest class,
-# left the nets little but the mark. With more noise the sweet spot moves to lower degrees: variance
-# costs more, bias as much as before.
+# Some bags are found without the mark: they look like nothing else, while shirts left the nets little
+# but the mark. With more noise the sweet spot moves to lower degrees: variance costs more, bias as
+# much as before.
 #
 # </details>
 #
