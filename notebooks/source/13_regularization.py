@@ -107,8 +107,7 @@ check("predict_zeros", "c")  # SOLUTION
 
 
 # %%
-sgd = keras.optimizers.SGD(0.02, momentum=0.9)
-by_keras = ready.fit_line(sgd, keras.regularizers.L1(0.4))
+by_keras = ready.fit_line(keras.optimizers.SGD(0.02, momentum=0.9), keras.regularizers.L1(0.4))
 exact = Lasso(0.2, fit_intercept=False).fit(*ready.table(0)).coef_  # it halves the squared error
 for name, w in (("Keras L1", by_keras), ("Lasso", exact)):
     print(f"{name:8} {int((w == 0).sum()):2} exact zeros")
@@ -160,7 +159,7 @@ plots.explore(ready.lines, [0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.6], ready.lines_in
 # %% [markdown] topics="weight-decay"
 # The true weights of the copies are 1 and 1. L1 is as happy with any split: nearly even, uneven, or
 # all to one, as the noise has it. So do not read "killed by L1" as "unimportant". L2 shares, but
-# nothing dies. Elastic net gives both copies about the same, and zeros to the noise.
+# nothing dies. At strength 0.4 elastic net gives both copies about the same, and zeros to the noise.
 #
 # ## Is weight decay L2?
 #
@@ -261,7 +260,7 @@ train("dropout", lambda: network(after=[layers.Dropout(0.5)]))
 
 
 keras.utils.set_random_seed(0)
-net, six_or_nine = nets["dropout"][0], np.isin(y_new, (6, 9))
+net = nets["dropout"][0]
 full = ready.soft(net(x_new, training=False))
 thin = np.array([ready.soft(net(x_new, training=True)) for _ in range(200)])
 removed = ready.thinned(thin.mean(0), full, nets, x_new, y_new)
@@ -370,11 +369,9 @@ check("predict_flip", "c")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 train("flips", lambda: network(before=[layers.RandomFlip()]))
-swapped = {}
-for name in ("none", "flips"):
-    said = [ready.soft(net(x_new[six_or_nine], training=False)).argmax(1) for net in nets[name]]
-    swapped[name] = [int(np.sum(s + y_new[six_or_nine] == 15)) for s in said]
-    print(f"{name:5} error {errors[name].mean():.2f}; 6 and 9 taken for each other:", swapped[name])
+swapped = {name: ready.sixes_and_nines(nets[name], x_new, y_new) for name in ("none", "flips")}
+for name, counts in swapped.items():
+    print(f"{name:5} error {errors[name].mean():.2f}; 6 and 9 taken for each other:", counts)
 check.reveal("predict_flip")
 
 # %% [markdown]
