@@ -62,9 +62,8 @@ INSIDE = {
 }
 
 # Who builds on the private rooms of one other package: a tuner's trials are cross-validations,
-# whose folds it trains in an order of its own. A lesson that shows the faults of a plain
-# `MirroredStrategy` asks for the one that the package keeps: a second would poison the process.
-INSIDERS = {"tuning": "validation", "lessons": "distribution"}
+# whose folds it trains in an order of its own.
+INSIDERS = {"tuning": "validation"}
 
 
 def parts() -> list[tuple[str, Path]]:

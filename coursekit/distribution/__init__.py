@@ -25,6 +25,7 @@ from coursekit.distribution._batches import (
 from coursekit.distribution._lint import lint
 from coursekit.distribution._parity import Parity, parity
 from coursekit.distribution._runtime import Runtime, runtime, virtual_devices
+from coursekit.distribution._strategies import mirrored
 
 __all__ = [
     "Finding",
@@ -34,6 +35,7 @@ __all__ = [
     "layouts",
     "linear_scaling",
     "lint",
+    "mirrored",
     "parity",
     "roofline",
     "runtime",

@@ -12,7 +12,7 @@ from coursekit._findings import Finding
 from coursekit.distribution._batches import check_end
 from coursekit.distribution._lint import lint
 from coursekit.distribution._runtime import virtual_devices
-from coursekit.distribution._strategies import mirrored
+from coursekit.distribution._strategies import kept
 
 TOLERANCE = 1e-5  # float32 sums in another order
 
@@ -123,7 +123,7 @@ def parity(
     fit, batch_of = _arguments(data, count("batch_size", batch_size), count("epochs", epochs))
     import tensorflow as tf
 
-    strategy = mirrored(tuple(_devices(tf, replicas)))
+    strategy = kept(tuple(_devices(tf, replicas)))
     first = tf.nest.map_structure(lambda part: part[:1], batch_of(0))
     one = _built(build, first)
     with strategy.scope():

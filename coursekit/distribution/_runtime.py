@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from coursekit import _checks
-from coursekit.distribution._strategies import mirrored
+from coursekit.distribution._strategies import kept
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 ON_A_CPU = "float32: few CPUs compute faster in 16 bits; time yours before you change."
@@ -90,7 +90,7 @@ def virtual_devices(count: int) -> list[str]:
     """Split the CPU into so many devices, and return their names. TensorFlow and JAX.
 
     ```
-    strategy = tf.distribute.MirroredStrategy(virtual_devices(2))          TensorFlow
+    strategy = mirrored(virtual_devices(2))                                TensorFlow
     keras.distribution.DataParallel(devices=virtual_devices(8))            JAX
     ```
 
@@ -213,7 +213,7 @@ def _find_tensorflow(device, evidence, why) -> Runtime:
         strategy = tf.distribute.get_strategy()
     else:
         why.append(f"{len(gpus)} GPUs: MirroredStrategy keeps a copy of the model on each.")
-        strategy = mirrored(tuple(f"GPU:{index}" for index in range(len(gpus))))
+        strategy = kept(tuple(f"GPU:{index}" for index in range(len(gpus))))
     return Runtime("gpu", "tensorflow", strategy, strategy.num_replicas_in_sync, policy, tuple(why))
 
 

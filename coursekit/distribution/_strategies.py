@@ -7,15 +7,56 @@ are kept, and one made elsewhere is refused before it can clash.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
+
+from coursekit._checks import require
 
 ROOM = 100_000  # TensorFlow's own tests leave as much between two strategies
 _trained: dict[int, Any] = {}  # the strategy that has used the numbers from there on
 
 
+def mirrored(devices: Sequence[str]) -> Any:
+    """Return the `MirroredStrategy` over these devices, the same one each time. TensorFlow backend.
+
+    ```
+    with mirrored(virtual_devices(2)).scope():
+        model = build()
+        model.compile(...)
+    model.fit(...)
+    ```
+
+    Take it where a notebook or a test asks for replicas again and again: a second strategy of
+    TensorFlow's own over the same devices can stop the training of models made in the first.
+
+    Args:
+        devices: their names, such as `["GPU:0", "GPU:1"]`.
+
+    Raises:
+        ValueError: for anything but a list of names, or devices that are not there.
+        RuntimeError: on another backend.
+
+    Example:
+        >>> mirrored(["CPU:0"]) is mirrored(["CPU:0"])
+        True
+    """
+    import keras
+
+    listed = isinstance(devices, list | tuple) and len(devices) > 0
+    ok = listed and all(isinstance(name, str) for name in devices)
+    require(ok, "`devices` must be a list of names.", devices=devices)
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise RuntimeError(
+            f"`mirrored` makes `tf.distribute` replicas. Received: backend={backend!r}. With JAX, "
+            "`keras.distribution.DataParallel(devices=...)` does it."
+        )
+    return kept(tuple(devices))
+
+
 @functools.cache
-def mirrored(devices: tuple[str, ...]):
-    """Return the strategy over these devices, the same one whenever it is asked for."""
+def kept(devices: tuple[str, ...]) -> Any:
+    """Return the strategy over these devices, made when it is first asked for."""
     import tensorflow as tf
 
     _leave_room(tf.distribute.MirroredStrategy)

@@ -29,10 +29,10 @@ def spread(devices: list[str] | None) -> Iterator[None]:
     elif keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        from coursekit.distribution._strategies import mirrored
+        from coursekit.distribution import mirrored
 
         tf.get_logger().setLevel("ERROR")  # it would tell of every message between the devices
-        with mirrored(tuple(devices)).scope():
+        with mirrored(devices).scope():
             yield
     else:
         before = keras.distribution.distribution()
@@ -137,8 +137,71 @@ def faults(devices: list[str], one_number: Any) -> Iterator[str]:
             yield f"{'':12} ReplicaModel  {trained(devices, ReplicaModel, **setting)}"
 
 
-def scaling_figure(logs: dict, names: Any, rates: Any) -> tuple[Any, dict]:
-    """Draw the validation losses of several plans, an axis for each rate; return the final scores.
+def gap(a: Any, b: Any) -> float:
+    """Return the largest difference between the weights of two models."""
+    import numpy as np
+
+    pairs = zip(a.get_weights(), b.get_weights(), strict=True)
+    return max(float(np.abs(u - v).max()) for u, v in pairs)
+
+
+def show_ring(states: Any) -> None:
+    """Show how a sum spreads over a ring of four devices."""
+    from coursekit import plots
+
+    plots.show(
+        plots.all_reduce(states, title="A ring of four devices"),
+        alt="Seven maps of four devices by four chunks. All start with 1. In three steps one chunk "
+        "a device becomes 4; in the next three the fours go round to all.",
+    )
+
+
+LAYERS = 6  # of the model whose gradients travel
+
+
+def overlap(send: float) -> Any:
+    """Draw a backward pass and its messages, all at its end and each as soon as it can.
+
+    Args:
+        send: how long a message takes, in backward passes of a layer.
+    """
+    from coursekit import plots
+
+    fig, axes = plots.figure("Messages at the end, or on the way", columns=2, height=1.9)
+    words = "all at the end", "each when its layer is done"
+    backward = [(k, 1, f"{LAYERS - k}", plots.COMPARE[0]) for k in range(LAYERS)]
+    for ax, starts, title in zip(axes, _starts(send), words, strict=True):
+        sent = [
+            (start, send, f"g{LAYERS - k}" if send >= 0.5 else "", plots.COMPARE[1])
+            for k, start in enumerate(starts)
+        ]
+        plots.timeline(ax, {"backward": backward, "network": sent}, end=2.5 * LAYERS)
+        ax.set(title=title, xlabel="time, in backward passes of a layer")
+    return fig
+
+
+def overlap_in_words(send: float) -> str:
+    """Say when the messages of `overlap` have arrived."""
+    apart, together = (starts[-1] + send for starts in _starts(send))
+    rest = "only the last message is left" if send <= 1 else "they queue: the network is slower"
+    return (
+        f"Messages at the end: all is done at {apart:g}. Messages on the way: at {together:g}, "
+        f"and {rest}."
+    )
+
+
+def _starts(send) -> tuple[list[float], list[float]]:
+    """Return when each message leaves: one after the other at the end, and as soon as it can."""
+    apart = [LAYERS + k * send for k in range(LAYERS)]
+    together: list[float] = []
+    for layer in range(LAYERS):
+        free = together[-1] + send if together else 0.0
+        together.append(max(layer + 1.0, free))
+    return apart, together
+
+
+def show_scaling(logs: dict, names: Any, rates: Any) -> dict:
+    """Show the validation losses of several plans, an axis for each rate; return the final scores.
 
     Args:
         logs: for each (name, rate) what `fit` returned, one a seed.
@@ -146,7 +209,7 @@ def scaling_figure(logs: dict, names: Any, rates: Any) -> tuple[Any, dict]:
         rates: the first rates.
 
     Returns:
-        The figure, and the last validation accuracies for each (name, rate).
+        The last validation accuracies for each (name, rate).
     """
     import numpy as np
 
@@ -162,4 +225,9 @@ def scaling_figure(logs: dict, names: Any, rates: Any) -> tuple[Any, dict]:
             plots.band(ax, [history["val_loss"] for history in some], style, label=name)
             scores[name, rate] = np.array([history["val_accuracy"][-1] for history in some])
     axes[0].legend(fontsize=8)
-    return fig, scores
+    plots.show(
+        fig,
+        alt="Validation loss over five epochs for four plans, from two rates, with bands over "
+        "three seeds.",
+    )
+    return scores

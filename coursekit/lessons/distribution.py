@@ -3,10 +3,31 @@
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
-from coursekit.lessons._spread import batch_norm, faults, scaling_figure, spread, trained
+from coursekit.lessons._spread import (
+    batch_norm,
+    faults,
+    gap,
+    overlap,
+    overlap_in_words,
+    show_ring,
+    show_scaling,
+    spread,
+    trained,
+)
 from coursekit.lessons._steps import apply_step
 
-__all__ = ["batch_norm", "check", "faults", "scaling_figure", "spread", "trained"]
+__all__ = [
+    "batch_norm",
+    "check",
+    "faults",
+    "gap",
+    "overlap",
+    "overlap_in_words",
+    "show_ring",
+    "show_scaling",
+    "spread",
+    "trained",
+]
 
 check = Lesson("distribution", "Is training on eight devices the same training?")
 

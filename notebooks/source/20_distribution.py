@@ -24,17 +24,19 @@
 # gradients?
 #
 # You will prove that several devices train as one, mend a model for which they do not, and carry a recipe
-# to eight. You need [[gradient_descent]] and [[schedules]].
-#
-# > **You need only this.** *Mixed precision* computes in 16 bits, and skips a step with infinities.
+# to eight. You need [[gradient_descent]], [[schedules]] and [[precision]].
 
-# %% tags=["setup"] needs="mixed precision"
+# %% tags=["setup"]
 from coursekit import lessons
 from coursekit.lessons.distribution import (
     batch_norm,
     check,
     faults,
-    scaling_figure,
+    gap,
+    overlap,
+    overlap_in_words,
+    show_ring,
+    show_scaling,
     spread,
     trained,
 )
@@ -51,6 +53,7 @@ from coursekit.distribution.step import ReplicaModel
 from coursekit.schedules import StepDecay, Warmup
 from coursekit.training import fit_many
 
+CosineDecay = keras.optimizers.schedules.CosineDecay
 ON_JAX = keras.backend.backend() == "jax"
 devices = virtual_devices(8)  # their names
 if not ON_JAX:  # a replica takes TensorFlow seconds to set up
@@ -59,8 +62,9 @@ if not ON_JAX:  # a replica takes TensorFlow seconds to set up
 # %% [markdown] topics="distributed-why data-parallelism"
 # ## One batch, two devices
 #
-# Data, or a model, can be too large for one device. The usual way out is **data parallelism**: each
-# device has a copy of the model and a *shard*, some rows, of the batch; gradients are averaged. By hand:
+# Data, or a model, can be too large for one *device*, such as a GPU. For data the usual way out is **data
+# parallelism**: each device has a copy of the model and a *shard*, some rows, of the batch; gradients are
+# averaged. By hand:
 
 # %%
 rng = np.random.default_rng(0)
@@ -151,23 +155,12 @@ def fitted(devices=None, seed=1, epochs=3):
     return model
 
 
-def gap(a, b):
-    pairs = zip(a.get_weights(), b.get_weights(), strict=True)
-    return max(np.abs(u - v).max() for u, v in pairs)
-
-
 one, other, many = fitted(), fitted(seed=2), fitted(devices)
 print(f"one device, two seeds: {gap(one, other):.1f}")
 print(f"one device and {len(devices)}: below one millionth: {gap(one, many) < 1e-6}")
 check.reveal("predict_same")
 
 # %% [markdown] topics="effective-batch-size"
-# <details><summary>After you ran it</summary>
-#
-# The same, but for the last digits.
-#
-# </details>
-#
 # `batch_size=64` counts the rows of all devices. (In PyTorch's `DistributedDataParallel` each process
 # has its own.) What an update sees is the **effective batch size**: devices times rows on each times
 # batches that are added up.
@@ -219,8 +212,9 @@ check.reveal("predict_double")
 # The other lines: `tf.distribute` writes a program for *one replica*, which sees a part of each batch
 # and gradient. *Clipping* shortens the parts before they are summed. A *ragged* last batch of 1 row
 # leaves a replica empty, and a ragged *first* batch stops `fit`. So does *accumulation* (below). After
-# an *overflow* in float16 Keras asks the first replica alone whether to skip the step. `ReplicaModel` in
-# place of `keras.Model` computes from all rows, and sums gradients before anything looks at them.
+# an *overflow* in float16 on the second replica Keras asks only the first whether to skip the step: the
+# weight is lost for good, without an error. `ReplicaModel` in place of `keras.Model` is our cure: it
+# computes from all rows, and sums gradients before anything looks at them.
 #
 # JAX writes a program for *the whole batch*, and its compiler splits it: all as on one device. It
 # refuses a batch that does not divide.
@@ -251,8 +245,8 @@ else:
 #
 # ### Make it one training (difficulty 2, 10 minutes)
 #
-# This model clips, has a loss of one number, and normalizes (`batch_norm` is `BatchNormalization`; JAX
-# ignores its argument). Make it train on two of TensorFlow's replicas as on one device, on 11 rows in
+# This model clips, has a loss of one number, and normalizes (`batch_norm(synchronized=...)` is
+# `BatchNormalization`; JAX ignores the argument). Make it train on two of TensorFlow's replicas as on one device, on 11 rows in
 # batches of 4. On one device it must stay what it is. We run `parity`; on JAX we look at your choice.
 
 
@@ -302,15 +296,11 @@ def ring(parts):
 
 
 states = ring(np.ones((4, 4), int))  # each device starts with a 1: chunks count their parts
-plots.show(
-    plots.all_reduce(states, title="A ring of four devices"),
-    alt="Seven maps of four devices by four chunks. All start with 1. In three steps one chunk a "
-    "device becomes 4; in the next three the fours go round to all.",
-)
+show_ring(states)
 for n in (2, 4, 8, 64):
     steps = len(ring(np.ones((n, n)))) - 1
     print(
-        f"{n:2} devices: each sends {steps * 100 / n:.0f} MB of a 100 MB gradient, in {steps} steps"
+        f"{n:2} devices, a gradient of 100 MB: each sends {steps * 100 / n:.0f} MB, in {steps} steps"
     )
 check.reveal("predict_ring")
 
@@ -318,8 +308,7 @@ check.reveal("predict_ring")
 # <details><summary>After you ran it</summary>
 #
 # Each number counts the gradients in a chunk's sum. After $n - 1$ steps each device holds one complete
-# chunk; in as many more, these go round. Each sends $1/n$ of the gradient: $2(n-1)/n$ in all. The
-# *steps* do grow with $n$; so libraries use trees, too.
+# chunk; in as many more, these go round. The *steps* do grow with $n$; so libraries use trees, too.
 #
 # </details>
 #
@@ -329,23 +318,12 @@ check.reveal("predict_ring")
 # | Gloo | PyTorch's library between CPUs |
 # | Horovod | made the ring popular; largely history, not in Keras 3. `hvd.size()` is `strategy.num_replicas_in_sync`, `DistributedOptimizer` the scope, the broadcast of first weights the mirrored variables |
 #
-# The wait can be hidden: the last layer's gradient travels while the layer before is computed.
+# The wait can be hidden: the last layer's gradient travels while the layer before is computed. Move the
+# time that a message takes.
 
 # %% jupyter={"source_hidden": true} topics="overlap-compute-communication"
-compute, send = 1.0, 0.8  # one layer's backward pass, and sending its gradient
-apart = [(6 * compute + k * send, send, f"g{6 - k}", plots.COMPARE[1]) for k in range(6)]
-overlapped = [((k + 1) * compute, send, f"g{6 - k}", plots.COMPARE[1]) for k in range(6)]
-backward = [(k * compute, compute, f"{6 - k}", plots.COMPARE[0]) for k in range(6)]
-fig, axes = plots.figure("Gradients that travel early hide their journey", columns=2, height=1.7)
-for ax, messages in zip(axes, (apart, overlapped), strict=True):
-    plots.timeline(ax, {"backward": backward, "network": messages}, end=11)
-    ax.set_xlabel("time, in backward passes of a layer")
-    print(f"done at {messages[-1][0] + send:.1f}")
-plots.show(
-    fig,
-    alt="Left: six backward passes, then six messages one after the other. Right: each message "
-    "starts when its layer is done, and only the last one is left at the end.",
-)
+plots.explore(overlap, [0.25, 0.5, 0.75, 1, 1.25, 1.5], overlap_in_words,
+              "a message takes so many backward passes of a layer", start=2)  # fmt: skip
 
 # %% [markdown]
 # ## A big batch in small pieces
@@ -392,9 +370,15 @@ check("small_memory", small_memory)
 #
 # Eight devices with 64 rows each make a batch of 512, and an eighth of the updates. The **linear scaling
 # rule** makes up for it: $k$ times the batch, $k$ times the rate. $k$ short steps and one long one are
-# alike while the gradient changes little. Take $f = w^2/2$ from $w = 1$: at the rate 0.001 eight
-# steps lead to 0.992, and so does one of 0.008. At 0.1 they lead to 0.430, and one long step to 0.2.
-#
+# alike while the gradient changes little. For $f = w^2/2$, from $w = 1$:
+
+# %%
+for rate in (0.001, 0.1):
+    print(
+        f"rate {rate}: eight steps lead to {(1 - rate) ** 8:.2f}, one of {8 * rate:g} to {1 - 8 * rate:.2f}"
+    )
+
+# %% [markdown]
 # So the rule is for small rates, and weakest at the start, where gradients change most: hence a
 # **warmup**. We try it on the running model, from 0.025 and from 0.1, with three seeds, on one device.
 # With eight times the rate, 512 rows will ... (a) keep up with 64 rows from both, after a warmup. (b)
@@ -420,19 +404,16 @@ for name, (size, plan) in plans.items():
     done = fit_many(nets, train.x, train.y, epochs=5, batch_size=size, verbose=0,
                     validation_data=(unseen.x, unseen.y))  # fmt: skip
     logs |= {(name, rates[0]): done[:3], (name, rates[1]): done[3:]}
-fig, scores = scaling_figure(logs, plans, rates)
-plots.show(fig, alt="Validation loss over five epochs for four plans, from two rates, with bands over "
-           "three seeds.")  # fmt: skip
+scores = show_scaling(logs, plans, rates)
 for (name, rate), final in scores.items():
-    words = f"{final.min():.2f} to {final.max():.2f}" if final.max() > 0.7 else "all below 0.7"
-    print(f"from {rate:5} {name:26}: accuracy {words}")
+    print(f"from {rate:5} {name:26}: accuracy {final.min():.2f} to {final.max():.2f}")
 check.reveal("predict_scaling")
 
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# From 0.025 the longer steps win back most of what 512 rows lose at the old rate. From 0.1 they do worse
-# than none: 0.8 is beyond the edge for this model. Warmup changes no more here than seeds do. (Goyal's
+# From 0.025 the longer steps win back most of what 512 rows lose at the old rate. From 0.1 they do harm:
+# 0.8 is beyond the edge for this model. Warmup changes no more here than seeds do. (Goyal's
 # ResNets needed it, at 8,192 rows.) It bridges a rough start, not a rate that is too large for good.
 #
 # </details>
@@ -446,7 +427,6 @@ check.reveal("predict_scaling")
 # scaling, a warmup, and a decay that ends with the run.
 
 # %% exercise="eight_devices"
-CosineDecay = keras.optimizers.schedules.CosineDecay
 ### BEGIN SOLUTION
 batch_size = 8 * 256
 steps, warmup = 20 * 65_536 // batch_size, 64  # two epochs of warmup
@@ -469,8 +449,7 @@ with spread(devices):
     print("predict_on_batch:", many.predict_on_batch(x[:16]).shape)
     many.reset_metrics()
     many.train_on_batch(x[:16], y[:16])
-    rows_seen = int(ops.convert_to_numpy(many.metrics[0].count))
-    print("train_on_batch:  ", rows_seen, "rows in the loss")
+    print("train_on_batch:  ", int(many.metrics[0].count), "rows in the loss")
 
 # %% [markdown]
 # On TensorFlow every replica gets all 16 rows: twice the work for the same update. JAX splits them.

@@ -466,6 +466,7 @@ CALLS: dict[str, Call] = {
         },
         {"replicas": "count", "dataset": "model"},
     ),
+    "distribution.mirrored": Call(given(devices=["CPU:0"]), {"devices": "names"}),
     "distribution.lint": Call(made(build), {"model": "model"}),
     "distribution.runtime": Call(given(device="cpu"), {"device": "option"}),
     "distribution.roofline.step_time": Call(

@@ -34,6 +34,7 @@ NONSENSE = {
     "model": [None, 3, "model", [1.0], object()],
     "callable": [3, "f", [1.0], object()],
     "path": [3, 1.5, [1]],
+    "names": [None, 3, "CPU:0", [], {}, [3], [None]],
     "text": [None, 3, b"bytes", ["words"]],
     "title": [3, ["words"]],
 }  # fmt: skip

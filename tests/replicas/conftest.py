@@ -6,7 +6,7 @@ They prove that numbers are right, never that anything is faster.
 import pytest
 import tensorflow as tf
 
-from coursekit.distribution._strategies import mirrored
+from coursekit.distribution import mirrored
 
 CPUS = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(CPUS[0], [tf.config.LogicalDeviceConfiguration()] * 3)
@@ -14,4 +14,4 @@ tf.config.set_logical_device_configuration(CPUS[0], [tf.config.LogicalDeviceConf
 
 @pytest.fixture(scope="session")
 def strategy():
-    return mirrored(("CPU:0", "CPU:1"))
+    return mirrored(["CPU:0", "CPU:1"])

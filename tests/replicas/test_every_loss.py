@@ -15,8 +15,7 @@ import tensorflow as tf
 from keras import layers, optimizers
 
 from coursekit import losses
-from coursekit.distribution import lint
-from coursekit.distribution._strategies import mirrored
+from coursekit.distribution import lint, mirrored
 from coursekit.distribution.step import ReplicaModel
 from coursekit.optimizers import SafeLossScaleOptimizer
 

@@ -8,7 +8,7 @@ import pytest
 
 HEAD = """
 import keras, numpy as np, tensorflow as tf
-from coursekit.distribution import lint, parity, virtual_devices
+from coursekit.distribution import lint, mirrored, parity, virtual_devices
 from coursekit.distribution.step import ReplicaModel
 
 devices = virtual_devices(2)
@@ -33,6 +33,12 @@ for width in (3, 5, 4):
     train(tf.distribute.MirroredStrategy(devices), width)
 assert parity(lambda: build(6), (np.ones((8, 6)), np.ones((8, 6)))).equal
 assert parity(lambda: build(2), (np.ones((8, 2)), np.ones((8, 2)))).equal
+""",
+    "the same one each time": """
+strategy = mirrored(devices)
+train(strategy, 3)
+assert strategy.num_replicas_in_sync == 2 and mirrored(tuple(devices)) is strategy
+train(mirrored(devices), 5)
 """,
     "after a failed training": """
 def failing(width):
