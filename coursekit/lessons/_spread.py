@@ -167,7 +167,8 @@ def overlap(send: float) -> Any:
     """
     from coursekit import plots
 
-    fig, axes = plots.figure("Messages at the end, or on the way", columns=2, height=1.9)
+    title = "Sent on the way, messages hide behind computing"
+    fig, axes = plots.figure(title, columns=2, height=1.9)
     words = "all at the end", "each when its layer is done"
     backward = [(k, 1, f"{LAYERS - k}", plots.COMPARE[0]) for k in range(LAYERS)]
     for ax, starts, title in zip(axes, _starts(send), words, strict=True):

@@ -84,13 +84,25 @@ SIZE, DEVICES, ROOM = 3e9, 8, 16e9  # of the exercise
         "is spread.",
         "reversed": "at stage {stage} you get what another stage gives: stage 1 spreads the "
         "optimizer's 12 bytes, stage 2 the gradient's 2 as well, stage 3 all.",
+        "fixed_n": "for {n} devices at stage {stage} you get what {other} devices would hold: is "
+        "`n` used?",
+        "fewer": "for {n} devices at stage {stage} you get what {other} would hold. All {n} share, "
+        "the device itself among them.",
+        "small_first": "at stage 1 on {n} devices you get {got} bytes for each parameter: you "
+        "spread 2 bytes. The largest part comes first.",
+        "one_part": "at stage {stage} on {n} devices you get {got} bytes for each parameter. One "
+        "way to get this is to spread the part of this stage alone: the parts of the earlier "
+        "stages stay spread.",
+        "in_all": "at stage {stage} you get what all {n} devices hold together. We ask for one.",
+        "bits": "you return {got}: eight times too much. A byte has eight bits.",
         "moments": "at stage {stage} on {n} devices you get {got} bytes for each parameter. One "
         "way to get this is to spread only Adam's two moments, 8 bytes. The 32-bit copy of the "
         "weight belongs to the optimizer's state, too.",
         "one_only": "at stage {stage} on {n} devices you get {got} bytes for each parameter. One "
         "way to get this is to spread one part and lose the others: what is not spread is whole "
         "on each device.",
-        "giga": "you return {got} for {parameters} parameters: is that in GB? We asked for bytes.",
+        "giga": "you return {got} for {parameters} parameters: is that in GB or MB? We asked for "
+        "bytes.",
         "per_parameter": "you return {got}, for one parameter; there are {parameters}.",
         "over_n": "you get the right bytes over n once more. What one device holds is no mean.",
         "other": "at stage {stage} on {n} devices you get {got} bytes for each parameter. Write "
@@ -115,7 +127,7 @@ SIZE, DEVICES, ROOM = 3e9, 8, 16e9  # of the exercise
 )
 def held(answer, lowest):
     expect.function(answer, "`held`")
-    for parameters, n, stage in [(3e9, 1, 0), (3e9, 4, 1), (2e9, 8, 2), (5e8, 64, 3), (1e9, 4, 0),
+    for parameters, n, stage in [(3e9, 1, 0), (3e9, 5, 1), (2e9, 8, 2), (5e8, 64, 3), (1e9, 4, 0),
                                  (1e9, 16, 1), (1e9, 16, 2), (3e9, 7, 3)]:  # fmt: skip
         got = expect.number(answer(parameters, n, stage), "what `held` returns")
         right = held_bytes(parameters, n, stage)
@@ -133,15 +145,21 @@ def held(answer, lowest):
 
 def _other_bytes(got, right, parameters, n, stage) -> Wrong:
     told = {"parameters": parameters, "n": n, "stage": stage}
-    for key, factor in (("giga", 1e-9), ("giga", 2.0**-30), ("per_parameter", 1 / parameters),
-                        ("over_n", 1 / n)):  # fmt: skip
+    for key, factor in (("giga", 1e-9), ("giga", 2.0**-30), ("giga", 1e-6), ("bits", 8),
+                        ("per_parameter", 1 / parameters), ("over_n", 1 / n),
+                        ("in_all", n)):  # fmt: skip
         if factor != 1 and np.isclose(got, right * factor, rtol=5e-3):
             return Wrong(key, got=got, **told)
     each = got / parameters
+    for key, other in (("fixed_n", 8), ("fixed_n", 64), ("fewer", n - 1)):
+        if stage and other not in (0, n) and np.isclose(each, held_bytes(1, other, stage)):
+            return Wrong(key, other=other, **told)
     others = [held_bytes(1, n, k) for k in range(4) if k != stage]
     alone = [part / d for part in (2, 4, 12, 14, 16) for d in (1, n) if n > 1]
     named = {"all_sharded": [16 / n], "nothing": [16.0], "reversed": others}
     named |= {"moments": [8 + 8 / n, 6 + 10 / n, 4 + 4 + 8 / n], "one_only": alone}
+    if stage:
+        named |= {"small_first" if stage == 1 else "one_part": [14 + 2 / n]}
     for key, values in named.items():
         if any(np.isclose(each, value, rtol=5e-3) for value in values):
             return Wrong(key, got=each, **told)
@@ -218,18 +236,21 @@ BETWEEN = 5e10  # bytes a second of an H100 to other machines: 400 Gbit
     messages={
         "inverse": "{what} is {got}: link over operations, the other way round. The faster the "
         "chip, the more rows it needs to be busy while a message travels.",
-        "forward": "{what} is {got}, {seen}. Both sides have a 4: the backward pass takes 4 "
-        "operations for each parameter and row, and a ring sends 2 bytes of each parameter twice.",
+        "forward": "{what} is {got}, {seen} as it takes. Both sides have a 4: the backward pass "
+        "takes 4 operations for each parameter and row, and a ring sends 2 bytes of each parameter "
+        "twice.",
         "memory": "{what} is {got}: that is operations over the speed of the chip's *memory*. The "
         "messages go through its links.",
         "swapped": "you have the two the other way round: a slower link needs more rows, not "
         "fewer.",
-        "same": "{what} is {got}, the same as inside. Between machines each H100 sends 50 GB a "
-        "second.",
+        "same": "{what} is {got}, as for the other. Inside a machine each H100 sends 450 GB a "
+        "second, between machines 50.",
         "bits": "{what} is {got}. One way to get this is to take 400 Gbit for bytes: a byte has "
         "eight bits.",
-        "units": "{what} is {got}. One way to get this is to divide trillions by billions and to "
-        "forget that a trillion has a thousand of them.",
+        "units": "{what} is {got}: the right digits, a power of a thousand off. A trillion is a "
+        "thousand billions, each a thousand millions.",
+        "chips": "{what} is {got}, {seen}. One way to get this is to count all the chips, or bits "
+        "for bytes: the rows are those on each chip.",
         "both_ways": "{what} is {got}. One way to get this is a link of 900 GB a second, which "
         "counts both directions; a ring sends in one.",
         "parameters": "{what} is {got}, which is far off. The number of parameters, and of chips, "
@@ -252,7 +273,7 @@ def rows_needed(inside, between):
     got = {name: expect.numeral(value, f"`{name}`") for name, value in given.items()}
 
     def is_near(value, wanted):
-        return np.isclose(value, wanted, rtol=0.02)
+        return np.isclose(value, wanted, rtol=0.02, atol=0)
 
     if is_near(got["inside"], right["between"]) and is_near(got["between"], right["inside"]):
         raise Wrong("swapped")
@@ -264,20 +285,24 @@ def rows_needed(inside, between):
             raise Wrong("inverse", **told)
         if is_near(value, H100.operations / H100.memory_speed):
             raise Wrong("memory", **told)
-        if name == "between" and is_near(value, right["inside"]):
+        if is_near(got["inside"], got["between"]):
             raise Wrong("same", **told)
         if name == "between" and is_near(value, H100.operations / 4e11):
             raise Wrong("bits", **told)
-        if any(is_near(value, wanted * unit) for unit in (1e-3, 1e3)):
+        if any(is_near(value, wanted * 1e3**power) for power in (-4, -3, -2, -1, 1, 2, 3, 4)):
             raise Wrong("units", **told)
         if name == "inside" and is_near(value, wanted / 2):
             raise Wrong("both_ways", **told)
-        factors = {0.5: "half of it", 2: "twice as many", 4: "four times as many",
-                   0.25: "a quarter of it", 1.5: "half as many again",
-                   2 / 3: "two thirds of it", 8: "eight times as many"}  # fmt: skip
+        factors = {0.5: "half as many", 2: "twice as many", 4: "four times as many",
+                   0.25: "a quarter as many", 1.5: "half as many again", 6: "six times as many",
+                   2 / 3: "two thirds as many"}  # fmt: skip
         for factor, seen in factors.items():
             if is_near(value, factor * wanted):
                 raise Wrong("forward", seen=seen, **told)
+        for chips in (8, 64):
+            for factor, seen in ((chips, f"times {chips}"), (1 / chips, f"divided by {chips}")):
+                if is_near(value, factor * wanted):
+                    raise Wrong("chips", seen=f"the right one {seen}", **told)
         far = value <= 0 or not 1e-3 < value / wanted < 1e3
         raise Wrong("parameters" if far else "rows", **told)
 
@@ -345,9 +370,10 @@ def decide_layout(layout):
 # --------------------------------------------------------------------------------------------------
 
 WAYS = {
-    "one device": ["one", "single device", "no split", "none"],
+    "one device": ["one", "single device", "one GPU", "a single GPU", "no split", "none"],
     "data": ["data parallelism", "data parallel"],
-    "zero": ["ZeRO stage 3", "FSDP", "sharded data parallelism"],
+    "zero": ["FSDP", "sharded data parallelism"]
+    + [f"ZeRO {word}{stage}" for word in ("", "stage ") for stage in (1, 2, 3)],
     "tensor": ["tensor parallelism", "tensor parallel"],
     "pipeline": ["pipeline parallelism", "pipeline parallel"],
     "federated": ["federated learning", "federated averaging"],

@@ -178,7 +178,7 @@ check.reveal("predict_train")
 #
 # </details>
 #
-# Why? One batch's gradients, computed in float32, against the window of float16: grey rounds to 0 or to
+# One batch's gradients, computed in float32, against the window of float16: grey rounds to 0 or to
 # infinity, the light strip loses digits. Move the factor.
 
 # %% jupyter={"source_hidden": true} topics="gradient-underflow-loss-scaling"
@@ -340,11 +340,11 @@ print(runtime())
 # |---|---|
 # | "halves the memory" | 2 bytes instead of 4 for activations; a parameter keeps 16. Large batches and images gain |
 # | A100: 312 instead of 19.5 TFLOPS | peaks, on Tensor Cores; float32 products may run there, at 156, with ten mantissa bits (TF32) |
-# | memory bandwidth 2 TB/s | the same for both: half the bytes take half the time |
+# | memory bandwidth 2 TB/s (80 GB card) | the same for both: half the bytes take half the time |
 # | 2 to 4 times as fast; "about double" | claimed for GPUs with Tensor Cores; this machine is timed above |
 # | same accuracy | yes, above |
 #
-# `runtime()` names a policy: bfloat16 on TPUs and GPUs since Ampere (A100), float16 on older ones.
+# `runtime()` names a policy: bfloat16 on TPUs and GPUs since Ampere, float16 on older ones.
 #
 # ## Gradients that explode
 #
@@ -508,7 +508,7 @@ print(f"clip, then unscale: a step of {np.linalg.norm(clipped) / 1024:.4f}")
 # | `LambdaLR`: warmup, then cosine | `CosineDecay(0.0, total - warmup, warmup_target=..., warmup_steps=warmup)` |
 # | `CrossEntropyLoss(label_smoothing=0.1)` | `CategoricalCrossentropy(...)` with it |
 # | `clip_grad_norm_(1.0)` after `unscale_` | `global_clipnorm=1.0`, inside the scaler |
-# | `next(iter(train_loader))`, `zero_grad`, `backward`, `step` | `fit` |
+# | `next(train_loader)` (needs `iter`), `zero_grad`, `backward`, `step` | `fit` |
 # | `scheduler.step()` in every iteration | a skipped step does not advance the schedule |
 
 # %% tags=["nbval-ignore-output"]

@@ -51,8 +51,8 @@ rng = np.random.default_rng(0)
 # %% [markdown] topics="zero-sharding"
 # ## What one device holds
 #
-# Data parallelism keeps everything everywhere. With Adam that is 16 bytes for each parameter. DeepSpeed
-# counts 2 for the weight and 2 for its gradient, in 16 bits, and 12 for the optimizer: a 32-bit copy of
+# Data parallelism keeps everything everywhere. With Adam that is 16 bytes for each parameter. DeepSpeed, a
+# library, counts 2 for the weight and 2 for its gradient, in 16 bits, and 12 for the optimizer: a 32-bit copy of
 # the weight and two moments. (Keras keeps 4 + 4 + 8.) **ZeRO** spreads them over $n$ devices: stage 1
 # the 12, stage 2 the gradient's 2 as well, stage 3 all. It is often filed under model parallelism; but
 # each device computes the whole model, on rows of its own, and fetches the weights that it lacks.
@@ -97,12 +97,14 @@ with keras.device(devices[0]):
     hidden = ops.matmul(h, w)  # one layer here, the next one there
     left = ops.matmul(h, w[:, :5])  # half of the columns
     upper = ops.matmul(h[:, :3], w[:3])  # half of the rows
+places = [str(hidden.device).split("/")[-1]]
 hidden, left, upper = map(ops.convert_to_numpy, (hidden, left, upper))  # they travel
 with keras.device(devices[1]):
     last = ops.matmul(hidden, v)
     right = ops.matmul(h, w[:, 5:])
     lower = ops.matmul(h[:, 3:], w[3:])
-print("layers: ", np.allclose(last, h @ w @ v, atol=1e-4), "on", str(last.device).split("/")[-1])
+places.append(str(last.device).split("/")[-1])
+print("a layer on", " and the next on ".join(places), np.allclose(last, h @ w @ v, atol=1e-4))
 print("columns lie side by side:", np.allclose(np.hstack([left, right]), h @ w, atol=1e-4))
 print("rows add up:", np.allclose(upper + ops.convert_to_numpy(lower), h @ w, atol=1e-4))
 
@@ -114,7 +116,8 @@ print("rows add up:", np.allclose(upper + ops.convert_to_numpy(lower), h @ w, at
 # ## A pipeline
 #
 # A **pipeline** makes groups of layers its *stages*, one a device, and sends $m$ *micro-batches* through,
-# one after the other. What the stages spend waiting is the **bubble**, hatched here.
+# one after the other. A *slot* is the time of one micro-batch in one stage. What the stages spend waiting
+# is the **bubble**, hatched here; F are forward passes, B backward passes.
 
 # %% topics="pipeline-parallelism"
 fig, axes = plots.figure("Micro-batches shrink the bubble", columns=2, height=2.2)
@@ -217,7 +220,7 @@ check("rows_needed", inside, between)
 
 # %% [markdown]
 # And the parts of a layer? Split into $k$, each chip computes a $k$-th, but the rows' inputs and outputs
-# travel whole. So there is a limit to $k$, which depends on the width alone:
+# travel whole. So there is a limit to $k$: the width, times link speed over operations.
 
 # %%
 for name in ("TPU v5e", "H100"):
@@ -293,20 +296,20 @@ for steps in (1, 50):
     print(descend(*everything, steps).round(2))
 
 # %% [markdown] topics="gpu cpu tpu hardware-table distributed-hardware-row framework-stack"
-# After one step it is data parallelism. After 50, clients with unlike data have drifted apart, and the
-# average is another model.
+# After one step the average is that of data parallelism. After 50, clients with unlike data have drifted
+# apart, and the average is another model.
 #
 # ## Which hardware?
 #
 # | | best for | mind |
 # |---|---|---|
 # | CPU | small models, classical methods | slow for large ones; always there |
-# | GPU | most deep learning: thousands of small cores | "10 to 100 times faster" depends on the work; small models can be slower. The stack: TensorFlow, JAX or PyTorch on cuDNN on CUDA |
+# | GPU | most deep learning: thousands of small cores | "10 to 100 times faster" depends on the work; small models can be slower. The stack: TensorFlow, JAX or PyTorch, on NVIDIA's libraries cuDNN and CUDA |
 # | TPU | large matrices, very large models; pods of thousands of Google's chips | batches of one shape (`drop_remainder=True`), bfloat16 (no loss scaling). TensorFlow, JAX, PyTorch |
 # | several | data or models too large for one | a framework, setup, time for talking |
 #
 # All live from one fact: matrix products, convolutions and activations are thousands of operations that
-# do not wait for each other.
+# do not wait for each other. (Much of the ratio below is Python's own slowness, which a library avoids.)
 
 # %% tags=["nbval-ignore-output"] topics="parallel-operations"
 a, b = rng.normal(size=(2, 100, 100))

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,7 +19,7 @@ from keras import layers, ops, optimizers
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
 
 from coursekit.distribution.step import ReplicaModel, ReplicaSequential, ReplicaStep
-from coursekit.lessons.distribution import batch_norm
+from coursekit.lessons.distribution import batch_norm, overlap, overlap_in_words
 from coursekit.schedules import OneCycle, StepDecay, Warmup
 
 
@@ -277,6 +278,7 @@ ANSWERS = [
     row("mended", "not_compiled", lambda: None),
     row("mended", "one_device", mended()),
     row("mended", "called", None),
+    row("mended", "called", not_compiled()),
     row("small_memory", "ok", memory()),
     row("small_memory", "alternative", memory(StepDecay(0.1, step_size=80), 8, 8)),
     row("small_memory", "alternative",
@@ -306,8 +308,15 @@ ANSWERS = [
     row("small_memory", "effective", memory(size=8)),
     row("small_memory", "divide", memory(size=0)),
     row("small_memory", "type", lambda: (optimizers.SGD(0.1), "16 rows")),
-    row("small_memory", "other", memory(CosineDecay(0.1, 400))),
-    row("small_memory", "other", memory(momentum=0.9)),
+    row("small_memory", "smooth", memory(CosineDecay(0.1, 400))),
+    row("small_memory", "smooth", memory(ExponentialDecay(0.1, 40, 0.1))),
+    row("small_memory", "momentum", memory(momentum=0.9)),
+    row("small_memory", "other", memory(momentum=0.9, nesterov=True)),
+    row("small_memory", "adaptive", memory(clipnorm=1.0)),
+    row("small_memory", "adaptive", lambda: (
+        optimizers.Adam(StepDecay(0.1, step_size=40), gradient_accumulation_steps=4), 16)),
+    row("small_memory", "schedule", memory(StepDecay(0.1, step_size=3))),
+    row("small_memory", "pair", lambda: (optimizers.SGD, 16)),
     row("eight_devices", "ok", 2048, eight()),
     row("eight_devices", "alternative", 2048, eight(160)),
     row("eight_devices", "alternative", 8 * 256.0,
@@ -343,6 +352,7 @@ ANSWERS = [
     row("eight_devices", "old_steps", 2048, eight(decay=5120)),
     row("eight_devices", "not_cold", 2048, eight(decay=640)),
     row("eight_devices", "early", 2048, eight(decay=20)),
+    row("eight_devices", "not_cold", 2048, Warmup(StepDecay(0.8, step_size=320), 64)),
     row("eight_devices", "rises", 2048, bumpy),
     row("eight_devices", "type", 2048, 0.8),
 ]  # fmt: skip
@@ -357,6 +367,16 @@ def test_answer(answer):
         if devices != wanted or answer.key in ON_JAX:
             pytest.skip(f"{wanted} device(s)")
     answer.holds()
+
+
+@pytest.mark.parametrize("send, end", [(0.25, 6.25), (1, 7), (1.5, 10)])
+def test_messages_on_the_way(send, end):
+    """Six layers of length 1: the picture and its words tell the same end."""
+    assert f"at {6 + 6 * send:g}. Messages on the way: at {end:g}," in overlap_in_words(send)
+    fig = overlap(send)
+    plt.close(fig)
+    last = [ax.collections[-1].get_paths()[0].get_extents().x1 for ax in fig.axes]
+    assert last == [pytest.approx(6 + 6 * send), pytest.approx(end)]
 
 
 def test_on_jax_the_choice_is_judged():
