@@ -65,7 +65,7 @@ class FakeTensorFlow:
 def machine(monkeypatch):
     """Return a function that pretends: `machine(tensorflow=..., jax=..., wheels=..., env=...)`."""
     RUNTIME._find.cache_clear()
-    RUNTIME.mirrored.cache_clear()
+    RUNTIME.kept.cache_clear()
 
     def pretend(tensorflow=None, jax=None, wheels=None, env=None, backend=None):
         installed = wheels or {}
@@ -98,7 +98,7 @@ def machine(monkeypatch):
 
     yield pretend
     RUNTIME._find.cache_clear()
-    RUNTIME.mirrored.cache_clear()
+    RUNTIME.kept.cache_clear()
 
 
 def jax_with(platform, count=1, capability=None, fails=False):
