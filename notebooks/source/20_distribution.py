@@ -4,7 +4,7 @@
 #     backends:
 #     - tensorflow
 #     - jax
-#     minutes: 49
+#     minutes: 46
 #   jupytext:
 #     text_representation:
 #       extension: .py
