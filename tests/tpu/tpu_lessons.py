@@ -181,20 +181,40 @@ def side_tasks(policy: str) -> tuple:
     return stacked(build, 3, shape, batch_size=256, held=FASHION[1])
 
 
-def folds() -> tuple:
-    """Ten folds of the 1,797 digits, as tools/benchmarks/cross_validation.py trains its MLP."""
+def folds(*stack: Callable) -> tuple:
+    """Ten folds of the 1,797 digits, as tools/benchmarks/cross_validation.py trains its models."""
     import keras
-
-    layers = keras.layers
 
     def build(seed):
         keras.utils.set_random_seed(seed)
-        stack = [layers.Dense(64, activation="relu"), layers.Dense(64, activation="relu")]
-        return compiled(keras.Sequential([keras.Input((64,)), *stack, layers.Dense(10)]), "adam")
+        made = [make() for make in stack]
+        model = keras.Sequential([keras.Input((64,)), *made, keras.layers.Dense(10)])
+        return compiled(model, "adam")
 
     held = np.array_split(np.arange(1797), 10)
     rows = [np.setdiff1d(np.arange(1797), one) for one in held]
     return stacked(build, 10, (1797, 64), rows=rows, held=held)
+
+
+def folds_of_an_mlp() -> tuple:
+    """Two hidden layers of 64 units."""
+    import keras
+
+    return folds(*[lambda: keras.layers.Dense(64, activation="relu")] * 2)
+
+
+def folds_of_a_cnn() -> tuple:
+    """Two convolutions of the 8 x 8 pixels."""
+    import keras
+
+    layers = keras.layers
+    return folds(
+        lambda: layers.Reshape((8, 8, 1)),
+        lambda: layers.Conv2D(16, 3, activation="relu", padding="same"),
+        layers.MaxPooling2D,
+        lambda: layers.Conv2D(32, 3, activation="relu", padding="same"),
+        layers.Flatten,
+    )
 
 
 def in_the_open() -> tuple:
@@ -264,5 +284,6 @@ def lessons() -> list[tuple[str, Callable[[], tuple]]]:
             "distribution: 6 models, 512 rows, warmup",
             lambda: running(warmed_up, 6, 512, held=FASHION[1]),
         ),
-        ("cross-validation: 10 folds, MLP", folds),
+        ("cross-validation: 10 folds, MLP", folds_of_an_mlp),
+        ("cross-validation: 10 folds, CNN", folds_of_a_cnn),
     ]
