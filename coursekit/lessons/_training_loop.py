@@ -1,11 +1,47 @@
-"""The figures of the lesson on the training loop."""
+"""The figures of the lesson on the training loop, and its clock."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from coursekit import plots
+
+STEPS, SETTLED = 60, 20  # of a timing; what was read ahead at the start is used up by then
+
+
+class Reader(keras.utils.PyDataset):
+    """Hands out a batch of 32 rows, each after so many milliseconds."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, wait: float, **options):
+        super().__init__(**options)
+        self.batch, self.wait = (x[:32], y[:32]), wait
+
+    def __len__(self):
+        return STEPS
+
+    def __getitem__(self, number):
+        time.sleep(self.wait / 1000)
+        return self.batch
+
+
+def step_times(model: keras.Model, reader: Reader) -> tuple[float, float]:
+    """Train for an epoch; return the milliseconds of the first step, and of a later one (mean)."""
+    clock = [time.perf_counter()]
+    tick = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: clock.__setitem__(0, time.perf_counter()),
+        on_train_batch_end=lambda batch, logs: clock.append(time.perf_counter()),
+    )
+    model.fit(reader, verbose=0, callbacks=[tick])
+    steps = 1000 * np.diff(clock)
+    return float(steps[0]), float(steps[SETTLED:].mean())
+
+
+def apart(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
+    """Return the largest difference between two models' weights."""
+    return max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
 
 
 def line(x: np.ndarray, y: np.ndarray, lines: Sequence[tuple], losses: Sequence[float]) -> None:

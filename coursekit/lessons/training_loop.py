@@ -7,8 +7,9 @@ import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code
 from coursekit.lessons import _training_loop as figures
+from coursekit.lessons._training_loop import Reader, step_times
 
-__all__ = ["check", "figures", "recorded"]
+__all__ = ["Reader", "check", "figures", "recorded", "step_times"]
 
 check = Lesson("training_loop", "What does fit do for you?")
 
@@ -53,6 +54,15 @@ FAULTS = {
         "factor": "every weight moved in the right direction, {factor} times as far as in the "
         "reference. One way to get this is {way}. The optimizer wants the gradient of the loss as "
         "it is.",
+        "parts": "the weights move as after {rows} times the loss of the predictions, plus "
+        "{penalties} times the penalties. The loss of a step has each of them once.",
+        "rows_left_out": "the weights move as if only {count} of the {total} rows of the batch had "
+        "counted. The loss is the mean over the whole batch.",
+        "each_its_own": "every variable moved in the right direction, each by a factor of its own: "
+        "{factors}. One way to get this is to clip or to normalise the gradients. The optimizer "
+        "wants them as they are.",
+        "loss_inference": "the weights are right, but you return {got}: the loss in inference "
+        "mode. The update was made from the loss with `training=True`.",
         "loss_after": "the weights are right, but you return {got}, which is the loss after the "
         "update. `fit` reports the loss that the update was made from.",
         "loss_bare": "the weights are right, but you return {got}, which leaves out the penalties. "
@@ -211,8 +221,37 @@ def _explain_weights(model, optimizer, start, after, batch, loss_fn, right):
         factor = _ratio(steps, wanted)
         if factor is not None:
             _explain_faults(model, faults, factor)
+    if not is_frozen:
+        _explain_parts(steps, batch, start, loss_fn)
     difference = max(float(np.abs(a - b).max()) for a, b in zip(after, right, strict=True))
     raise Wrong("weights", difference=difference)
+
+
+def _explain_parts(steps, batch, start, loss_fn):
+    """Take the steps apart: how often do each row and the penalties count in them?"""
+
+    def flat(x, y, faults=()):
+        after = _reference([(x, y)], start, loss_fn, faults)[0][0]
+        return np.concatenate([(b - a).ravel() for a, b in zip(start, after, strict=True)])
+
+    x, y = batch
+    ours, right = np.concatenate([one.ravel() for one in steps]), flat(x, y)
+    bare = [flat(x[k : k + 1], y[k : k + 1], ("no_penalty",)) for k in range(len(x))]
+    parts = np.stack([*bare, right - np.mean(bare, axis=0)], axis=1)
+    shares, *_ = np.linalg.lstsq(parts, ours, rcond=None)
+    if np.allclose(parts @ shares, ours, atol=1e-5):
+        *of_rows, penalties = shares
+        counts = [abs(share) > 1e-3 for share in of_rows]
+        if np.ptp(of_rows) < 1e-3:
+            rows = round(float(np.sum(of_rows)), 3)
+            raise Wrong("parts", rows=rows, penalties=round(float(penalties), 3))
+        if any(counts) and not all(counts):
+            raise Wrong("rows_left_out", count=sum(counts), total=len(x))
+    ends = np.cumsum([one.size for one in steps])
+    pairs = zip(steps, np.split(right, ends[:-1]), strict=True)
+    factors = [_ratio([a], [b.reshape(a.shape)]) for a, b in pairs if np.any(b)]
+    if None not in factors and min(factors) > 0:
+        raise Wrong("each_its_own", factors=", ".join(f"{factor:.3g}" for factor in factors))
 
 
 def _explain_faults(model, faults, factor):
@@ -253,7 +292,9 @@ def _explain_loss(model, got, right, loss_fn, x, y):
     if any(np.isclose(got, one + more, rtol=1e-4) for one in bare for more in (0, penalties)):
         raise Wrong("loss_after", got=got)
     start = _small_model()
-    penalty = float(sum(start.losses))
+    penalty, inference = float(sum(start.losses)), float(loss_fn(y, start(x)))
+    if any(np.isclose(got, one, rtol=1e-4) for one in (inference, inference + penalty)):
+        raise Wrong("loss_inference", got=got)
     if np.isclose(got, right - penalty, rtol=1e-3):
         raise Wrong("loss_bare", got=got)
     if np.isclose(got, penalty, rtol=1e-3):
@@ -286,7 +327,16 @@ MEANS = {
     "other_way": lambda losses, sizes: np.average(losses, weights=1 / sizes),
     "squared": lambda losses, sizes: np.average(losses, weights=sizes**2),
     "rows": lambda losses, sizes: sizes.sum(),
-}
+    "without_last": lambda losses, sizes: (
+        np.average(losses[:-1], weights=sizes[:-1]) if len(losses) > 1 else losses[0]
+    ),
+    "one_row_less": lambda losses, sizes: losses @ sizes / (sizes.sum() - 1),
+    "by_largest": lambda losses, sizes: losses @ sizes / sizes.max(),
+    "times_batches": lambda losses, sizes: len(losses) * (losses @ sizes) / sizes.sum(),
+    "exchanged": lambda losses, sizes: np.average(sizes, weights=losses),
+    "rounded_down": lambda losses, sizes: losses @ sizes // sizes.sum(),
+    "of_squares": lambda losses, sizes: np.sqrt(np.average(losses**2, weights=sizes)),
+}  # fmt: skip
 EPOCHS = (([1.0, 5.0], [32, 1]), ([2.0, 0.5, 4.0, 3.0], [32, 60, 64, 22]), ([0.7], [5]))
 
 
@@ -314,6 +364,23 @@ EPOCHS = (([1.0, 5.0], [32, 1]), ([2.0, 0.5, 4.0, 3.0], [32, 60, 64, 22]), ([0.7
         "smallest batch counts most. It should be the other way round.",
         "squared": "you get {got}: each loss is weighted by the square of its rows.",
         "rows": "you get {got}, the number of rows.",
+        "without_last": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: the last "
+        "batch is left out. Its rows belong to the epoch too.",
+        "one_row_less": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: you divide "
+        "by one row less than there are.",
+        "by_largest": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: you weighted "
+        "each loss by its rows, then divided by the rows of the largest batch.",
+        "times_batches": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: the mean "
+        "over all rows, times the number of batches.",
+        "exchanged": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: losses and "
+        "rows have changed places.",
+        "rounded_down": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: `//` "
+        "divides and rounds down. `/` keeps the fraction.",
+        "of_squares": "for batch losses 1.0 (32 rows) and 5.0 (1 row) you get {got}: the root of "
+        "the mean of the squares. A mean needs no squares.",
+        "constant": "you get {got} for any batches. Does your code use `losses` and `sizes`?",
+        "fixed_rows": "two batches come out right; for the losses {losses} with {sizes} rows you "
+        "get {got}: you divide by 33 there too.",
         "slipped": "for the losses {losses} with {sizes} rows you get {got}, which is {factor} "
         "times the mean over all rows.",
         "other": "for the losses {losses} with {sizes} rows you get {got}, which is not the mean "
@@ -345,7 +412,11 @@ def epoch_loss(answer):
     for name, mean in MEANS.items():
         if all(np.isclose(g, mean(np.array(x), np.array(n)), rtol=1e-3) for g, x, n, _ in made):
             raise Wrong(name, got=made[0][0])
+    if np.ptp([one[0] for one in made]) < 1e-6:
+        raise Wrong("constant", got=made[0][0])
     got, losses, sizes, right = wrong[0]
+    if all(np.isclose(g, np.dot(x, n) / 33, rtol=1e-3) for g, x, n, _ in made):
+        raise Wrong("fixed_rows", losses=losses, sizes=sizes, got=got)
     factors = {g / r for g, _, _, r in made}
     if max(factors) - min(factors) < 1e-3 * abs(max(factors)):
         raise Wrong("slipped", losses=losses, sizes=sizes, got=got, factor=got / right)
@@ -362,7 +433,7 @@ def epoch_loss(answer):
         "(`print` shows a value and hands nothing back).",
         "one_batch": "your function gives a single batch and ends. `return` ends a function; "
         "`yield` hands out a batch and goes on.",
-        "empty": "no batch came at all.",
+        "empty": "for {total} rows and `size={size}` no batch came at all.",
         "pairs": "each batch should be a pair `(x_batch, y_batch)`; the first one is {got}.",
         "swapped": "each batch comes as (y, x). The order is `(x_batch, y_batch)`.",
         "numbers": "the batches hold the numbers of rows, {got}, for example, in place of the rows "
@@ -454,6 +525,8 @@ def _epoch(answer, total, size, rng) -> np.ndarray:
         if result is None:
             raise Wrong("nothing")
         found = expect.items(result, at_most=2 * total)
+    if not found:
+        raise Wrong("empty", total=total, size=size)
     pairs = _pairs(found, total)
     rows = np.concatenate([b[0].ravel() for b in pairs]) - 0.5
     targets = np.concatenate([b[1].ravel() for b in pairs])
@@ -490,8 +563,6 @@ def _epoch(answer, total, size, rng) -> np.ndarray:
 
 def _pairs(found: list, total: int) -> list:
     """Return the batches as pairs of arrays."""
-    if not found:
-        raise Wrong("empty")
     if len(found) > 2 * total:
         raise Wrong("endless", count=f"over {2 * total}", total=total)
     if len(found) == 2 and all(hasattr(b, "ndim") for b in found):
@@ -500,6 +571,86 @@ def _pairs(found: list, total: int) -> list:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise Wrong("pairs", got=pair)
     return [(expect.array(b[0], what="x_batch"), expect.array(b[1], what="y_batch")) for b in found]
+
+
+# --------------------------------------------------------------------------------------------------
+
+READ, COMPUTE, THREADS = 12.0, 5.0, 4  # milliseconds a batch
+PLACES = ("with one thread", "with XLA", "with four threads")
+
+
+@check.exercise(
+    title="What is worth speeding up?",
+    messages={
+        "three": "give three numbers, `(with one thread, with XLA, with four threads)`: {got} has "
+        "{n}.",
+        "added": "for a step {place} you get {got}: reading and computing added. But the next "
+        "batch is read while this one computes, so the two times overlap. Which of them does a "
+        "step wait for?",
+        "computing": "for a step {place} you get {got}: the computing alone. When it is done, is "
+        "the next batch there already?",
+        "reading": "for a step {place} you get {got}: the reading alone. When the batch is there, "
+        "is the step before done with computing?",
+        "unhurried": "for a step {place} you get {got}, the time of one thread that reads. Four "
+        "threads have four batches under way at once.",
+        "difference": "for a step {place} you get {got}: reading minus computing, the time a step "
+        "only waits. It computes too.",
+        "halved": "for a step {place} you get {got}: XLA halves the computing, not the reading.",
+        "both": "for a step {place} you get {got}: there XLA is not used.",
+        "divided": "for a step {place} you get {got}: the threads read, and divide the reading by "
+        "four. They do not compute.",
+        "middle": "for a step {place} you get {got}, the mean of reading and computing. Does a "
+        "step wait for the mean of two things, or for one of them?",
+        "seconds": "for a step {place} you get {got}: a thousandth of the right number, or a "
+        "thousand times it. The unit is milliseconds.",
+        "order": "these are the right three numbers in another order, {got}: first with one "
+        "thread, then with XLA, then with four threads.",
+        "other": "for a step {place} you get {got}. Draw two lines of time, one for reading and "
+        "one for computing, with a batch in each box: how far apart are the ends of two steps?",
+    },
+    hints=[
+        "Two workers at one belt: one reads, one computes. Who keeps the other waiting?",
+        "A step takes the longer one of two times: that of its reading and that of its computing. "
+        "Four threads have four batches under way, so one arrives in a quarter of the time.",
+        "`max(reading, computing)`, with the reading divided by 4 for the last one.",
+    ],
+    why="What overlaps does not add: the slower part sets the pace. Halving the computing changes "
+    "nothing while reading takes longer; four threads bring a batch every 3 ms, and then the "
+    "computing sets the pace.",
+    alternative="`(max(12, 5), max(12, 5 / 2), max(12 / 4, 5))`.",
+)
+def bottleneck(answer):
+    if isinstance(answer, str):
+        answer = [word for word in re.split(r"[\s,;()]+", answer) if word]
+    given = expect.items(answer, 9) if hasattr(answer, "__iter__") else [answer]
+    if len(given) != 3:
+        raise Wrong("three", got=answer, n=len(given))
+    got = [expect.numeral(one, f"number {k}") for k, one in enumerate(given, 1)]
+    times = ((READ, COMPUTE), (READ, COMPUTE / 2), (READ / THREADS, COMPUTE))
+    right = [max(pair) for pair in times]
+    if np.allclose(got, right, rtol=1e-2):
+        return
+    if np.allclose(sorted(got), sorted(right), rtol=1e-2):
+        raise Wrong("order", got=got)
+    for place, number, wanted, (reading, computing) in zip(PLACES, got, right, times, strict=True):
+        slips = {
+            "added": [reading + computing],
+            "computing": [computing] if computing < reading else [],
+            "reading": [reading] if reading < computing else [],
+            "unhurried": [READ] if reading != READ else [],
+            "difference": [abs(reading - computing), READ - computing],
+            "halved": [reading / 2, (READ + COMPUTE) / 2] if place == "with XLA" else [],
+            "both": [COMPUTE / 2, reading + COMPUTE / 2] if place != "with XLA" else [],
+            "divided": [COMPUTE / THREADS, (READ + COMPUTE) / THREADS],
+            "middle": [(reading + computing) / 2, (READ + COMPUTE) / 2],
+            "seconds": [wanted / 1000, wanted * 1000],
+        }
+        if np.isclose(number, wanted, rtol=1e-2):
+            continue
+        for key, values in slips.items():
+            if any(np.isclose(number, value, rtol=1e-2) for value in values):
+                raise Wrong(key, place=place, got=number)
+        raise Wrong("other", place=place, got=number)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -529,22 +680,44 @@ STEPS = {
         "zero_between": "`zero` stands between `backward` and `update` here: it throws away the "
         "gradient that the update was about to use. After 1,000 rounds the weights are still "
         "where they started.",
+        "nothing_stored": "the order trains. But `third` = {got} is what is stored before the "
+        "first `backward`. Three gradients have been added since.",
+        "reset": "the order trains. But `third` = {got} is the gradient of one step. Nobody set "
+        "the stored gradient to zero, so the earlier ones are still in it.",
+        "one_short": "the order trains. But `third` = {got} is what two steps leave. The third "
+        "`backward` adds its own gradient before the third update.",
+        "count": "the order trains. But `third` = {got} is the number of steps. Each of them adds "
+        "its gradient, not 1.",
+        "product": "the order trains. But `third` = {got} is 2 times 2 times 2. `backward` adds "
+        "to what is stored; it does not multiply.",
+        "all_updates": "the order trains. But `third` = {got} adds up what the three updates use. "
+        "The question is what the third one uses.",
+        "mean": "the order trains. But `third` = {got} is one gradient divided by three. Nothing "
+        "divides here: `backward` adds.",
+        "sign": "the order trains. But `third` = {got} is below zero. Every gradient is positive, "
+        "and `backward` adds them; the update subtracts, and that moves the weights, not what is "
+        "stored.",
+        "other": "the order trains. But `third` = {got} does not fit. Write down what is stored "
+        "after the first, the second and the third `backward`.",
     },
     hints=[
         "Ask of each step what it needs: which number must exist before it can run?",
-        "Predictions, loss, gradient, update: each needs the one before. Only `zero` has a choice.",
+        "Predictions, loss, gradient, update: each needs the one before. Only `zero` has a choice. "
+        "For `third`, write down what is stored after the first, the second and the third "
+        "`backward`.",
         'The answer is a text of five letters that starts with the forward pass: "c...". Put `d` '
-        "anywhere but between `b` and `a`.",
+        "anywhere but between `b` and `a`. The stored gradient is 0 + 2 + 2 + 2.",
     ],
     hints_for={
         "zero_between": "The stored gradient is needed from `backward` until `update`. Any other "
         "moment is good for `zero`."
     },
     why="Forward gives predictions, predictions give the loss, the loss gives gradients, gradients "
-    "give the update. Zeroing may stand anywhere but between backward and update.",
+    "give the update. Zeroing may stand anywhere but between backward and update. Without it the "
+    "third update uses the sum of three gradients: three times the step that you meant.",
     alternative='"dceba", "cdeba" and "cebad" train exactly alike.',
 )
-def loop_order(answer):
+def loop_order(answer, third):
     letters = _letters(answer)
     place = {STEPS[letter]: letters.index(letter) for letter in letters}
     if place["loss"] < place["forward"]:
@@ -555,62 +728,7 @@ def loop_order(answer):
         raise Wrong("update_first")
     if place["backward"] < place["zero"] < place["update"]:
         raise Wrong("zero_between")
-
-
-def _letters(answer) -> list[str]:
-    """Read the order from a text ("cedba", "c, e, ...") or a list, of letters or of names."""
-    if isinstance(answer, set | frozenset | dict):
-        raise Wrong("no_order", got=answer)
-    if isinstance(answer, str):
-        words = re.findall(r"\w+", answer.lower())
-        words = list(words[0]) if len(words) == 1 else words
-    else:
-        words = [str(item).strip().lower() for item in expect.items(answer, at_most=20)]
-    by_name = {name: letter for letter, name in STEPS.items()}
-    letters = [by_name.get(word, word) for word in words]
-    missing = [letter for letter in STEPS if letter not in letters]
-    others = [letter for letter in letters if letter not in STEPS]
-    doubled = sorted({letter for letter in letters if letters.count(letter) > 1})
-    for problem, found in (("unknown", others), ("no", missing), ("more than one", doubled)):
-        if found:
-            raise Wrong("letters", got=answer, problem=f"{problem} {', '.join(found)}")
-    return letters
-
-
-# --------------------------------------------------------------------------------------------------
-
-
-@check.exercise(
-    title="Three steps without zeroing",
-    messages={
-        "nothing_stored": "{got} is what is stored before the first `backward`. Three gradients "
-        "have been added since.",
-        "reset": "{got} is the gradient of one step. Nobody set the stored gradient to zero, so "
-        "the earlier ones are still in it.",
-        "one_short": "{got} is what two steps leave. The third `backward` adds its own gradient "
-        "before the third update.",
-        "count": "{got} is the number of steps. Each of them adds its gradient, not 1.",
-        "product": "{got} is 2 times 2 times 2. `backward` adds to what is stored; it does not "
-        "multiply.",
-        "all_updates": "{got} adds up what the three updates use. The question is what the third "
-        "one uses.",
-        "mean": "{got} is one gradient divided by three. Nothing divides here: `backward` adds.",
-        "sign": "{got} is below zero. Every gradient is positive, and `backward` adds them; the "
-        "update subtracts, and that moves the weights, not what is stored.",
-        "other": "{got} does not fit. Write down what is stored after the first, the second and "
-        "the third `backward`.",
-    },
-    hints=[
-        "`backward` does not overwrite the stored gradient. What does it do with it?",
-        "Write down what is stored after the first, the second and the third `backward`.",
-        "0 + 2 + 2 + 2",
-    ],
-    why="Each backward pass adds to the stored gradient. Without zeroing the third update uses the "
-    "sum of three gradients: three times the step that you meant.",
-    alternative="with a constant gradient g, step n uses n times g.",
-)
-def accumulated(answer):
-    got = expect.numeral(answer)
+    got = expect.numeral(third, "`third`")
     named = {0: "nothing_stored", 2: "reset", 4: "one_short", 8: "product", 12: "all_updates",
              3: "count", 2 / 3: "mean"}  # fmt: skip
     for value, key in named.items():
@@ -620,6 +738,26 @@ def accumulated(answer):
         raise Wrong("sign", got=got)
     if not np.isclose(got, 6):
         raise Wrong("other", got=got)
+
+
+def _letters(answer) -> list[str]:
+    """Read the order from a text ("cedba", "c, e, ...") or a list, of letters or of names."""
+    if isinstance(answer, set | frozenset | dict):
+        raise Wrong("no_order", got=answer)
+    if isinstance(answer, str):
+        words = [w for w in re.findall(r"\w+", answer.lower()) if w not in ("and", "then")]
+        words = list(words[0]) if len(words) == 1 else words
+    else:
+        words = [str(item).strip().lower() for item in expect.items(answer, 20, "`loop_order`")]
+    by_name = {name: letter for letter, name in STEPS.items()}
+    letters = [by_name.get(word, word) for word in words]
+    missing = [letter for letter in STEPS if letter not in letters]
+    others = [letter for letter in letters if letter not in STEPS]
+    doubled = sorted({letter for letter in letters if letters.count(letter) > 1})
+    for problem, found in (("unknown", others), ("no", missing), ("more than one", doubled)):
+        if found:
+            raise Wrong("letters", got=answer, problem=f"{problem} {', '.join(found)}")
+    return letters
 
 
 # --------------------------------------------------------------------------------------------------
@@ -811,7 +949,12 @@ check.card(
     "improved for `patience` epochs.",
 )
 check.card(
-    "A step, or a `compute_loss` of your own, returns `loss_fn(y, y_pred)` alone. What is lost?",
-    "The penalties of regularizers, `model.losses`, never reach the gradient; and the weights of "
-    "rows are ignored.",
+    "A step of your own makes its loss of `loss_fn(y, y_pred)` alone. What is lost?",
+    "The penalties of regularizers, `model.losses`, never reach the gradient, and no error tells.",
+)
+check.card(
+    "A step reads for 12 ms and computes for 5 ms. What shortens it: a faster program, or reading "
+    "ahead with more threads?",
+    "The threads: reading and computing overlap, and the slower one sets the pace. Measure both "
+    "before you speed up either.",
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from answers import row
 
-from coursekit.lessons.training_loop import check
+from coursekit.lessons.training_loop import Reader, check, step_times
 from coursekit.training import value_and_gradients
 
 if keras.backend.backend() == "jax":
@@ -21,7 +21,14 @@ ON_JAX = keras.backend.backend() == "jax"
 
 
 def make_step(
-    *, inside=True, training=True, swapped=False, penalty=True, weights=False, change=lambda g: g
+    *,
+    inside=True,
+    training=True,
+    swapped=False,
+    penalty=True,
+    penalties=1,
+    weights=False,
+    change=lambda g: g,
 ):
     """Return a training step with some faults."""
 
@@ -31,7 +38,7 @@ def make_step(
         def loss_of(*values):
             y_pred = model(x, **({"training": True} if training else {})) if inside else before
             loss = loss_fn(y_pred, y) if swapped else loss_fn(y, y_pred)
-            return loss + sum(model.losses) if penalty else loss
+            return loss + penalties * sum(model.losses) if penalty else loss
 
         variables = model.weights if weights else model.trainable_variables
         found = value_and_gradients(loss_of, variables)
@@ -169,6 +176,12 @@ def step_of_predictions(model, loss_fn, optimizer, x, y):
 
 def step_bare_value(model, loss_fn, optimizer, x, y):
     loss = loss_fn(y, model(x, training=True))
+    step(model, loss_fn, optimizer, x, y)
+    return loss
+
+
+def step_inference_value(model, loss_fn, optimizer, x, y):
+    loss = loss_fn(y, model(x)) + sum(model.losses)
     step(model, loss_fn, optimizer, x, y)
     return loss
 
@@ -394,23 +407,24 @@ def few_rows(x, y, size, rng):
 
 
 ANSWERS = [
-    row("loop_order", "ok", "cedba"),
-    row("loop_order", "alternative", ["d", "c", "e", "b", "a"]),
-    row("loop_order", "alternative", "c, d, e, b, a"),
-    row("loop_order", "alternative", ["forward", "loss", "zero", "backward", "update"]),
-    row("loop_order", "alternative", ("C", "E", "B", "A", "D")),
-    row("loop_order", "todo", ...),
-    row("loop_order", "letters", "ceba"),
-    row("loop_order", "alternative", "forward, zero, loss, backward, update"),
-    row("loop_order", "letters", "cedbaa"),
-    row("loop_order", "letters", "cedbx"),
-    row("loop_order", "no_order", set("cedba")),
-    row("loop_order", "loss_first", "ecdba"),
-    row("loop_order", "backward_first", "cdbea"),
-    row("loop_order", "update_first", "ceadb"),
-    row("loop_order", "zero_between", "cebda"),
-    row("loop_order", "type", 12345),
-    row("loop_order", "none", None),
+    row("loop_order", "ok", "cedba", 6),
+    row("loop_order", "alternative", ["d", "c", "e", "b", "a"], 6),
+    row("loop_order", "alternative", "c, d, e, b, a", 6),
+    row("loop_order", "alternative", ["forward", "loss", "zero", "backward", "update"], 6),
+    row("loop_order", "alternative", ("C", "E", "B", "A", "D"), 6),
+    row("loop_order", "todo", ..., ...),
+    row("loop_order", "alternative", "c, d, e, b and then a", 6),
+    row("loop_order", "letters", "ceba", 6),
+    row("loop_order", "alternative", "forward, zero, loss, backward, update", 6),
+    row("loop_order", "letters", "cedbaa", 6),
+    row("loop_order", "letters", "cedbx", 6),
+    row("loop_order", "no_order", set("cedba"), 6),
+    row("loop_order", "loss_first", "ecdba", 6),
+    row("loop_order", "backward_first", "cdbea", 6),
+    row("loop_order", "update_first", "ceadb", 6),
+    row("loop_order", "zero_between", "cebda", 6),
+    row("loop_order", "type", 12345, 6),
+    row("loop_order", "none", None, 6),
     row("train_step", "ok", step),
     row("train_step", "alternative", step_by_keras),
     row("train_step", "alternative", step_compiled),
@@ -447,6 +461,12 @@ ANSWERS = [
     row("train_step", "weights", make_step(change=np.sign)),
     row("train_step", "weights", step_of_predictions),
     row("train_step", "not_repeatable", step_that_remembers()),
+    row("train_step", "parts", make_step(penalties=2)),
+    row("train_step", "parts", make_step(penalties=1 / 8)),
+    row("train_step", "rows_left_out", lambda m, f, o, x, y: step(m, f, o, x[:1], y[:1])),
+    row("train_step", "rows_left_out", lambda m, f, o, x, y: step(m, f, o, x[:-1], y[:-1])),
+    row("train_step", "each_its_own", make_step(change=lambda g: g / np.linalg.norm(g))),
+    row("train_step", "loss_inference", step_inference_value),
     row("train_step", "none", step_without_return),
     row("train_step", "nan", lambda *a: step(*a) * float("nan")),
     row("train_step", "signature", lambda model, x, y: 0.0),
@@ -488,26 +508,66 @@ ANSWERS = [
         "only_two",
         lambda ls, ns: (ls[0] * ns[0] + ls[-1] * ns[-1]) / (ns[0] + ns[-1]),
     ),
-    row("epoch_loss", "other", lambda losses, sizes: 0.9),
-    row("epoch_loss", "other", lambda ls, ns: np.dot(ls, ns) / (sum(ns) - 1)),
+    row("epoch_loss", "constant", lambda losses, sizes: 0.9),
+    row("epoch_loss", "constant", lambda losses, sizes: 37 / 33),
+    row("epoch_loss", "fixed_rows", lambda ls, ns: np.dot(ls, ns) / 33),
+    row(
+        "epoch_loss",
+        "without_last",
+        lambda ls, ns: np.average(ls[:-1], weights=ns[:-1]) if len(ls) > 1 else ls[0],
+    ),
+    row("epoch_loss", "one_row_less", lambda ls, ns: np.dot(ls, ns) / (sum(ns) - 1)),
+    row("epoch_loss", "by_largest", lambda ls, ns: np.dot(ls, ns) / max(ns)),
+    row("epoch_loss", "times_batches", lambda ls, ns: len(ls) * np.average(ls, weights=ns)),
+    row("epoch_loss", "exchanged", lambda ls, ns: np.average(ns, weights=ls)),
+    row("epoch_loss", "rounded_down", lambda ls, ns: np.dot(ls, ns) // sum(ns)),
+    row("epoch_loss", "of_squares", lambda ls, ns: np.average(np.square(ls), weights=ns) ** 0.5),
+    row("epoch_loss", "other", lambda ls, ns: np.exp(np.average(np.log(ls), weights=ns))),
     row("epoch_loss", "shape", lambda losses, sizes: np.array([*losses, 1.0])),
     row("epoch_loss", "mutated", lambda losses, sizes: losses.pop()),
-    row("accumulated", "ok", 6),
-    row("accumulated", "alternative", np.float32(6.0)),
-    row("accumulated", "alternative", keras.ops.sum(keras.ops.array([2.0, 2.0, 2.0]))),
-    row("accumulated", "alternative", "6"),
-    row("accumulated", "todo", ...),
-    row("accumulated", "nothing_stored", 0),
-    row("accumulated", "reset", 2),
-    row("accumulated", "one_short", 4.0),
-    row("accumulated", "product", 8),
-    row("accumulated", "all_updates", [12]),
-    row("accumulated", "count", 3),
-    row("accumulated", "mean", 2 / 3),
-    row("accumulated", "sign", -6),
-    row("accumulated", "other", 7),
-    row("accumulated", "other", 1e9),
-    row("accumulated", "type", "six"),
+    row("loop_order", "alternative", "cedba", np.float32(6.0)),
+    row("loop_order", "alternative", "cedba", keras.ops.sum(keras.ops.array([2.0, 2.0, 2.0]))),
+    row("loop_order", "alternative", "cedba", "6"),
+    row("loop_order", "todo", "cedba", ...),
+    row("loop_order", "nothing_stored", "cedba", 0),
+    row("loop_order", "reset", "cedba", 2),
+    row("loop_order", "one_short", "cedba", 4.0),
+    row("loop_order", "product", "cedba", 8),
+    row("loop_order", "all_updates", "cedba", [12]),
+    row("loop_order", "count", "cedba", 3),
+    row("loop_order", "mean", "cedba", 2 / 3),
+    row("loop_order", "sign", "cedba", -6),
+    row("loop_order", "other", "cedba", 7),
+    row("loop_order", "other", "cedba", 1e9),
+    row("loop_order", "type", "cedba", "six"),
+    row("bottleneck", "ok", (12, 12, 5)),
+    row("bottleneck", "alternative", [max(12, 5), max(12, 2.5), max(12 / 4, 5)]),
+    row("bottleneck", "alternative", np.array([12.0, 12, 5])),
+    row("bottleneck", "alternative", keras.ops.array([12, 12, 5])),
+    row("bottleneck", "todo", ...),
+    row("bottleneck", "alternative", "12, 12, 5"),
+    row("bottleneck", "three", (12, 5)),
+    row("bottleneck", "three", 12),
+    row("bottleneck", "three", [12, 12, 5, 5]),
+    row("bottleneck", "divided", (12, 12, 1.25)),
+    row("bottleneck", "divided", (12, 12, 4.25)),
+    row("bottleneck", "middle", (8.5, 7.25, 4)),
+    row("bottleneck", "added", (17, 14.5, 8)),
+    row("bottleneck", "added", (12, 14.5, 5)),
+    row("bottleneck", "added", (12, 12, 8)),
+    row("bottleneck", "computing", (5, 2.5, 5)),
+    row("bottleneck", "computing", (12, 2.5, 5)),
+    row("bottleneck", "reading", (12, 12, 3)),
+    row("bottleneck", "unhurried", (12, 12, 12)),
+    row("bottleneck", "difference", (7, 9.5, 2)),
+    row("bottleneck", "halved", (12, 6, 5)),
+    row("bottleneck", "halved", (12, 8.5, 5)),
+    row("bottleneck", "both", (12, 12, 2.5)),
+    row("bottleneck", "seconds", (0.012, 0.012, 0.005)),
+    row("bottleneck", "order", (12, 5, 12)),
+    row("bottleneck", "other", (12, 12, 48)),
+    row("bottleneck", "type", ("a", 12, 5)),
+    row("bottleneck", "none", (12, 12, None)),
     row("batches", "ok", batches),
     row("batches", "alternative", batches_list),
     row("batches", "alternative", batches_by_choice),
@@ -604,4 +664,11 @@ def test_the_order_check_agrees_with_a_simulation(order):
         right = weight == 1.0 - 0.1 * gradient_at_start
     except KeyError:
         right = False
-    assert (check.verdict("loop_order", order).status == "correct") == right
+    assert (check.verdict("loop_order", order, 6).status == "correct") == right
+
+
+def test_a_step_takes_as_long_as_its_batch():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    first, later = step_times(model, Reader(np.zeros((32, 2)), np.zeros(32), 5))
+    assert first > later > 4
