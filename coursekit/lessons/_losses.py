@@ -16,22 +16,40 @@ def bins_of(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def three_losses(mse: Callable, huber: Callable, mae: Callable) -> None:
-    """Draw three losses of one error, and how hard each pulls."""
+    """Show three losses of one error, and how hard each pulls, with a slider for Huber's delta."""
     e = np.linspace(-4, 4, 401)
-    losses = {"mse": mse, "huber, delta 1": huber, "mae": mae}
-    fig, (left, right) = plots.figure("Squares let one error pull without limit", columns=2)
-    for (name, loss), style in zip(losses.items(), plots.COMPARE, strict=False):
-        values = np.array([loss(0, v) for v in e])
-        plots.curve(left, values, style, x=e, label=name, marker="")
-        plots.curve(right, np.gradient(values, e), style, x=e, label=name, marker="")
-    left.set(xlabel="error", ylabel="loss", ylim=(0, 9))
-    right.set(xlabel="error", ylabel="pull (slope of the loss)")
-    left.legend()
-    plots.show(
-        fig,
-        alt="Left: MSE grows as a parabola, MAE as a V, Huber is round, then straight. "
-        "Right: the pull of MSE is a rising line, MAE's jumps at 0, Huber's is capped.",
-    )
+
+    def draw(delta):
+        losses = {"mse": mse, "huber": lambda y, y_hat: huber(y, y_hat, delta), "mae": mae}
+        fig, (left, right) = plots.figure("Squares let one error pull without limit", columns=2)
+        for (name, loss), style in zip(losses.items(), plots.COMPARE, strict=False):
+            values = np.array([loss(0, v) for v in e])
+            plots.curve(left, values, style, x=e, label=name, marker="")
+            plots.curve(right, np.gradient(values, e), style, x=e, label=name, marker="")
+        left.set(xlabel="error", ylabel="loss", ylim=(0, 9))
+        right.set(xlabel="error", ylabel="pull (slope of the loss)", ylim=(-8.5, 8.5))
+        left.legend(loc="upper center")
+        return fig
+
+    def caption(delta):
+        return (
+            f"Delta {delta:g}: Huber is round up to an error of {delta:g}, then straight; it pulls "
+            f"with {delta:g} at most. MSE's pull is a rising line; MAE's is -1 or 1, with a jump "
+            "at 0."
+        )
+
+    plots.explore(draw, [0.25, 0.5, 1, 2, 3], caption, "delta", start=2)
+
+
+def three_nets(shape: tuple, layers: Callable[[], list]) -> list:
+    """Return a network of these layers from each of the seeds 0, 1 and 2, not yet compiled."""
+    import keras
+
+    nets = []
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        nets.append(keras.Sequential([keras.Input(shape), *layers()]))
+    return nets
 
 
 def neighbourhoods() -> dict[str, tuple]:

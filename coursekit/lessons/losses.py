@@ -31,6 +31,16 @@ check = Lesson("losses", "How wrong is wrong?")
         "that is too high must get a positive gradient: raising it raises the loss.",
         "sign_and": "for the errors [1, -2, 0, 3] you get {got}. Every sign is turned: a "
         "prediction that is too high must get a positive gradient. And {more}.",
+        "one_row_less": "for the errors [1, -2, 0, 3] you get {got}: you divide by one row less "
+        "than there are. The mean divides by all of them.",
+        "one_only": "for the errors [1, -2, 0, 3] you get {got}: that is made of the {part} alone. "
+        "What counts is how far prediction and target are apart.",
+        "all_alike": "for the errors [1, -2, 0, 3] you get {got}: every prediction gets the same "
+        "pull. Each one has an error of its own, and so a gradient of its own.",
+        "of_huber": "for the errors [1, -2, 0, 3] you get {got}: no pull is above a limit, as with "
+        "Huber's loss. The square has no limit.",
+        "fixed_factor": "for the errors [1, -2, 0, 3] you get {got}: {factor} times the errors, "
+        "however many there are. The mean depends on their number.",
         "times": "for the errors [1, -2, 0, 3] you get {got}: {factor} times the gradient, also "
         "for other numbers of rows.",
         "no_sign": "for the errors [1, -2, 0, 3] you get {got}: all of one sign. A prediction that "
@@ -97,12 +107,14 @@ FACTORS = {
     "error": lambda n: n / 2,
     "mean_twice": lambda n: 1 / n,
     "mean_twice_no_two": lambda n: 1 / (2 * n),
+    "one_row_less": lambda n: n / max(n - 1, 1),
 }
 MORE = {
     "no_mean": "the mean is missing: you have the gradient of the sum",
     "no_two": "the 2 is missing that comes down from the square",
     "error": "the 2 and the mean are missing",
     "mean_twice": "you divide by the number of rows more than once",
+    "one_row_less": "you divide by one row less than there are",
 }
 
 
@@ -129,6 +141,15 @@ def _explain_gradient(made, right, fits):
             raise Wrong("losses", got=got)
         if are([np.sign(e) / len(e) ** power for e in all_errors]):
             raise Wrong("of_mae", got=got)
+        if are([np.clip(e, -1, 1) / len(e) ** power for e in all_errors]):
+            raise Wrong("of_huber", got=got)
+    for part, of in (("predictions", [y + e for e, y in GRADIENTS]),
+                     ("targets", [y for _, y in GRADIENTS])):  # fmt: skip
+        if any(are([k * one / (len(one) if mean else 1) for one in of])
+               for k in (-2, -1, 1, 2) for mean in (True, False)):  # fmt: skip
+            raise Wrong("one_only", got=got, part=part)
+    if all(np.ptp(one) < 1e-6 for one in made) and got.any():
+        raise Wrong("all_alike", got=got)
     if fits[0]:
         k = fits.index(False)
         factor = float(np.dot(made[k], right[k]) / np.dot(right[k], right[k]))
@@ -136,6 +157,9 @@ def _explain_gradient(made, right, fits):
     ratio = float(np.dot(got, right[0]) / np.dot(right[0], right[0]))
     if ratio and are([ratio * one for one in right]):
         raise Wrong("times", got=got, factor=round(ratio, 4))
+    fixed = float(np.dot(got, all_errors[0]) / np.dot(all_errors[0], all_errors[0]))
+    if fixed and are([fixed * one for one in all_errors]):
+        raise Wrong("fixed_factor", got=got, factor=round(fixed, 4))
     if (
         np.allclose(np.abs(got), np.abs(got[0] * right[0] / right[0][0]), atol=1e-4)
         and got.min() >= 0
@@ -222,6 +246,10 @@ def _log_loss(said: float) -> float:
         "base": "for {z} you get {got}: that is a logarithm to another base. `np.log` is the "
         "natural one.",
         "negative": "for {z} you get {got}: the sign is turned.",
+        "taken_twice": "for {z} you get {got}: the maximum is subtracted once more at the end, "
+        "where it should come back.",
+        "whole": "for {z} you get {got}: one of the logits is taken off again, as in the whole "
+        "cross-entropy or in the log-softmax. The second part alone is asked.",
         "no_log": "for {z} you get {got}: the sum of the exponentials; its logarithm is asked.",
         "no_exp": "for {z} you get {got}: the logarithm of the plain sum, or mean. Each logit goes "
         "through `exp` first.",
@@ -254,11 +282,12 @@ def _log_loss(said: float) -> float:
 def log_sum_exp(answer):
     expect.function(answer, "`log_sum_exp`")
     cases = (
-        [2.0, 1.0, 0.5],
+        [1.0, 2.0, 0.5],
         [0.3],
         [0.5, -1.0, 3.0, 2.0, 2.5],
         [1000.0, 1000.0],
         [1000.0, 0.0],
+        [0.0, 1000.0],
         [-1000.0, -1000.0],
         [900.0, -900.0],
     )
@@ -285,13 +314,15 @@ def _compare_log_sum(value, z):
     with np.errstate(all="ignore"):
         pair = np.sort(z)[-2:]
         slips = {
+            "max_only": [top],
             "not_added": [wanted - top],
             "inside": [np.log(exps.sum() + top)],
             "mean_not_sum": [wanted - np.log(len(z))],
-            "max_only": [top],
             "base": [wanted / np.log(2), wanted / np.log(10), top + np.log2(exps.sum()),
                      top + np.log10(exps.sum())],
             "negative": [-wanted],
+            "taken_twice": [wanted - 2 * top],
+            "whole": [wanted - z[0], wanted - z[-1], z[0] - wanted, z[-1] - wanted],
             "no_log": [naive.sum()],
             "no_exp": [np.log(z.sum()), np.log(z.mean()), z.sum(), z.mean()],
             "added_twice": [wanted + top],

@@ -24,10 +24,10 @@
 # which it says 90 %?
 #
 # You will choose a loss for a task, pair it with the right output, and see three silent failures. You
-# need [[training_loop]]. (`fit_many` trains several nets at once, each as `fit` would.)
+# need [[training_loop]].
 #
-# > **You need only this.** An *L2 penalty* adds the squared weights to the loss: small weights are
-# > cheaper ([[regularization]] says why).
+# > **You need only this.** An *L2 penalty* adds the squared weights to the loss ([[regularization]]).
+# > `fit_many` trains several nets, each as `fit` would.
 
 # %% tags=["setup"]
 from coursekit import lessons
@@ -47,8 +47,8 @@ from coursekit.training import fit_many
 # %% [markdown] topics="loss-role mse mae huber-loss"
 # ## Three ways to be wrong
 #
-# A **loss** (cost, objective) turns predictions and targets into one number. It says what "good"
-# means, and training follows. With the error $e = \hat y - y$:
+# A **loss** (cost, objective) makes one number of predictions and targets. It says what "good" means,
+# and training follows. With the error $e = \hat y - y$:
 #
 # | loss | for one error | in words |
 # |---|---|---|
@@ -57,7 +57,7 @@ from coursekit.training import fit_many
 # | **Huber** | $e^2/2$ up to $\lvert e \rvert = \delta$, then $\delta(\lvert e \rvert - \delta/2)$ | squared when small, absolute when large |
 
 
-# %% topics="loss-python-formulas"
+# %% topics="loss-python-formulas mse-outlier-sensitivity"
 def mse(y, y_hat):
     return np.mean((y_hat - y) ** 2)
 
@@ -71,12 +71,10 @@ def huber(y, y_hat, delta=1.0):
     return np.mean(np.where(e <= delta, e**2 / 2, delta * (e - delta / 2)))
 
 
-k = keras.losses
+k, L = keras.losses, keras.layers
 y, y_hat = np.random.default_rng(0).normal(size=(2, 50))
 for ours, theirs in ((mse, k.MeanSquaredError()), (mae, k.MeanAbsoluteError()), (huber, k.Huber())):
     print(f"{ours.__name__:6} {ours(y, y_hat):.3f}   in Keras {float(theirs(y, y_hat)):.3f}")
-
-# %% topics="mse-outlier-sensitivity"
 parts.three_losses(mse, huber, mae)
 print(f"an error of 10, in errors of 1: {mse(0, 10):.0f} times in MSE, {mae(0, 10):.0f} in MAE")
 
@@ -135,9 +133,9 @@ check.reveal("predict_odd")
 # %% [markdown] topics="mse-gaussian-likelihood mse-convexity"
 # <details><summary>After you ran it</summary>
 #
-# In Northridge the mansions triple MSE's slope; MAE caps what an odd *price* can do. In Edwards no
-# line is safe. A point far out in *size* works like a lever: MAE's slope falls by more than half. No
-# loss cures that: look at such rows.
+# In Northridge the mansions triple MSE's slope; MAE caps what an odd *price* can do. In Edwards a
+# point far out in *size* works like a lever: MAE's slope falls by more than half. No loss cures that:
+# look at such rows.
 #
 # </details>
 #
@@ -145,10 +143,10 @@ check.reveal("predict_odd")
 #
 # Let each price be $m$ plus Gaussian noise of a fixed spread $s$. Minus the logarithm of its density is
 # $(y - m)^2 / (2 s^2)$ plus a constant. So the most likely $m$ has the lowest MSE: the mean. Laplace
-# noise, with heavier tails, gives MAE and the median. A coin (Bernoulli) gives binary cross-entropy.
+# noise, with heavier tails, gives MAE and the median. (A coin gives cross-entropy.)
 #
-# For a linear model MSE is **convex**: every minimum is global. Many texts add "a single one". The
-# second cell has two weights: of lot and living area, then of the lot in feet and again in metres.
+# For a linear model MSE is **convex**, like a bowl: every minimum is global. Many texts add "a single
+# one". The figure has two weights: of lot and living area, then of the lot in feet and in metres.
 
 # %%
 lots, prices, _ = sales["Northridge"]
@@ -161,14 +159,12 @@ for name, cost in {
 }.items():
     print(f"{name:14} lowest at {float(m[cost.mean(axis=1).argmin(), 0]):.1f}")
 print(f"mean price {prices.mean():.1f}, median price {np.median(prices):.1f}")
-
-# %%
 for name, (rank, lowest) in parts.bowl_and_valley().items():
     print(f"{name}: rank {rank}, {lowest} lowest point(s) on the grid")
 
 # %% [markdown] topics="binary-cross-entropy confident-wrong-penalty"
-# A single lowest point needs columns of full rank: along the valley all losses are equal. For a
-# network MSE is not convex.
+# Lot in metres says nothing new (the *rank* of the two columns is 1), and along the valley all losses
+# are equal. For a network MSE is not convex.
 #
 # ## The price of confidence
 #
@@ -217,7 +213,7 @@ check("forecaster", lower, advice)
 #
 # The **softmax** makes probabilities of $K$ logits: $p_k = e^{z_k} / \sum_j e^{z_j}$. **Categorical
 # cross-entropy** (CCE) is the mean of $-\ln p_y$, for the true class $y$. `Categorical...` takes
-# one-hot rows, `SparseCategorical...` integers.
+# *one-hot* rows, a 1 at the class among zeros; `SparseCategorical...` takes integers.
 
 
 # %%
@@ -235,14 +231,13 @@ with np.errstate(all="ignore"):
 print("in Keras:  ", np.array(keras.ops.softmax(np.array([[1000.0, 0.0]])))[0])
 
 # %% [markdown] topics="log-sum-exp"
-# $e^{1000}$ overflows, and infinity over infinity is nan. Adding a constant to all logits changes no
-# probability, as the second line shows. So Keras subtracts the right one before `exp`.
+# $e^{1000}$ overflows, and infinity over infinity is nan. But adding a constant to all logits changes
+# no probability. So Keras subtracts the right one before `exp`.
 #
 # ### Logits of a thousand (difficulty 2, 7 minutes)
 #
 # Cross-entropy from logits is $-z_y + \ln \sum_j e^{z_j}$. Write its second part, for logits of any
-# size. Which number do you subtract, and where do you add it back? [1000, 1000] should give
-# 1000.6931.
+# size: [1000, 1000] should give 1000.6931.
 
 
 # %% exercise="log_sum_exp"
@@ -263,7 +258,7 @@ check("log_sum_exp", log_sum_exp)
 #
 # Either the model's last layer does, or the loss (`from_logits=True`), by log-sum-exp: the better
 # place. Both at once, or neither, is a fault. Here is neither: a digits network without softmax, and a
-# loss left at its default. What happens?
+# loss left at its default.
 # (a) An error in the first batch. (b) It trains, only more slowly. (c) Accuracy near chance, no error.
 
 # %%
@@ -271,18 +266,12 @@ check("predict_forgot", "c")  # SOLUTION
 
 
 # %%
-def digits_net(seed, from_logits):
-    keras.utils.set_random_seed(seed)
-    layers = [keras.layers.Flatten(), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)]
-    net = keras.Sequential([keras.Input((8, 8)), *layers])
-    loss = k.SparseCategoricalCrossentropy(from_logits=from_logits)
-    net.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
-    return net
-
-
 digits = datasets.load_digits().train
 for said in (True, False):
-    nets = [digits_net(seed, from_logits=said) for seed in range(3)]
+    nets = parts.three_nets((8, 8), lambda: [L.Flatten(), L.Dense(64, "relu"), L.Dense(10)])
+    loss = k.SparseCategoricalCrossentropy(from_logits=said)
+    for net in nets:
+        net.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
     logs = fit_many(nets, digits.x, digits.y, epochs=10, verbose=0)
     shown = ", ".join(f"{log.history['accuracy'][-1]:.1f}" for log in logs)
     print(f"from_logits={said!s:5}  accuracy of three seeds: {shown}  (chance: 0.1)")
@@ -305,8 +294,8 @@ check.reveal("predict_forgot")
 # ## A margin instead of a probability
 #
 # The **hinge** loss is $\max(0, 1 - y f)$, with $y$ = -1 or +1 (Keras turns 0/1 into these) and a raw
-# score $f$. With a small L2 penalty it finds the boundary of **maximum margin**: this is the *support
-# vector machine* (SVM). We do so for two species of penguins, then once more without
+# score $f$. With a small L2 penalty it gives a boundary with a wide **margin**, the strip where
+# $|f| < 1$: the *support vector machine* (SVM). We fit two species of penguins, then once more without
 # the points beyond the margin.
 
 
@@ -316,11 +305,9 @@ v = parts.fit_margin(x, y)
 score = x @ v[:2] + v[2]
 near = y * score < 1.001  # on the margin counts as near
 parts.margin(x, y, v, near)
-print(f"boundary from all {len(y)} points:   ", v.round(2) + 0.0)
-print(
-    f"from the {near.sum()} near ones alone:  ",
-    parts.fit_margin(x[near], y[near], of=len(y)).round(2) + 0.0,
-)
+again = parts.fit_margin(x[near], y[near], of=len(y))
+print(f"boundary from all {len(y)} points:    {v.round(2) + 0.0}")
+print(f"from the {near.sum()} near ones alone:  {again.round(2) + 0.0}")
 hinges = [float(keras.losses.Hinge()(labels, score)) for labels in (y, (y + 1) / 2)]
 print("labels -1/+1 and 0/1 give the same hinge loss: {:.3f}, {:.3f}".format(*hinges))
 
@@ -354,12 +341,9 @@ check("predict_cce", "b")  # SOLUTION
 # %%
 x, y = parts.two_sexes()
 for loss in ("binary_crossentropy", "categorical_crossentropy"):
-    nets = []
-    for seed in range(3):
-        keras.utils.set_random_seed(seed)
-        unit = keras.layers.Dense(1, activation="sigmoid")
-        nets.append(keras.Sequential([keras.Input((4,)), unit]))
-        nets[-1].compile(keras.optimizers.SGD(0.5), loss, metrics=["accuracy"])
+    nets = parts.three_nets((4,), lambda: [L.Dense(1, activation="sigmoid")])
+    for net in nets:
+        net.compile(keras.optimizers.SGD(0.5), loss, metrics=["accuracy"])
     with warnings.catch_warnings(record=True) as told:
         logs = [run.history for run in fit_many(nets, x, y, epochs=10, verbose=0)]
     seen, ends = logs[-1]["loss"], [log["accuracy"][-1] for log in logs]
@@ -374,11 +358,10 @@ check.reveal("predict_cce")
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# CCE compares units, and a single unit has no other: the loss reads 0. On JAX no weight moves; on
-# TensorFlow its kernel pushes one class and never the other.
+# CCE compares units, and a single unit has no other: the loss reads 0.
 #
 # "Never swap the two" is too strict: two units with softmax and CCE equal one sigmoid with BCE on the
-# difference of the logits, as the last line shows.
+# difference of the logits.
 #
 # </details>
 #
@@ -411,8 +394,9 @@ check("heads", heads)
 # %% [markdown]
 # ## How hard can one row pull?
 #
-# Many texts list how outliers count: MSE high; Huber, BCE, CCE and focal loss medium; MAE and hinge
-# low. A row is wrong by more and more (in $\hat y$, or in the logit): how large is its gradient?
+# Many texts list how outliers count: MSE high; Huber, BCE, CCE and focal loss ([[custom_losses]])
+# medium; MAE and hinge low. A row is wrong by more and more (in $\hat y$, or in the logit): how large
+# is its gradient?
 
 # %% topics="loss-outlier-sensitivity-table"
 print("wrong by    ", *[f"{far:7}" for far in (0.5, 2, 10)])
@@ -455,6 +439,14 @@ for epochs, more in ((6, 6), (40, 34)):  # a second call continues
     print(f"{epochs:2} epochs: log loss {log_loss}, accuracy {accuracy}, ECE {ece}")
 parts.calibration(answers)
 
+# %% jupyter={"source_hidden": true}
+# Tests of what the text says. Safe to skip.
+early, late = scores[6], scores[40]  # log loss, accuracy, ECE: a column for each seed
+assert late[2].min() > early[2].max() and late[0].mean() > early[0].mean()
+assert late[1].mean() > early[1].mean() - 0.01
+assert all(np.isclose(bce(yes, p), float(keras_bce(yes, p * yes)), rtol=1e-4) for p in (0.01, 0.99))
+assert np.isclose(*map(float, pair), rtol=1e-5) and np.allclose(v, again, atol=0.02)
+
 # %% [markdown]
 # After 40 epochs each seed is worse calibrated than any was after 6, and the accuracy did not fall.
 # "Proper" speaks of new rows; training lowers the loss of its own. Validation log loss notices.
@@ -462,15 +454,13 @@ parts.calibration(answers)
 # ### Your decision
 #
 # Which loss does the running model keep, in which form? Which validation number ends its training,
-# log loss or accuracy? `score` is the validation accuracy you expect.
+# log loss or accuracy?
 
 # %%
 ### BEGIN SOLUTION
-check.decide(
-    choice="sparse categorical cross-entropy from logits; stop by validation log loss",
-    because="accuracy does not see over-confidence, and log-sum-exp costs nothing",
-    score=round(float(scores[6][1].mean()), 2),
-)
+choice = "sparse categorical cross-entropy from logits; stop by validation log loss"
+why = "accuracy does not see over-confidence, and log-sum-exp costs nothing"
+check.decide(choice=choice, because=why, score=round(float(scores[6][1].mean()), 2))
 ### STUB
 # check.decide(choice=..., because=..., score=...)
 ### END SOLUTION
@@ -478,8 +468,7 @@ check.decide(
 # %% [markdown]
 # ## What you can say now
 #
-# 1. MSE follows the mean, MAE the median; Huber's `delta` has the unit of $y$. Robust losses cap odd
-#    targets, not odd inputs.
+# 1. MSE follows the mean, MAE the median. MAE and Huber cap odd targets, not odd inputs.
 # 2. Cross-entropy charges -ln of what the truth was given. It is lowest at the true probability.
 # 3. Model or loss applies the softmax: one of them, and best the loss.
 # 4. One sigmoid unit needs BCE. A loss of 0 at the start is a fault.
