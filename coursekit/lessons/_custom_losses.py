@@ -46,28 +46,40 @@ def found_by(y: np.ndarray, runs: np.ndarray) -> np.ndarray:
 
 
 def four_ways(y: np.ndarray, logits: Mapping[str, np.ndarray]) -> None:
-    """Draw precision against recall, and recall against the share of rows flagged."""
+    """Show precision against recall, and recall against the share flagged, with a slider for it."""
     from sklearn.metrics import precision_recall_curve
 
     cuts, levels = np.linspace(0.01, 0.5, 50), np.linspace(0.02, 1, 50)
-    fig, (left, right) = plots.figure("Four ways to train, three seeds each", columns=2, height=3.7)
-    for (way, runs), style in zip(logits.items(), plots.COMPARE, strict=False):
-        curves = [precision_recall_curve(y, z)[:2] for z in runs]
-        bands = [np.interp(levels, rec[::-1], prec[::-1]) for prec, rec in curves]
-        plots.band(left, bands, style, x=levels, label=way)
-        recalls = found_by(y, runs)[:, (cuts * len(y)).astype(int) - 1]
-        plots.band(right, recalls, style, x=cuts)
-        at_half = np.mean(runs > 0), np.mean(runs[:, y == 1] > 0)
-        right.plot(*at_half, style.marker, mec=style.color, mfc="none", ms=13, mew=2)
-    left.axhline(y.mean(), color="0.4", lw=1, label="a random order")
-    left.set(xlabel="recall", ylabel="precision")
-    right.set(xlabel="share of flights flagged", ylabel="recall")
-    left.legend()
-    plots.show(
-        fig,
-        alt="Left: precision against recall, over the line of a random order. Right: recall "
-        "against the share of flights flagged; large marks: where the cut at 0.5 falls.",
-    )
+    found = {way: found_by(y, runs).mean(axis=0) for way, runs in logits.items()}
+
+    def draw(percent):
+        title = "Four ways to train, three seeds each"
+        fig, (left, right) = plots.figure(title, columns=2, height=3.7)
+        for (way, runs), style in zip(logits.items(), plots.COMPARE, strict=False):
+            curves = [precision_recall_curve(y, z)[:2] for z in runs]
+            bands = [np.interp(levels, rec[::-1], prec[::-1]) for prec, rec in curves]
+            plots.band(left, bands, style, x=levels, label=way)
+            recalls = found_by(y, runs)[:, (cuts * len(y)).astype(int) - 1]
+            plots.band(right, recalls, style, x=cuts)
+            at_half = np.mean(runs > 0), np.mean(runs[:, y == 1] > 0)
+            right.plot(*at_half, style.marker, mec=style.color, mfc="none", ms=13, mew=2)
+        left.axhline(y.mean(), color="0.4", lw=1, label="a random order")
+        right.axvline(percent / 100, color="0.2", lw=1.5, ls=":")
+        left.set(xlabel="recall", ylabel="precision")
+        right.set(xlabel="share of flights flagged", ylabel="recall")
+        left.legend()
+        return fig
+
+    def caption(percent):
+        flagged = len(y) * percent // 100
+        told = ", ".join(f"{way} {recall[flagged - 1]:.2f}" for way, recall in found.items())
+        return (
+            "Left: precision against recall, over the line of a random order. Right: recall "
+            "against the share of flights flagged; large marks: where the cut at 0.5 falls. With "
+            f"{percent} % flagged (dotted line), the mean recalls are: {told}."
+        )
+
+    plots.explore(draw, [1, 5, 10, 20, 30, 40, 50], caption, "flagged, in %", start=2)
 
 
 Y_TRUE = np.array([[0.5, -1.0], [2.0, 0.3], [-0.7, 1.1], [0.0, 3.0]], "float32")

@@ -18,7 +18,7 @@ PRECISIONS = {"as_accuracy": 0.99, "found_all": 1.0, "of_all_rows": 0.01, "flagg
               "ratio": 2.0}  # fmt: skip
 F1S = {"arithmetic": 0.75, "geometric": 0.5**0.5, "no_two": 1 / 3, "product": 0.5,
        "f1_accuracy": 0.99, "f1_recall": 1.0, "f1_macro": 0.83079, "sum": 1.5,
-       "of_no": 0.0}  # fmt: skip
+       "of_no": 0.0, "of_yes": 2 * 10 / 1010}  # fmt: skip
 
 
 @check.exercise(
@@ -57,6 +57,7 @@ F1S = {"arithmetic": 0.75, "geometric": 0.5**0.5, "no_two": 1 / 3, "product": 0.
         "class that needs no model. F1 here is that of the positive class.",
         "sum": "{got} is precision plus recall. F1 is 2PR / (P + R), and never above 1.",
         "of_no": "{got} is the F1 of the model that always says no. Here the second one is asked.",
+        "of_yes": "{got} is the F1 of a model that always says yes. Here the second one is asked.",
         "f1": "`f1` is that of the second model, from its precision and its recall. You gave "
         "{got}.",
         "watch_accuracy": "the numbers are right. But the accuracy is the one that a model which "
@@ -245,6 +246,8 @@ def _shares(gamma) -> tuple[float, float]:
         "There are 25 of these and 975 of those.",
         "no_log": "the gamma is right. {got} comes from the factors (1 - p)^gamma alone, without "
         "-ln p.",
+        "share_sum": "the gamma is right. {got} is what one of the groups adds to the loss. Which "
+        "part of the whole is that of the positives?",
         "share_above": "the gamma is right. A share lies between 0 and 1 (or 0 and 100 %); you "
         "gave {got}.",
         "share": "the gamma is right. {got} is not the share that the positives own. Add up the "
@@ -275,6 +278,8 @@ def focus(gamma, share):
     got = given / 100 if 5.5 < given <= 100 else given
     if np.isclose(got, wanted, atol=6e-3):
         return
+    if any(np.isclose(given, sum_, rtol=0.01) for sum_ in (easy, hard)):
+        raise Wrong("share_sum", got=share)
     easy_0, hard_0 = _shares(0)
     swapped = hard_0 * 0.1 / (hard_0 * 0.1 + easy_0 * 0.9)
     each = easy / 975, hard / 25
@@ -345,7 +350,7 @@ PRICE, RATIO, SAID = 20, 40, 0.8
     "the sigmoid.",
 )
 def threshold(cut, honest):
-    got = expect.numeral(cut, "`cut`")
+    got = _in_percent(expect.numeral(cut, "`cut`"), 1 / (1 + PRICE))
     if not expect.is_rounded(got, 1 / (1 + PRICE)):
         _name(got, {"cut_ratio": 1 / PRICE, "cut_complement": PRICE / (1 + PRICE), "cut_half": 0.5,
                     "cut_one_less": 1 / (PRICE - 1)}, cut)  # fmt: skip
@@ -354,7 +359,7 @@ def threshold(cut, honest):
         raise Wrong("cut", got=cut, still=round(PRICE * got, 3), alarm=round(1 - got, 3))
     odds = SAID / (1 - SAID)
     right = odds / RATIO / (1 + odds / RATIO)
-    got = expect.numeral(honest, "`honest`")
+    got = _in_percent(expect.numeral(honest, "`honest`"), right)
     if expect.is_rounded(got, right) or round(got, 6) == 0.09:
         return
     of_sum = odds / (1 + RATIO)
@@ -368,10 +373,15 @@ def threshold(cut, honest):
     raise Wrong("honest", got=honest, said=round(said, 3))
 
 
+def _in_percent(got: float, right: float) -> float:
+    """Return a number as a share if it is the right one in per cent."""
+    return got / 100 if expect.is_rounded(got / 100, right) else got
+
+
 # --------------------------------------------------------------------------------------------------
 
-TRUE = np.array([[3.0, 1.0], [2.0, -1.0], [0.0, 4.0], [5.0, 5.0], [-2.0, 0.5]], "float32")
-SAID_5 = np.array([[1.0, 2.0], [2.5, -3.0], [1.0, 4.5], [2.0, 9.0], [-2.5, 0.0]], "float32")
+TRUE = np.array([[3, 1, 0], [2, -1, 1], [0, 4, 2], [5, 5, -1], [-2, 0.5, 3]], "float32")
+SAID_5 = np.array([[1, 2, 2], [2.5, -3, 2], [1, 4.5, 1.5], [2, 9, 1], [-2.5, 0, 2]], "float32")
 
 
 @check.exercise(
@@ -388,7 +398,7 @@ SAID_5 = np.array([[1.0, 2.0], [2.5, -3.0], [1.0, 4.5], [2.0, 9.0], [-2.5, 0.0]]
         "should cost three times as much.",
         "squared": "too low by 1 costs {low}, too low by 2 costs {low_2}: the cost of twice the "
         "error should be twice, not four times.",
-        "summed": "for two outputs you add up the costs; the task asks for their mean.",
+        "summed": "for three outputs you add up the costs; the task asks for their mean.",
         "negative": "too {side} by 1 costs {got}: an error that earns something will be made "
         "larger and larger. Use the size of the error.",
         "one_side": "too {side} by 1 costs 0: nothing stops the net from going that way for ever. "
@@ -406,14 +416,16 @@ SAID_5 = np.array([[1.0, 2.0], [2.5, -3.0], [1.0, 4.5], [2.0, 9.0], [-2.5, 0.0]]
         "prices": "too low by 1 costs {low}, too high by 1 {high}. The task asks for 3 and 1.",
         "curved": "too low by 1 costs {low}, too low by 2 costs {low_2}: the cost should grow in "
         "proportion to the error.",
-        "largest": "for two outputs you take the larger cost; the task asks for the mean.",
-        "first_output": "your loss looks at the first output alone. A row may have several: take "
+        "largest": "for three outputs you take the largest cost; the task asks for the mean.",
+        "middle": "for three outputs you take the median of the costs; the task asks for their "
+        "mean.",
+        "one_output": "your loss looks at one of the outputs alone. A row may have several: take "
         "the mean over the last axis.",
-        "netted": "for two outputs you average the errors first: one that is too low and one that "
-        "is too high cancel out. Take the price of each, then the mean.",
+        "netted": "for three outputs you average the errors first: one that is too low and one "
+        "that is too high cancel out. Take the price of each, then the mean.",
         "over_rows": "for several rows each of your values depends on the other rows too. A value "
         "belongs to one row.",
-        "wrong": "for one output your loss is right. For targets {y} and forecasts {p}, two "
+        "wrong": "for one output your loss is right. For targets {y} and forecasts {p}, three "
         "outputs each, you get {got}: that is not the mean of the costs over the last axis.",
         "covers_low": "the loss is right. {got} is the share of deliveries that arrive *after* "
         "the time said; or what is right if too *high* cost three times as much.",
@@ -493,9 +505,10 @@ def _judge_outputs(answer, got):
     if np.allclose(got, costs.mean(axis=-1), rtol=1e-4, atol=1e-5):
         return
     mean = error.mean(axis=-1)
-    slips = {"summed": costs.sum(axis=-1), "largest": costs.max(axis=-1), "first_output":
-             costs[:, 0], "netted": np.maximum(3 * mean, -mean)}  # fmt: skip
-    for key, slip in slips.items():
+    slips = [("summed", costs.sum(axis=-1)), ("largest", costs.max(axis=-1)),
+             ("middle", np.median(costs, axis=-1)), ("netted", np.maximum(3 * mean, -mean)),
+             *(("one_output", costs[:, k]) for k in range(3))]  # fmt: skip
+    for key, slip in slips:
         if np.allclose(got, slip, rtol=1e-4, atol=1e-5):
             raise Wrong(key)
     alone = [_values(answer, TRUE[k : k + 1], SAID_5[k : k + 1]).ravel() for k in range(5)]
