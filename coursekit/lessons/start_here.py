@@ -271,8 +271,9 @@ def baseline(always_shirt, model_wins, shop_accuracy):
 
 def _truth(answer) -> bool:
     words = {"true": True, "yes": True, "false": False, "no": False}
-    if isinstance(answer, str) and answer.strip().lower() in words:
-        return words[answer.strip().lower()]
+    text = answer.strip(" .").lower() if isinstance(answer, str) else ""
+    if text in words:
+        return words[text]
     try:
         value = float(np.asarray(answer).item())  # an array of one counts
     except Exception:  # whatever an object's own conversion does

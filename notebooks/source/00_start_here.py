@@ -80,33 +80,42 @@ def draw(guesses):
 
 
 def draw_descent(path, losses, guesses):
-    fig, (left, right) = plots.figure("The loss of every line, and one way down", columns=2)
     w, b = np.meshgrid(np.linspace(-1.5, 2.5, 120), np.linspace(-0.8, 6.5, 120))
     height = np.mean((w[..., None] * x + b[..., None] - y) ** 2, axis=-1)
-    rings = left.contour(w, b, height, [0.2, 0.5, 1, 2, 4, 8, 16, 32], colors="0.6", linewidths=0.9)
-    left.clabel(rings, fontsize=7)
-    plots.curve(left, path[:, 1], plots.COMPARE[0], x=path[:, 0], label="each step", markevery=1)
-    low, high = (-1.5, -0.8), (2.5, 6.5)
-    lines = np.clip(pairs(guesses), low, high)
-    for number, place in enumerate(lines, 1):
-        left.plot(*place, "x", color="#d55e00", ms=7, mew=2, clip_on=False,
-                  label="your guesses" if number == 1 else None)  # fmt: skip
-        left.annotate(f"{number}", place, xytext=(5, 3), textcoords="offset points")
-    left.set(xlabel="slope", ylabel="intercept, kg", xlim=(-1.5, 2.5), ylim=(-0.8, 6.5))
-    left.legend(loc="upper right")
-    steps = range(len(losses))
-    plots.curve(right, losses, plots.COMPARE[0], x=steps, label="each step", markevery=1)
-    right.axhline(0.2, color="0.4", ls=":", label="0.2")
-    right.set(xlabel="step", ylabel="loss (logarithmic scale)", yscale="log")
-    right.legend()
-    crosses = "The crosses are your guesses; one from outside stands at the edge. " * (
-        len(lines) > 0
-    )
-    plots.show(
-        fig,
-        alt="Left: rings of equal loss over slope and intercept, and the path of gradient descent "
-        f"from (0, 0). {crosses}Right: the loss at each step of the path.",
-    )
+    levels, last = [0.2, 0.5, 1, 2, 4, 8, 16, 32], len(losses) - 1
+    lines = np.clip(pairs(guesses), (-1.5, -0.8), (2.5, 6.5))
+
+    def picture(step):
+        fig, (left, right) = plots.figure("The loss of every line, and one way down", columns=2)
+        rings = left.contour(w, b, height, levels, colors="0.6", linewidths=0.9)
+        left.clabel(rings, fontsize=7)
+        way, style = path[: step + 1], plots.COMPARE[0]
+        plots.curve(left, way[:, 1], style, x=way[:, 0], label="each step", markevery=1)
+        for number, place in enumerate(lines, 1):
+            left.plot(*place, "x", color="#d55e00", ms=7, mew=2, clip_on=False,
+                      label="your guesses" if number == 1 else None)  # fmt: skip
+            left.annotate(f"{number}", place, xytext=(5, 3), textcoords="offset points")
+        left.set(xlabel="slope", ylabel="intercept, kg", xlim=(-1.5, 2.5), ylim=(-0.8, 6.5))
+        left.legend(loc="upper right")
+        right.plot(range(last + 1), losses, color="0.75")
+        done = range(step + 1)
+        plots.curve(right, losses[: step + 1], style, x=done, label="each step", markevery=1)
+        right.axhline(0.2, color="0.4", ls=":", label="0.2")
+        right.set(xlabel="step", ylabel="loss (logarithmic scale)", yscale="log")
+        right.legend()
+        return fig
+
+    def caption(step):
+        seen = "The crosses are your guesses; one from outside stands at the edge. "
+        return (
+            "Left: rings of equal loss over slope and intercept, and the path of gradient descent "
+            f"from (0, 0). {seen * (len(lines) > 0)}Right: the loss at each step. After step "
+            f"{step}: slope {path[step, 0]:.2f}, intercept {path[step, 1]:.2f}, "
+            f"loss {losses[step]:.2f}."
+        )
+
+    steps = sorted({s for s in (0, 1, 2, 3, 4, 5, 10, 15, 20, 30) if s < last} | {last})
+    plots.explore(picture, steps, caption, "step", start=len(steps) - 1)
     goals = {"0.20": 0.2}
     if len(lines):
         best = min(loss(w, b) for w, b in pairs(guesses))

@@ -75,6 +75,7 @@ ANSWERS = [
     row("baseline", "ok", 0.9, False, 0.78),
     row("baseline", "alternative", Fraction(9, 10), np.bool_(False), np.float64(0.78)),
     row("baseline", "alternative", 90, "no", 0.78),
+    row("baseline", "alternative", 0.9, "No.", 0.78),
     row("baseline", "alternative", keras.ops.array(0.9), 0, 0.78),
     row("baseline", "alternative", 0.9, True, 0.93),  # of another run
     row("baseline", "todo", ..., ..., 0.78),
