@@ -70,13 +70,26 @@ def _values(label, schedule, steps):
             f"A schedule must take a step. Received: {label!r}: {brief(schedule)}. For a constant "
             "rate: lambda step: 0.1."
         )
-    values = [float(schedule(int(step))) for step in steps]
+    values = _rates(schedule, steps)
     for step, value in zip(steps, values, strict=True):
         if not np.isfinite(value):
             raise ValueError(
                 f"A rate must be finite. Received: {label!r} is {value} at step {step}"
             )
     return values
+
+
+def _rates(schedule, steps) -> list[float]:
+    """Call a schedule at each step.
+
+    On JAX one of Keras's own is called at all steps at once: it compiles its branches at each call.
+    """
+    import keras
+
+    if keras.backend.backend() == "jax" and type(schedule).__module__.split(".")[0] == "keras":
+        found = keras.ops.vectorized_map(schedule, keras.ops.convert_to_tensor(steps, "int32"))
+        return keras.ops.convert_to_numpy(found).tolist()
+    return [float(schedule(int(step))) for step in steps]
 
 
 def _styles():

@@ -1,5 +1,6 @@
 """Schedules are drawn at whole steps, from the first to the last, momentum on its own axes."""
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -28,6 +29,19 @@ def test_rates_alone():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["falling", "dropping"]
     assert first.get_color() != second.get_color()
     assert first.get_linestyle() != second.get_linestyle()
+    plt.close(fig)
+
+
+def test_schedules_of_keras_are_drawn_as_they_are():
+    kinds = keras.optimizers.schedules
+    made = {
+        "warmup": kinds.CosineDecay(0.0, 20, warmup_target=0.1, warmup_steps=10),
+        "restarts": kinds.CosineDecayRestarts(0.1, 8),
+    }
+    fig = schedule(made, 30)
+    for line, one in zip(fig.axes[0].get_lines(), made.values(), strict=True):
+        wanted = [float(one(step)) for step in range(30)]
+        np.testing.assert_allclose(line.get_ydata(), wanted, atol=1e-7)
     plt.close(fig)
 
 
