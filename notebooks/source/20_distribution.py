@@ -448,7 +448,7 @@ with spread(devices):
     print("predict:         ", many.predict(x[:16], verbose=0).shape)
     print("predict_on_batch:", many.predict_on_batch(x[:16]).shape)
     many.reset_metrics()
-    many.train_on_batch(x[:16], y[:16])
+    many.train_on_batch(x[:16], y[:16], np.ones(16))  # Keras 3.13 on JAX stops without weights
     print("train_on_batch:  ", int(ops.convert_to_numpy(many.metrics[0].count)), "rows in the loss")
 
 # %% [markdown]
