@@ -1,5 +1,7 @@
 """Regularization: checks, hints, quiz and cards."""
 
+import contextlib
+
 import numpy as np
 
 from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson, with_article
@@ -276,6 +278,17 @@ def _slope(regularizer):
     return found.gradients["w"]
 
 
+def _exact_products():
+    """On a TPU, where the factors of a product are rounded, ask JAX not to round them."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.default_matmul_precision("highest")
+
+
 def _keras_path(optimizer, regularizer):
     """Train six weights by a copy of the optimizer, as `fit` does; return where they were."""
     import keras
@@ -294,7 +307,7 @@ def _keras_path(optimizer, regularizer):
     model.set_weights([START])
     path = []
     for _ in range(30):
-        with learner_code():
+        with learner_code(), _exact_products():
             model.train_on_batch(np.eye(2), np.ones((2, 3)))
         path.append(model.get_weights()[0])
     return np.array(path)
