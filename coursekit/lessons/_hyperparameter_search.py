@@ -209,12 +209,15 @@ def _leaders(pool, runs):
     return found
 
 
-def race(pools: list[Pool], searches: dict, repeats: int = 60) -> list[dict[str, np.ndarray]]:
+def race(pools: list[Pool], searches: dict, repeats: int = 60) -> dict[str, list]:
     """Run each search on each pool, `repeats` times with the same draws; show the first pool.
 
     Returns:
-        For each pool the final accuracy that each search names, a number for each repeat.
+        For each search but the first, and each pool: by how many points of accuracy what it names
+        is ahead of what the first one names, and two standard errors of that.
     """
+    from scipy import stats
+
     fig, ax = plots.figure("Three searches, on the first pool", "epochs spent", "accuracy, mean")
     ends = []
     for number, pool in enumerate(pools):
@@ -232,7 +235,15 @@ def race(pools: list[Pool], searches: dict, repeats: int = 60) -> list[dict[str,
     ax.legend()
     alt = "Mean accuracy of the setting that each search names, against the epochs it has spent."
     plots.show(fig, alt=alt)
-    return ends
+    first, *others = searches
+    leads: dict[str, list] = {name: [] for name in others}
+    for number, named in enumerate(ends, 1):
+        for name, found in leads.items():
+            ahead = 100 * (named[name] - named[first])  # repeat by repeat
+            found.append((ahead.mean(), 2 * stats.sem(ahead)))
+            lead = "{:.1f} points, two standard errors {:.1f}".format(*found[-1])
+            print(f"pool {number}: {name:8} ahead of {first} by {lead}")
+    return leads
 
 
 def widths(pools: list[Pool]) -> tuple[np.ndarray, np.ndarray]:
@@ -251,6 +262,17 @@ def widths(pools: list[Pool]) -> tuple[np.ndarray, np.ndarray]:
     return tuned, low
 
 
+def small(hp):
+    """Build a network of 32 units with a rate to be tuned, compiled."""
+    import keras
+
+    hidden, out = keras.layers.Dense(32, "relu"), keras.layers.Dense(10)
+    net = keras.Sequential([keras.Input((64,)), hidden, out])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(keras.optimizers.Adam(hp.Choice("rate", [0.001, 0.01, 0.1])), loss)
+    return net
+
+
 def running(hp):
     """Build the running model with a rate to be tuned, compiled."""
     import keras
@@ -262,3 +284,74 @@ def running(hp):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     net.compile(keras.optimizers.SGD(rate, momentum=0.9), loss)
     return net
+
+
+def twenty_oracles(objective) -> None:
+    """Print how many seeds twenty oracles of KerasTuner have that were all given one."""
+    from keras_tuner.oracles import RandomSearchOracle
+
+    for seed in (0, 1):
+        seeds = {RandomSearchOracle(objective, seed=seed).seed for _ in range(20)}
+        print(f"seed={seed}: twenty oracles have {len(seeds)} seeds")
+
+
+def small_resnet():
+    """Build a small network of the ResNet's kind: a convolution, then a block that is added."""
+    import keras
+
+    def normed(kernel):
+        return lambda x: keras.layers.BatchNormalization(momentum=0.9)(  # few steps to average
+            keras.layers.Conv2D(16, kernel, padding="same", use_bias=False)(x)
+        )
+
+    inputs = keras.Input((8, 8))
+    x = keras.layers.ReLU()(normed(3)(keras.layers.Reshape((8, 8, 1))(inputs)))
+    x = keras.layers.ReLU()(x + normed(3)(keras.layers.ReLU()(normed(3)(x))))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(10)(x))
+
+
+def small_transformer():
+    """Build a small transformer: one block, whose words are the eight rows of a digit."""
+    import keras
+
+    layers = keras.layers
+    inputs = keras.Input((8, 8))
+    places = layers.Flatten()(inputs)  # a kernel for each row tells the rows apart
+    x = layers.Reshape((8, 32))(layers.Dense(256)(places)) + layers.Dense(32)(inputs)
+    for part in (
+        lambda x: layers.MultiHeadAttention(2, 16)(x, x),
+        lambda x: layers.Dense(32)(layers.Dense(64, "gelu")(x)),
+    ):
+        x = x + layers.Dropout(0.1)(part(layers.LayerNormalization()(x)))
+    return keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)))
+
+
+def around(build, recipe, rate: float, smoothing: float = 0.0, epochs: int = 8) -> np.ndarray:
+    """Train three seeds at a tenth of a rate, at the rate and at ten times as much.
+
+    Returns:
+        The accuracies on three writers that did not train: a row for each rate.
+    """
+    import keras
+
+    from coursekit import datasets
+    from coursekit.training import fit_many
+
+    digits = datasets.load_digits().train
+    seen, labels = digits.groups["writer"] < 7, np.eye(10)[digits.y]
+    models = []
+    for factor, seed in itertools.product((0.1, 1, 10), range(3)):
+        keras.utils.set_random_seed(seed)
+        models.append(build())
+        optimizer = recipe(factor * rate, epochs * -(-int(seen.sum()) // 64))
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+        models[-1].compile(optimizer, loss, metrics=["accuracy"])
+    histories = fit_many(
+        models, digits.x[seen], labels[seen], validation_data=(digits.x[~seen], labels[~seen]),
+        epochs=epochs, batch_size=64, seed=list(range(3)) * 3, verbose=0,
+    )  # fmt: skip
+    last = np.reshape([history.history["val_accuracy"][-1] for history in histories], (3, 3))
+    for factor, three in zip((0.1, 1, 10), last, strict=True):
+        print(f"{build.__name__} at rate {factor * rate:.2g}: accuracy", *three.round(2))
+    return last

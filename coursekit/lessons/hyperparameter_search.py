@@ -4,6 +4,7 @@ import numpy as np
 
 from coursekit import datasets
 from coursekit.exercises import Lesson, Wrong, expect, learner_code, lesson, with_article
+from coursekit.lessons import _side_by_side
 from coursekit.lessons._combined import slips_found
 
 check = Lesson("hyperparameter_search", "Where should the next trial go?")
@@ -39,31 +40,13 @@ def _defend(setting, epochs: int = 3) -> np.ndarray:
 
 
 def _trained(settings, epochs, held) -> np.ndarray:
-    import keras
-
-    from coursekit.training import fit_many
-
     digits = datasets.load_digits().train
     rows = np.flatnonzero(digits.groups["writer"] < 7)
+    data, held = ((x.reshape(-1, 64), y) for x, y in ((digits.x[rows], digits.y[rows]), held))
     found = np.zeros((len(settings), epochs))
     for size in sorted({int(s["batch_size"]) for s in settings}):
         own = [k for k, s in enumerate(settings) if int(s["batch_size"]) == size]
-        models = []
-        for k in own:
-            keras.utils.set_random_seed(k)
-            hidden = keras.layers.Dense(int(settings[k]["units"]), "relu")
-            layers = [keras.Input((8, 8)), keras.layers.Flatten(), hidden]
-            layers += [keras.layers.Dropout(float(settings[k]["dropout"])), keras.layers.Dense(10)]
-            model = keras.Sequential(layers)
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            optimizer = keras.optimizers.Adam(float(settings[k]["learning_rate"]))
-            model.compile(optimizer, loss, metrics=["accuracy"])
-            models.append(model)
-        histories = fit_many(
-            models, digits.x[rows], digits.y[rows], validation_data=held, epochs=epochs,
-            batch_size=size, seed=own, verbose=0,
-        )  # fmt: skip
-        found[own] = [history.history["val_accuracy"] for history in histories]
+        found[own] = _side_by_side.train([settings[k] for k in own], own, data, held, epochs)
     return found
 
 
@@ -296,7 +279,7 @@ KIND_MESSAGES = {
 def kinds(answer):
     if not isinstance(answer, dict):
         raise Wrong("type", what="`kinds`", wanted="a dict", got=with_article(answer))
-    given = {str(k).strip(): v for k, v in answer.items()}
+    given = {str(k).strip().lower(): v for k, v in answer.items()}
     missing = [k for k in KINDS if k not in given]
     extra = [k for k in given if k not in KINDS]
     if missing or extra:
@@ -332,6 +315,7 @@ LISTED = ("parameter_wrong", "hyper_wrong")
 
 def _kind(name: str, value) -> str:
     text = str(value).strip(" .").lower().replace("hyper-", "hyper").replace("hyper p", "hyperp")
+    text = text.removeprefix("a ")
     for kind in ("parameter", "hyperparameter", "state"):
         if text and (kind.startswith(text) or text == kind + "s"):
             return kind
@@ -368,6 +352,8 @@ def _kind(name: str, value) -> str:
         "highest": "you return {got}, where the turns end if each takes the highest loss. Lower is "
         "better.",
         "swapped": "you return {got}: column first. Return the row (rate), then the column.",
+        "rate_stands": "you return {got}. One way to get this: to stop as soon as the rate stays "
+        "what it was. The batch size may still change, and after it the rate.",
         "stayed": "you return {got}, where you started; in column {batch} another row is lower.",
         "not_settled": "from rate {rate} and batch {batch} you return {got}. There one more change "
         "of the {which} alone lowers the loss.",
@@ -465,6 +451,12 @@ def _first_round(table, rate, batch):
     return best, int(table[best].argmin())
 
 
+def _rate_stands(table, rate, batch):
+    while (best := int(table[:, batch].argmin())) != rate:
+        rate, batch = best, int(table[best].argmin())
+    return rate, batch
+
+
 OTHER_WALKS = {
     "stayed": lambda table, rate, batch: (rate, batch),
     "joint": lambda table, rate, batch: np.unravel_index(table.argmin(), table.shape),
@@ -477,6 +469,7 @@ OTHER_WALKS = {
     "wrong_axis": _wrong_axis,
     "highest": lambda table, rate, batch: _turns(-table, rate, batch),
     "swapped": lambda table, rate, batch: _turns(table, rate, batch)[::-1],
+    "rate_stands": _rate_stands,
 }
 
 
@@ -485,8 +478,10 @@ def _turns(table, rate, batch) -> tuple[int, int]:
 
 
 def _tables():
-    """Return tables and starts; on the first one each wrong way ends elsewhere."""
-    yield np.random.default_rng(119).random((7, 7)), 3, 1
+    """Return tables and starts; on one of the first two each wrong way ends elsewhere."""
+    first = np.random.default_rng(119).random((7, 7))
+    yield first, 3, 1
+    yield first, int(first[:, 1].argmin()), 1  # the first turn changes nothing
     rows, columns = np.mgrid[0:9, 0:7]
     for across, start in ((3.0, (8, 1)), (4.0, (0, 6))):
         valley = across * (rows - 1.2 * columns) ** 2 + (rows + columns - 7.3) ** 2
@@ -665,11 +660,14 @@ check.prediction(
 )
 check.question(
     "quiz_1",
-    "A 3 by 3 grid over learning rate and dropout. How many learning rates has it tried?",
+    "Which three hyperparameters come with every training by gradient steps, whatever the model?",
     options={
-        "a": ("nine", "It has made nine trials. Each rate came three times."),
-        "b": ("three", "Three values an axis, however many trials. Nine random trials try nine."),
-        "c": ("one", "It holds three."),
+        "a": ("layers, units, activations", "They describe a model; another one has others."),
+        "b": (
+            "learning rate, batch size, epochs",
+            "How far, on how many rows, how often: success hangs on these three first.",
+        ),
+        "c": ("dropout, weight decay, momentum", "One can train without any of them."),
     },
     answer="b",
 )
@@ -731,6 +729,11 @@ check.card(
     "Name six kinds of hyperparameters.",
     "Learning rate; batch size; epochs; architecture (layers, units, activations); regularisation "
     "strength (lambda, dropout rate); the optimizer and its settings (momentum, betas).",
+)
+check.card(
+    "Which three hyperparameters does a training's success hang on, whatever the model? And what "
+    "limits the search for them?",
+    "Learning rate, batch size and epochs. Hardware: how fast a trial is, and what fits.",
 )
 check.card(
     "Why do nine random trials beat a 3 by 3 grid?",

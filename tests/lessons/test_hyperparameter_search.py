@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import keras_tuner
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from answers import row
 from scipy.stats import binom, loguniform
 from scipy.stats.qmc import LatinHypercube as Latin
 
+from coursekit.lessons import _side_by_side as side_by_side
 from coursekit.lessons import hyperparameter_search as lesson
 
 KINDS = lesson.KINDS
@@ -288,6 +290,7 @@ ANSWERS = [
     row("kinds", "alternative", {k: v[0].upper() for k, v in KINDS.items()}),
     row("kinds", "alternative", {**KINDS, "rate_at_step_500": "Hyperparameters"}),
     row("kinds", "alternative", {**KINDS, "layers": "Hyper-parameter", "dropout_rate": "hyper"}),
+    row("kinds", "alternative", {k.upper(): f"a {v}" for k, v in KINDS.items()}),
     row("kinds", "todo", dict.fromkeys(KINDS, ...)),
     row("kinds", "parameter_wrong", {**KINDS, "embedding": "state"}),
     row("kinds", "kind", {**KINDS, "gamma": ""}),
@@ -412,3 +415,40 @@ def test_train_gives_each_setting_its_own_row():
                 for rate, size in ((0.01, 32), (1e-5, 128), (0.01, 128), (1e-5, 32))]  # fmt: skip
     found = lesson.train(settings, epochs=2)
     assert found.shape == (4, 2) and (found[[0, 2], 1] > 0.7).all() and (found[[1, 3]] < 0.4).all()
+
+
+def test_networks_side_by_side_take_the_steps_of_keras():
+    """Of different widths and rates, with the hidden layer as a fixed dropout leaves it."""
+    rng, units, rates = np.random.default_rng(0), (5, 8), (0.01, 0.001)
+    x, y = rng.random((2, 20, 64), "float32"), rng.integers(0, 10, (2, 20))
+    weights = side_by_side.first_weights(list(units), [0, 1])
+    start = [w.copy() for w in weights]
+    step = side_by_side.adam(np.array(rates, "float32").reshape(2, 1, 1))
+    for _ in range(4):
+        step(weights, side_by_side.gradients(weights, x, y, np.float32(1)))
+    for k, (count, rate) in enumerate(zip(units, rates, strict=True)):
+        layers = keras.layers.Dense(count, "relu"), keras.layers.Dense(10)
+        model = keras.Sequential([keras.Input((64,)), *layers])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(rate), loss)
+
+        def cut(found, k=k, count=count):
+            return [
+                found[0][k, :, :count],
+                found[1][k, 0, :count],
+                found[2][k, :count],
+                found[3][k, 0],
+            ]
+
+        model.set_weights(cut(start))
+        for _ in range(4):
+            model.train_on_batch(x[k], y[k])
+        for ours, keras_own in zip(cut(weights), model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, keras_own, atol=2e-5)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    """The accuracy of a net that drops much lags behind in training for few epochs."""
+    base = {"learning_rate": 0.01, "batch_size": 32, "units": 16}
+    some, none = lesson.train([{**base, "dropout": 0.9}, {**base, "dropout": 0.0}], epochs=2)
+    assert some[-1] < none[-1] - 0.1
