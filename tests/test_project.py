@@ -16,7 +16,16 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # The floors of coursekit: a part imports from floors below its own, and from itself.
 FLOORS = [
     {"_checks"},
-    {"_files", "_findings", "_fingerprint", "_optimizers", "_randomness", "_replicas", "_saving"},
+    {
+        "_files",
+        "_findings",
+        "_fingerprint",
+        "_monitor",
+        "_optimizers",
+        "_randomness",
+        "_replicas",
+        "_saving",
+    },
     {"losses", "schedules", "optimizers", "augmentation", "exercises", "datasets"},
     {"training", "precision"},
     {"callbacks", "distribution", "diagnosis", "validation"},
@@ -34,7 +43,7 @@ SKLEARN = {"numpy", "keras", "pandas", "sklearn", "scipy"}
 TOP = {
     "__init__": set(),
     **dict.fromkeys([*FLOORS[0], *FLOORS[1]], NUMPY),
-    **dict.fromkeys(["_optimizers", "_replicas"], KERAS),
+    **dict.fromkeys(["_monitor", "_optimizers", "_replicas"], KERAS),
     **dict.fromkeys(["losses", "schedules", "optimizers", "augmentation"], KERAS),
     "exercises": {"numpy", "IPython"},
     "datasets": SKLEARN,

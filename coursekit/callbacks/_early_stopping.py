@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from coursekit._checks import count, number, one_of, require, switch
-from coursekit.callbacks._monitor import WAY_OUT, is_validated, refuse_unknown
+from coursekit._monitor import WAY_OUT, is_validated, refuse_unknown
 from coursekit.callbacks._order import callbacks_beside
 
 

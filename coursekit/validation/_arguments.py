@@ -225,7 +225,7 @@ def check_callbacks(callbacks, model, watched: bool) -> list[str]:
             "`callbacks` must return a list of Keras callbacks. "
             f"Received: {type(callbacks).__name__}. Put square brackets around it."
         )
-    from coursekit.callbacks._monitor import refuse_unknown
+    from coursekit._monitor import refuse_unknown
 
     deciders = keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau
     told = []
