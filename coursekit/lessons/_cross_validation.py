@@ -84,6 +84,16 @@ def births():
     return found.births[28:], when[28:], lags[28:]
 
 
+def births_error(model, inputs, cvs) -> np.ndarray:
+    """Return the mean absolute error of each fold of some splitters."""
+    from sklearn import model_selection as ms
+
+    target, scoring = births()[0], "neg_mean_absolute_error"
+    return -np.concatenate(
+        [ms.cross_val_score(model, inputs, target, cv=cv, scoring=scoring) for cv in cvs]
+    )
+
+
 def winners(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the best accuracy of `count` coin tossers on 200 rows, and its own on 200 new rows.
 
@@ -102,7 +112,7 @@ def contest(count: int):
     for scores, (style, label) in zip(winners(count), looks, strict=True):
         ax.hist(scores, bins, color=style.color, alpha=0.5, label=label)
         ax.axvline(scores.mean(), color=style.color, ls=style.line)
-    ax.set(ylim=(0, 220))
+    ax.set(ylim=(0, 320))  # above the highest bar, that of 200
     ax.legend(loc="upper right")
     return fig
 
@@ -146,6 +156,16 @@ def nested_choice(tries: int = 40) -> tuple[float, float]:
     return float(promised), float(nested)
 
 
+def open_twice(vault) -> None:
+    """Ask a vault for the test score of a model that always says 1, and once more."""
+    for reason in ("the number for the report", "and once more, with a better seed"):
+        try:
+            score = vault.evaluate(lambda x, y: float(np.mean(y == 1)), reason=reason)
+            print(f"{reason}: {score:.2f}")
+        except RuntimeError as error:
+            print(f"{reason}: {type(error).__name__}: {str(error).split('.')[0]}.")
+
+
 def running(fold: int):
     """Build the running model for a fold, compiled."""
     import keras
@@ -158,12 +178,28 @@ def running(fold: int):
     return net
 
 
-def centroid_scores(rng, rounds: int) -> np.ndarray:
-    """Cross-validate a nearest-centroid classifier on 60 new rows, in ten folds a round."""
+def mean_of_weights(models, x, y) -> float:
+    """Return the accuracy of a network that has the mean of the models' weights."""
+    import keras
+
+    blend = keras.models.clone_model(models[0])
+    layers = zip(*(model.get_weights() for model in models), strict=True)
+    blend.set_weights([np.mean(some, axis=0) for some in layers])
+    return float(np.mean(blend.predict(x, verbose=0).argmax(1) == y))
+
+
+def centroid_runs(seed: int, sets: int, rounds: int, folds: int) -> np.ndarray:
+    """Cross-validate a nearest-centroid classifier on many data sets; return a row for each."""
+    rng = np.random.default_rng(seed)
+    return np.array([centroid_scores(rng, rounds, folds) for _ in range(sets)])
+
+
+def centroid_scores(rng, rounds: int, folds: int) -> np.ndarray:
+    """Cross-validate a nearest-centroid classifier on 60 new rows, in so many folds a round."""
     y = np.arange(60) % 2
     x, scores = rng.normal(size=(60, 2)) + 0.8 * y[:, None], []
     for _ in range(rounds):
-        for validation in rng.permutation(60).reshape(10, 6):
+        for validation in rng.permutation(60).reshape(folds, -1):
             train = np.setdiff1d(np.arange(60), validation)
             centres = np.stack([x[train][y[train] == c].mean(0) for c in (0, 1)])
             distance = ((x[validation][:, None] - centres) ** 2).sum(-1)

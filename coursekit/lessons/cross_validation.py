@@ -82,6 +82,7 @@ SCORE_MESSAGES = {
     "learned, as a Keras model does: it has already trained on rows that it is scored on.",
     "percent": "your scores {got} are in percent; an accuracy lies between 0 and 1.",
     "errors": "your scores {got} are the shares of wrong predictions.",
+    "counts": "your scores {got} count the right predictions; an accuracy is their share.",
     "backwards": "your scores {got} stand in the order from the last fold to the first.",
 }
 
@@ -168,6 +169,7 @@ UNITS = {
     "": lambda scores: scores,
     "percent": lambda scores: 100 * scores,
     "errors": lambda scores: 1 - scores,
+    "counts": lambda scores: 40 * scores,
     "backwards": lambda scores: scores[::-1],
 }
 
@@ -421,6 +423,8 @@ def _sides(pair, fold, rows):
         raise Wrong("pairs", got=pair)
     sides = []
     for name, side in zip(("training", "validation"), pair, strict=True):
+        if not isinstance(side, slice) and not hasattr(side, "__iter__"):
+            raise Wrong("pairs", got=pair)
         if isinstance(side, slice):
             side = np.arange(rows)[side]
         elif not hasattr(side, "__array__"):
@@ -466,7 +470,7 @@ def _sides(pair, fold, rows):
         "gap": "row 10 of column {column} is NaN, though all days before it are known.",
         "late": "row 10 of your mean holds {got}: its window ends two days before the day to be "
         "forecast. The day before is known already.",
-        "far": "row 10 of your lag column holds {got}, the value of two days before.",
+        "far": "row 10 of your lag column holds {got}, the value of {days} days before.",
         "change": "row 10 of your lag column holds {got}: a change from day to day. The value "
         "of the day before is asked for.",
         "window": "row 10 of your mean holds {got}, a mean of {days} days; three are asked for.",
@@ -512,10 +516,11 @@ def past_features(answer):
     for value, key in ((values[t + 1], "next"), (values[t], "not_shifted")):
         if np.isclose(lag[t], value):
             raise Wrong(key, got=float(lag[t]))
-    for value, key in ((values[t - 2], "far"), (values[t - 1] - values[t - 2], "change"),
-                       (values[t] - values[t - 1], "change")):  # fmt: skip
-        if np.isclose(lag[t], value):
-            raise Wrong(key, got=float(lag[t]))
+    for days in range(2, 8):
+        if np.isclose(lag[t], values[t - days]):
+            raise Wrong("far", got=float(lag[t]), days=days)
+    if np.isclose(lag[t], [values[t - 1] - values[t - 2], values[t] - values[t - 1]]).any():
+        raise Wrong("change", got=float(lag[t]))
     windows = {
         "current": values[t - 2 : t + 1].mean(),
         "centred": values[t - 1 : t + 2].mean(),
@@ -601,6 +606,7 @@ def _columns(result, rows) -> np.ndarray:
         "between": "you report {got}, the mean of the winner's validation and test score. The "
         "first of them is too good, and a mean carries half of that along.",
         "percent": "you report {got}, in percent; give the score as it is.",
+        "place": "you report {got}, the number of a model. Report the score of that model.",
         "number": "you report {got}: neither a score of the models nor a mean of them. One number "
         "is to be reported as it comes, from rows that decided nothing.",
     },
@@ -646,6 +652,7 @@ def _judge_number(got, scores, tests, best, times):
         (tests.max(), "best_test"),
         ((scores.max() + wanted) / 2, "between"),
         (100 * wanted, "percent"),
+        (best, "place"),
     ):
         if abs(got - value) < 1e-6:
             raise Wrong(key, **seen)
@@ -738,7 +745,8 @@ check.question(
         ),
         "c": (
             "an average of the ten weights",
-            "Averages of weights of separately trained networks need not work at all.",
+            "Networks that began and trained apart have units that do not fit each other: the last "
+            "experiment tries it, and loses.",
         ),
     },
     answer="b",
@@ -814,8 +822,8 @@ check.card(
 )
 check.card(
     "Leave-one-out: how many trainings, and what speaks for and against it?",
-    "N, one a row. It is almost unbiased. Its variance is called high, which is contested: with a "
-    "stable learner it can be low.",
+    "N, one a row. It is almost unbiased. Its variance is often called high, which is contested: "
+    "with this lesson's nearest centroids it was that of ten folds.",
 )
 check.card(
     "Name three leaks of validation rows into training.",
