@@ -136,7 +136,8 @@ OPTIONS = {
     "global_clipnorm": sgd(global_clipnorm=0.5),
     "clipnorm": sgd(clipnorm=0.02),
     "accumulation": sgd(gradient_accumulation_steps=2),
-    "loss scaling": lambda: SafeLossScaleOptimizer(sgd(clipnorm=0.02)()),
+    # A scale at which no sum of rows overflows: there a replica sums fewer, and may go on.
+    "loss scaling": lambda: SafeLossScaleOptimizer(sgd(clipnorm=0.02)(), initial_scale=1024.0),
 }
 
 
@@ -161,12 +162,12 @@ def unequal(strategy, heads, option="plain", inputs="batches", last="one row", k
     one, start, loss = train(heads, option, inputs, ROWS[last], kind, eager=True)  # quicker
     with strategy.scope():
         many, _, other_loss = train(heads, option, inputs, ROWS[last], kind)
-    rounding = 1e-6 if policy_of(option) == "float32" else 2e-3
+    rounding, scale = (1e-6, 1.0) if policy_of(option) == "float32" else (5e-3, 0.0)
     bad = {}
     for name, its in zip(heads, columns_of(heads), strict=True):
         first, a, b = (weights[0][:, its] for weights in (start, one, many))
         moved, gap = np.abs(a - first).max(), np.abs(a - b).max()
-        if not gap <= rounding * max(1.0, moved) or not moved > 1e-6:
+        if not gap <= rounding * max(scale, moved) or not moved > 1e-6:
             bad[name] = f"gap {gap:.2g}, moved {moved:.2g}"
     if not np.allclose(other_loss, loss, rtol=max(rounding, 3e-6)):
         bad["loss"] = f"{loss} and {other_loss}"
