@@ -56,7 +56,7 @@ TOP = {
     "tuning": SKLEARN | {"keras_tuner"},
     "plots": {"numpy", "matplotlib"},
     "grade": {"numpy"},
-    "lessons": KERAS,
+    "lessons": KERAS | {"threadpoolctl"},
 }
 INSIDE = {
     **{part: {"tensorflow"} for part in ("_replicas", "losses", "optimizers", "validation")},

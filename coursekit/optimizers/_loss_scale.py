@@ -44,8 +44,9 @@ class SafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         ValueError: if it scales the loss itself, or for numbers out of range.
 
     Numerics: powers of two scale without rounding. Near an overflow N replicas may make a step that
-    one device skips, since each sums the gradients of fewer rows in float16. A loss that is NaN in every step keeps the scale
-    at `min_scale` and the weights as they are: `keras.callbacks.TerminateOnNaN` ends such a run.
+    one device skips, since each sums the gradients of fewer rows in float16. A loss that is NaN in
+    every step keeps the scale at `min_scale` and the weights as they are:
+    `keras.callbacks.TerminateOnNaN` ends such a run.
 
     Example:
         >>> weight = keras.Variable(1.0)
