@@ -25,8 +25,9 @@ STARTS = ((0.0, 0.0), (4.0, -5.0), (-3.0, 2.0))
         "not_two": "for the line {line} you return {got}. Return two numbers: `w` and `b`.",
         "start": "for the line {line}, begun at w = {w0}, b = {b0}, you return just these two. Do "
         "the turned knobs leave the function?",
-        "one_step": "for the line {line} you return w = {w}, b = {b}: that is one small step from "
-        "the start, or few. Is `return` inside the loop, or the number of steps small?",
+        "one_step": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = "
+        "{b}: straight along the first gradient. One way to get this is a single step, such as by a "
+        "`return` inside the loop; another, a gradient computed only once, before it.",
         "no_b": "the slope comes out, and `b` is still where it began. Both are turned.",
         "no_w": "`b` moves, and `w` is still where it began. Both are turned.",
         "swapped": "for the line {line} you return w = {w} and b = {b}: the right two numbers, in "
@@ -63,7 +64,9 @@ def fit_line(answer):
         told = {"line": f"y = {slope:g}x {'+-'[height < 0]} {abs(height):g}", "w0": w0, "b0": b0}
         w, b = _two_numbers(got, told)
         if abs(w - slope) > 0.05 or abs(b - height) > 0.05:
-            raise _off_the_line((w, b), (slope, height), (w0, b0), told, number)
+            error = w0 * x + b0 - slope * x - height
+            downhill = -np.array([np.mean(error * x), np.mean(error)])
+            raise _off_the_line((w, b), (slope, height), (w0, b0), downhill, told, number)
 
 
 def _two_numbers(got, told) -> tuple[float, float]:
@@ -79,7 +82,7 @@ def _two_numbers(got, told) -> tuple[float, float]:
     return w, b
 
 
-def _off_the_line(got, right, start, told, number) -> Wrong:
+def _off_the_line(got, right, start, downhill, told, number) -> Wrong:
     got, right, start = map(np.array, (got, right, start))
     moved, off = np.abs(got - start), np.abs(got - right)
     told = {**told, "w": f"{got[0]:.3g}", "b": f"{got[1]:.3g}"}
@@ -96,7 +99,8 @@ def _off_the_line(got, right, start, told, number) -> Wrong:
     if moved[0] == 0 and start[0] != right[0]:
         return Wrong("no_w", **told)
     before, now = np.linalg.norm(start - right), np.linalg.norm(got - right)
-    if np.linalg.norm(got - start) < 0.15 * before and now < before:
+    lengths = np.linalg.norm(got - start) * np.linalg.norm(downhill)
+    if (got - start) @ downhill > 0.9999 * lengths:
         return Wrong("one_step", **told)
     if now > 1.2 * before:
         return Wrong("sign", **told)
@@ -114,10 +118,15 @@ BENDS = {
     "leaky": lambda z: np.where(z > 0, z, 0.01 * z),
     "cut_above": lambda z: np.minimum(0, z),
     "step": lambda z: (z > 0) * 1.0,
+    "softplus": lambda z: np.log1p(np.exp(z)),
+    "swish": lambda z: z / (1 + np.exp(-z)),
 }
 FAULTS = {
     "no_b1": "`b1` is missing",
     "no_b2": "`b2` is missing",
+    "minus_b1": "`b1` is subtracted",
+    "minus_b2": "`b2` is subtracted",
+    "early": "relu is applied to `x`, before the first layer",
     "late_b1": "`b1` is added after relu, not before",
     "outer": "relu is applied to the output too, which sets negative answers to 0",
 }
@@ -129,6 +138,8 @@ BEND_WORDS = {
     "leaky": "negative numbers come through, made small; relu sets them to 0",
     "cut_above": "the positive numbers are set to 0, and the negative ones stay",
     "step": "positive numbers become 1; relu leaves them as they are",
+    "softplus": "the bend is a softplus",
+    "swish": "the bend is a swish",
 }
 
 
@@ -162,7 +173,7 @@ def forward(answer):
         return
     if fits[0] and fits[2]:
         raise Wrong("row")
-    few = itertools.chain.from_iterable(itertools.combinations(FAULTS, k) for k in range(4))
+    few = itertools.chain.from_iterable(itertools.combinations(FAULTS, k) for k in range(3))
     for faults, bend in itertools.product(list(few), BENDS):
         theirs = [_two_layers(*case, bend, faults) for case in cases]
         if all(np.allclose(a, b, atol=1e-4) for a, b in zip(made, theirs, strict=True)):
@@ -182,8 +193,10 @@ def _layers(rows, inputs, hidden, outputs):
 
 def _two_layers(x, W1, b1, W2, b2, bend="relu", faults=()):
     late = b1 if "late_b1" in faults else 0
-    before = 0 if {"no_b1", "late_b1"} & set(faults) else b1
-    out = (BENDS[bend](x @ W1 + before) + late) @ W2 + (0 if "no_b2" in faults else b2)
+    before = 0 if {"no_b1", "late_b1"} & set(faults) else -b1 if "minus_b1" in faults else b1
+    last = 0 if "no_b2" in faults else -b2 if "minus_b2" in faults else b2
+    x = BENDS["relu"](x) if "early" in faults else x
+    out = (BENDS[bend](x @ W1 + before) + late) @ W2 + last
     return BENDS["relu"](out) if "outer" in faults else out
 
 
@@ -200,7 +213,7 @@ def _output(answer, *case) -> np.ndarray:
 
 COUNTS = {
     "no_biases": 3 * 4 + 4, "no_last_bias": 3 * 4 + 4 + 4, "no_first_biases": 3 * 4 + 4 + 1,
-    "units": 3 + 4 + 1, "first_only": 3 * 4 + 4, "second_only": 4 + 1, "inputs_too": 21 + 3,
+    "units": 3 + 4 + 1, "second_only": 4 + 1, "inputs_too": 21 + 3,
 }  # fmt: skip
 
 
@@ -255,6 +268,7 @@ ACTIVATIONS = {"none": ["linear", "identity"], "sigmoid": ["logistic"], "softmax
 LOSSES = {
     "squares": ["mse", "mean_squared_error", "MeanSquaredError", "squared error", "l2"],
     "robust": ["mae", "mean_absolute_error", "MeanAbsoluteError", "huber", "log_cosh", "LogCosh",
+               "msle", "mean_squared_logarithmic_error", "MeanSquaredLogarithmicError",
                "absolute error"],
     "binary": ["binary_crossentropy", "BinaryCrossentropy", "bce", "log loss",
                "binary cross-entropy"],
@@ -338,7 +352,8 @@ def _activation(task, given) -> str:
     try:
         return expect.name("none" if given is None else text, ACTIVATIONS)
     except Wrong:
-        raise Wrong("activation", task=task, got=brief(given)) from None
+        got = repr(given) if isinstance(given, str) else brief(given)
+        raise Wrong("activation", task=task, got=got) from None
 
 
 def _loss(task, given) -> tuple[str, str, bool]:

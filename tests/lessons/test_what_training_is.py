@@ -49,6 +49,13 @@ def one_after_the_other(x, y, w, b):
     return np.array([w]), np.array([b])
 
 
+def one_gradient(x, y, w, b):
+    grad_w, grad_b = 2 * np.mean((w * x + b - y) * x), 2 * np.mean(w * x + b - y)
+    for _ in range(200):
+        w, b = w - 0.1 * grad_w, b - 0.1 * grad_b
+    return w, b
+
+
 # forward
 
 
@@ -128,7 +135,8 @@ ANSWERS = [
     row("fit_line", "start", lambda x, y, w, b: (w, b)),
     row("fit_line", "one_step", descend(steps=1, rate=0.01)),
     row("fit_line", "one_step", descend(steps=10, rate=0.001)),
-    row("fit_line", "slow", returned_inside),
+    row("fit_line", "one_step", returned_inside),
+    row("fit_line", "one_step", one_gradient),
     row("fit_line", "slow", descend(steps=10)),
     row("fit_line", "slow", descend(steps=100, rate=0.005)),
     row("fit_line", "no_b", descend(turn=(1, 0))),
@@ -153,6 +161,10 @@ ANSWERS = [
     row("forward", "one", odd(last=0)),
     row("forward", "one", odd(outer=True)),
     row("forward", "one", odd(first=0, late=1)),
+    row("forward", "one", odd(first=-1)),
+    row("forward", "one", odd(last=-1)),
+    row("forward", "one", lambda x, *v: odd(lambda z: z / (1 + np.exp(-z)))(x, *v)),
+    row("forward", "several", lambda x, *v: odd(lambda z: z)(np.maximum(0, x), *v)),
     row("forward", "several", odd(first=0, last=0)),
     row("forward", "several", odd(lambda z: z, last=0)),
     row("forward", "outputs", lambda x, W1, b1, W2, b2: forward(x, W1, b1, W2, b2).T),
@@ -181,7 +193,7 @@ ANSWERS = [
     row("endings", "alternative", OBJECTS),
     row("endings", "alternative", ends(spam=(2, "softmax", "sparse_categorical_crossentropy"))),
     row("endings", "alternative", ends(house=(1, "relu", "huber"), topics=(5, "Sigmoid", "bce"))),
-    row("endings", "alternative", ends(house=(1, "none", "MSE"))),
+    row("endings", "alternative", ends(house=(1, "none", "msle"))),
     row("endings", "todo", {"house": (..., ..., ...)}),
     row("endings", "not_dict", list(RIGHT.values())),
     row("endings", "missing", {"house": RIGHT["house"]}),
