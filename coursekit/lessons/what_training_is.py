@@ -26,8 +26,8 @@ STARTS = ((0.0, 0.0), (4.0, -5.0), (-3.0, 2.0))
         "start": "for the line {line}, begun at w = {w0}, b = {b0}, you return just these two. Do "
         "the turned knobs leave the function?",
         "one_step": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = "
-        "{b}: straight along the first gradient. One way to get this is a single step, such as by a "
-        "`return` inside the loop; another, a gradient computed only once, before it.",
+        "{b}: straight along the first gradient. One way to get this is a single step, such as by "
+        "a `return` inside the loop; another, a gradient computed only once, before it.",
         "no_b": "the slope comes out, and `b` is still where it began. Both are turned.",
         "no_w": "`b` moves, and `w` is still where it began. Both are turned.",
         "swapped": "for the line {line} you return w = {w} and b = {b}: the right two numbers, in "
