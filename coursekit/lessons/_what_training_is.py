@@ -44,6 +44,16 @@ def largest_error(model: Any) -> float:
     return float(np.abs(np.asarray(model(INSIDE)) - wave(INSIDE)).max())
 
 
+def straight_model(seed: int = 0) -> Any:
+    """Return the running model without its hidden layer."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    before = [keras.Input((28, 28)), layers.Rescaling(1 / 255), layers.Flatten()]
+    return keras.Sequential([*before, layers.Dense(10)])
+
+
 def next_characters() -> tuple[np.ndarray, np.ndarray, int]:
     """Return 64 snippets of Hamlet as numbers, what follows, and how many symbols there are."""
     text = datasets.load_shakespeare().train

@@ -44,9 +44,9 @@ from coursekit.training import fit_many, value_and_gradients
 # A **model** is a function with numbers in it that can be turned like knobs, its **parameters**. The
 # simplest takes $n$ numbers and gives one: $\hat y = w_1 x_1 + \ldots + w_n x_n + b$, with $n$ **weights**
 # $w$ and a **bias** $b$. **Training** turns the knobs, little by little, until a **loss**, which says
-# how wrong the answers are, is small. Nobody programs the rule; it comes from the data. (Machine
-# learning is "the field of study that gives computers the ability to learn without being explicitly
-# programmed", is Arthur Samuel quoted, 1959. His paper of that year does not have the sentence.)
+# how wrong the answers are, is small. Nobody programs the rule; it comes from the data. (So *machine
+# learning* is "the field of study that gives computers the ability to learn without being explicitly
+# programmed": a saying of Arthur Samuel, 1959, by hearsay. His paper of that year has it nowhere.)
 #
 # In Keras a model is made of **layers**. `Dense(1)` computes `x @ W + b`: for each row of `x`, one
 # number. `Input` says how many numbers a row has, and `Sequential` hands each layer's output to the
@@ -92,7 +92,7 @@ print("loss", *[f"{loss:.3f}" for loss in losses["a line"][::15]])
 print("weights", W[:, 0].round(2), " bias", b.round(2))
 
 # %% [markdown]
-# The three weights and the bias of the rule, found without being told. Only the answers were.
+# The rule's weights and bias, found from answers alone.
 #
 # ### Find the line (difficulty 2, 7 minutes)
 #
@@ -172,10 +172,10 @@ check("count_knobs", small, widest)
 # | the answer | the last layer | the loss |
 # |---|---|---|
 # | a number | `Dense(1)` | `mean_squared_error` |
-# | yes or no | `Dense(1, "sigmoid")`: one probability | `binary_crossentropy` |
+# | yes or no | `Dense(1, "sigmoid")`, squeezed to between 0 and 1: a probability | `binary_crossentropy` |
 # | one of K kinds | `Dense(K, "softmax")` | `sparse_categorical_crossentropy`, if labels are 0 to K - 1 |
 #
-# The same four measures of a penguin, and two questions: which of three species, and how long is its
+# The same three measures of a penguin, and two questions: which of three species, and how long is its
 # flipper?
 
 # %% topics="loop-is-universal"
@@ -215,8 +215,8 @@ parts.loss_curves(losses)
 print(f"parameters: {model.count_params()}, {namer.count_params()}, {reader.count_params():,}")
 
 # %% [markdown]
-# `train` was never changed. Large language models differ in the function, in how cleverly the knobs
-# are turned, and in scale; the heartbeat is this one.
+# `train` was never changed. Large language models have another function, turn the knobs more cleverly,
+# and are larger; the heartbeat is this one.
 #
 # ### Four endings (difficulty 2, 7 minutes)
 #
@@ -340,7 +340,7 @@ check.reveal("predict_lowest")
 #
 # ## What trains differently
 #
-# Not everything that learns has this heartbeat.
+# Not everything that learns has this heartbeat. Names to meet again:
 #
 # | algorithm | makes small | how | our loop? |
 # |---|---|---|---|
@@ -367,7 +367,7 @@ print("DBSCAN, groups it found:", len(set(DBSCAN(0.6).fit(measures).labels_) - {
 #
 # ### Ten tasks, four kinds (difficulty 1, 5 minutes)
 #
-# Sort them: `"supervised"`, `"unsupervised"`, `"self-supervised"`, `"reinforcement"`.
+# Sort: `"supervised"`, `"unsupervised"`, `"self-supervised"`, `"reinforcement"`.
 
 # %% exercise="kinds"
 ### BEGIN SOLUTION
@@ -421,20 +421,20 @@ parts.pipeline()
 #
 # ### Your decision
 #
-# The running model has a hidden layer of 128 units. Is it worth its knobs? `score` is the validation
-# accuracy of your choice.
+# The running model has a hidden layer of 128 units. Is it worth its knobs? `score` is its accuracy on
+# garments that it was not trained on, the **validation** accuracy.
 
 # %% tags=["nbval-ignore-output"]
 garments = datasets.load_fashion_mnist()
 unseen = garments.validation
-straight = keras.Sequential([keras.Input((28, 28)), layers.Rescaling(1 / 255), layers.Flatten()])
-straight.add(layers.Dense(10))
 loss_fn = keras.losses.SparseCategoricalCrossentropy(from_logits=True)  # of scores, without softmax
-for name, net in {"hidden layer": lessons.running_model(), "no hidden layer": straight}.items():
-    net.compile("adam", loss_fn, metrics=["accuracy"])
-    net.fit(garments.train.x, garments.train.y, batch_size=64, epochs=5, verbose=0)
-    accuracy = net.evaluate(unseen.x, unseen.y, verbose=0)[1]
-    print(f"{name:15}  {net.count_params():7,} parameters, validation accuracy {accuracy:.2f}")
+for name, build in {"hidden layer": lessons.running_model, "none": parts.straight_model}.items():
+    three = [build(seed) for seed in range(3)]
+    for net in three:
+        net.compile("adam", loss_fn, metrics=["accuracy"])
+    fit_many(three, garments.train.x, garments.train.y, epochs=5, batch_size=64, verbose=0)
+    right = [f"{net.evaluate(unseen.x, unseen.y, verbose=0)[1]:.2f}" for net in three]
+    print(f"{name:12}  {three[0].count_params():7,} parameters, three seeds:", *right)
 
 # %%
 ### BEGIN SOLUTION
