@@ -23,7 +23,7 @@
 # unequal batches? What does a bare `model(x)` leave out?
 #
 # You will write the loop, hold it against `fit`, time its steps, and know four lines that are easy to
-# forget. You need Python and a little NumPy.
+# forget. You need [[what_training_is]].
 #
 # > **You need only this.** A model is fitted to *training* rows; its settings are chosen by
 # > *validation* rows. *Test* rows wait for the very end ([[cross_validation]]).
@@ -113,16 +113,11 @@ print("by coursekit", *[f"{float(gradient):.4f}" for gradient in found.gradients
 # Three times the same. This course's `value_and_gradients` goes the way of your backend, and returns
 # `.loss` and, by name, `.gradients`.
 #
-# ## A network is layers
+# ## A network in place of a line
 #
-# A **layer** takes numbers and gives others. `Dense(64)` is 64 lines at once: `row @ W + b`, with the
-# entries of `W` and `b` as parameters. `activation="relu"` then sets negative numbers to 0; without
-# such a bend, two Dense layers would be no more than one. `Flatten` makes one row of an image.
-# `Sequential` hands each layer's output to the next, and `Input` says what shape comes in.
-#
-# The last layer gives ten scores (**logits**), one for each digit. The loss, **cross-entropy**, makes
-# probabilities of them (`from_logits=True`), and is small where the right digit has a high one.
-# `Sparse` says that labels are class numbers ([[losses]]).
+# Layers, relu and cross-entropy are those of [[what_training_is]]. `Flatten` makes one row of an image.
+# The last layer gives ten scores (**logits**), one for each digit, and no softmax follows: the loss
+# makes probabilities of them itself (`from_logits=True`). `Sparse` says that labels are class numbers.
 
 # %% topics="device-placement"
 digits = datasets.load_digits()  # images of 8 x 8 pixels, ten classes
