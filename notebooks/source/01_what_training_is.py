@@ -22,7 +22,7 @@
 # Skip ahead if you can answer these: how many parameters has `Dense(4)` on three inputs? What does
 # relu buy? If some weights of a net give a function, will training find them?
 #
-# You will compute by hand what a network computes, train three quite different ones by the same eight
+# You will compute by hand what a network computes, train three quite different ones by the same nine
 # lines, and choose how a network ends. You need Python and NumPy arrays.
 
 # %% tags=["setup"]
