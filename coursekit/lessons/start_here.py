@@ -292,8 +292,8 @@ check.prediction(
         "place at a time, and with this rate its steps are short.",
         "b": "Each step is short, and points downhill. So the loss falls fast at first, where "
         "its surface is steep, and slowly near the bottom.",
-        "c": "That would be so if the steps pointed anywhere. Each one goes where the loss falls "
-        "fastest, so some tens of them are plenty.",
+        "c": "With a rate of 0.01 it would be so: it makes each step a tenth as long. With 0.1 a "
+        "few steps go most of the way.",
     },
     answer="b",
 )

@@ -19,8 +19,8 @@
 # %% [markdown]
 # # Can you beat gradient descent?
 #
-# You guess a line, watch gradient descent look for the same one, and train a network in seconds.
-# On the way you meet everything that the other lessons use. You need a little Python.
+# You guess a line, watch gradient descent look for the same one, and train a network in seconds. On
+# the way you meet the checks, hints and predictions of all lessons. You need a little Python.
 #
 # Run the cells from top to bottom with Shift+Enter. Dots, `...`, stand where you write something.
 # Nothing you write can break the course.
@@ -41,8 +41,9 @@ from coursekit.lessons.start_here import check, pairs
 #
 # How heavy is a penguin, judged by its flipper? Our model is a line, $\hat y = wx + b$. The slope
 # $w$ says how many kg each further cm of flipper adds. The intercept $b$ is the mass at $x = 0$,
-# which is a flipper of 20 cm here. The **loss** says how wrong a line is: the mean of the squared
-# errors over the thirty birds. Lower is better.
+# which is a flipper of 20 cm here. An error is the model's answer $\hat y$ less the true mass $y$.
+# The **loss** says how wrong a line is: the mean of the squared errors of the thirty birds. Lower
+# is better.
 
 # %%
 birds = datasets.load_penguins().table.dropna().sample(30, random_state=0)
@@ -130,8 +131,9 @@ draw(guesses)
 # %% [markdown]
 # ### Five guesses (difficulty 1, 3 minutes)
 #
-# Find a line with a loss below 0.2. Put your first guess, `(slope, intercept)`, in place of the dots
-# and run the cell: a **check** answers. Then add a line for the next guess, and run it again.
+# Find a line with a loss below 0.2, in about five guesses. Put the first one, `(slope, intercept)`,
+# in place of the dots and run the cell: a **check** answers. Then add a line for the next guess,
+# and run it again.
 #
 # The cell after that gives a **hint**, and another one each time you run it. After a try you may
 # write `check.solution("guess")` there: it shows our answer, why, and another way.
@@ -176,7 +178,7 @@ def descend(rate, steps, w=0.0, b=0.0):
     path, losses = [(w, b)], [loss(w, b)]
     for _ in range(steps):
         error = w * x + b - y
-        gradient_w, gradient_b = 2 * np.mean(error * x), 2 * np.mean(error)
+        gradient_w, gradient_b = 2 * np.mean(error * x), 2 * np.mean(error)  # by calculus
         w, b = w - rate * gradient_w, b - rate * gradient_b
         path.append((w, b))
         losses.append(loss(w, b))
@@ -192,10 +194,10 @@ check.reveal("predict_steps")
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# It needs more steps than you had guesses: you saw thirty points at once. Gradient descent knew
-# one thing, which way is downhill from where it stands. We drew the rings for you; it never saw
-# them. Downhill is not straight towards the goal, so the path bends. Yet it ends at the lowest loss
-# there is, which you can match and not beat.
+# It needs more steps than you had guesses: you saw thirty points at once. Gradient descent knew one
+# thing, which way is downhill from where it stands. The rings are a map of the loss, a valley; we
+# drew them for you, and it never saw them. Downhill is not straight towards the goal, so the path
+# bends. Yet it ends at the lowest loss there is, which you can match and not beat.
 #
 # With two numbers, eyes are enough. The next model has so many that nobody can draw its rings.
 #
@@ -204,7 +206,8 @@ check.reveal("predict_steps")
 # ### Five steps (difficulty 1, 2 minutes)
 #
 # Now help your opponent. Choose a rate so that its loss falls below 0.2 within five steps from the
-# same start. A new cell with `draw_descent(*descend(0.2, steps=5), guesses)` draws its way for 0.2.
+# same start. To see its way with 0.2, run `draw_descent(*descend(0.2, steps=5), guesses)` in a new
+# cell (the + button makes one). Look at 0.5, too: there the loss climbs again.
 
 # %% exercise="rate"
 rate = 0.3  # SOLUTION
@@ -260,8 +263,9 @@ check.reveal("predict_untrained")
 #
 # ## Some seconds of training
 #
-# Now we train it by gradient descent, on 8,000 other garments, in small portions. The share of right
-# answers is called **accuracy**.
+# Now we train it by gradient descent on 8,000 other garments. `compile` says how, and `fit` does
+# it: a step for each 64 garments (`batch_size`), and twelve times through all of them (`epochs`).
+# The share of right answers is called **accuracy**.
 
 # %%
 model = lessons.running_model()
@@ -279,8 +283,8 @@ print(f"accuracy in a shop with 180 shirts and 20 trousers: {shop_accuracy:.2f}"
 
 # %% [markdown]
 # Most of the ten are right now, and so are most of the 2,000 that it has never seen: far above
-# chance. This model comes back in every lesson. The last line is about a shop that sells little but
-# shirts.
+# chance. It is the course's **running model**, and comes back in most lessons. The last line is
+# about a shop that sells little but shirts.
 #
 # ### The lazy seller (difficulty 1, 2 minutes)
 #
@@ -299,7 +303,7 @@ check("baseline", always_shirt, model_wins, shop_accuracy)
 # 1. A loss says how wrong a model is, in one number. Training makes it smaller.
 # 2. Gradient descent knows which way is downhill from where it stands, and nothing else.
 # 3. The rate decides: too small is slow, too large jumps across the valley.
-# 4. An untrained model names about one in ten where ten classes are balanced.
+# 4. An untrained model names about one in ten, if ten classes are equally frequent (*balanced*).
 # 5. An accuracy means little without the score of a lazy answer.
 #
 # Each lesson ends as this one does: a **quiz**, **cards** to come back to, and a summary of your
