@@ -77,7 +77,7 @@ def attention_block(symbols: int) -> Any:
 
 def loss_curves(runs: Mapping[str, Sequence[float]]) -> None:
     """Draw the loss of several trainings, each on axes of its own."""
-    fig, axes = plots.figure("One function trained all of them", columns=len(runs), height=2.6)
+    fig, axes = plots.figure("One loop trained all of them", columns=len(runs), height=2.6)
     for ax, (name, losses) in zip(axes, runs.items(), strict=True):
         plots.curve(ax, losses, plots.TRAIN, markevery=[])
         ax.set(title=name, xlabel="step", ylim=(0, None))
@@ -110,8 +110,8 @@ def reach(nets: Mapping[tuple[int, str], Sequence[Any]]) -> None:
     def caption(width):
         inside = [f"{errors[width, start][0]:.2f}" for start in titles]
         return (
-            f"{width} units. Largest error between -pi and pi: {inside[0]} with spread bends, "
-            f"{inside[1]} from Keras's start. Outside, neither knows the wave."
+            f"{width} units, first seed. Largest error between -pi and pi: {inside[0]} with spread "
+            f"bends, {inside[1]} from Keras's start. Outside, neither knows the wave."
         )
 
     plots.explore(draw, WIDTHS, caption, "hidden units", start=len(WIDTHS) - 1)
@@ -131,7 +131,7 @@ def fitted_curves(x, y, fits: Mapping[str, np.ndarray]) -> None:
     plots.show(
         fig,
         alt="Twelve points about a line. The line misses most of them a little; the wavy curve "
-        "goes through or near all of them and leaves the picture between and beside them.",
+        "follows them more closely, strays between them, and leaves the picture beyond the last.",
     )
 
 

@@ -27,7 +27,8 @@ STARTS = ((0.0, 0.0), (4.0, -5.0), (-3.0, 2.0))
         "the turned knobs leave the function?",
         "one_step": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = "
         "{b}: straight along the first gradient. One way to get this is a single step, such as by "
-        "a `return` inside the loop; another, a gradient computed only once, before it.",
+        "a `return` inside the loop; others, very short steps, or a gradient computed only once, "
+        "before it.",
         "no_b": "the slope comes out, and `b` is still where it began. Both are turned.",
         "no_w": "`b` moves, and `w` is still where it began. Both are turned.",
         "swapped": "for the line {line} you return w = {w} and b = {b}: the right two numbers, in "
@@ -35,12 +36,14 @@ STARTS = ((0.0, 0.0), (4.0, -5.0), (-3.0, 2.0))
         "sign": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = {b}, "
         "farther from the line than you began. The gradient points uphill: which way do you go?",
         "too_far": "for the line {line} the numbers grow without end: w = {w}. One way to get this "
-        "is a rate so large that each step jumps over the valley and lands higher.",
+        "is a rate so large that each step jumps over the valley and lands higher; another, steps "
+        "that go uphill.",
         "always_one": "right for the line {first}, and for the line {line} you return the same "
         "numbers. Are they computed from `x` and `y`?",
         "slow": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = {b}: "
         "nearer, and not within 0.05. What would a larger rate do, or more steps?",
-        "off": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = {b}.",
+        "off": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = {b}. "
+        "Print both in each round: which one goes astray, and what is returned?",
     },
     hints=[
         "Each round: compute both gradients where you are, then subtract `rate` times each.",
@@ -48,7 +51,7 @@ STARTS = ((0.0, 0.0), (4.0, -5.0), (-3.0, 2.0))
         "A rate of 0.1 is safe on these points. How many steps does the far start need? Print `w` "
         "and `b` after 10, 100 and 1,000.",
     ],
-    hints_for={"too_far": "Try a tenth of your rate."},
+    hints_for={"too_far": "Check the sign of each step, then try a tenth of your rate."},
     why="The gradient of the mean squared error is 2 mean(e x) for w and 2 mean(e) for b, with e = "
     "wx + b - y. Against it the loss falls, and for a line there is one lowest point to fall to.",
     alternative="`np.polyfit(x, y, 1)` knows a formula for lines and needs no steps.",
@@ -102,7 +105,7 @@ def _off_the_line(got, right, start, downhill, told, number) -> Wrong:
     lengths = np.linalg.norm(got - start) * np.linalg.norm(downhill)
     if (got - start) @ downhill > 0.9999 * lengths:
         return Wrong("one_step", **told)
-    if now > 1.2 * before:
+    if now > 1.2 * before and (got - start) @ downhill < 0:
         return Wrong("sign", **told)
     return Wrong("slow" if now < 0.8 * before else "off", **told)
 
@@ -181,8 +184,9 @@ def forward(answer):
             if len(words) == 1:
                 raise Wrong("one", fault=words[0])
             raise Wrong("several", faults="; ".join(words))
-    x, W1, b1, W2, b2 = cases[1]
-    raise Wrong("wrong", x=x, W1=W1, b1=b1, W2=W2, b2=b2, got=made[1])
+    shown = next(k for k in (1, 2, 0) if not fits[k])  # the smallest that is off
+    x, W1, b1, W2, b2 = cases[shown]
+    raise Wrong("wrong", x=x, W1=W1, b1=b1, W2=W2, b2=b2, got=made[shown])
 
 
 def _layers(rows, inputs, hidden, outputs):
@@ -220,7 +224,8 @@ COUNTS = {
 @check.exercise(
     title="How many knobs?",
     messages={
-        "no_biases": "{got} are the weights. Each unit has a bias too.",
+        "no_biases": "{got} are the weights of both layers, or all parameters of the first one. "
+        "The net has two layers, and each unit has a bias.",
         "no_last_bias": "{got} is one short: the last unit has a bias as well.",
         "no_first_biases": "{got} leaves out the biases of the first layer.",
         "units": "{got} counts the places where numbers stand. Parameters belong to the ways "
@@ -263,15 +268,17 @@ ENDS = {
     "digit": "one of ten",
     "topics": "five yes or no at once",
 }
-ACTIVATIONS = {"none": ["linear", "identity"], "sigmoid": ["logistic"], "softmax": [], "relu": [],
-               "tanh": [], "softplus": [], "exponential": ["exp"]}  # fmt: skip
+ACTIVATIONS = {"none": ["linear", "identity", "no activation"], "sigmoid": ["logistic"],
+               "softmax": [], "relu": [], "tanh": [], "softplus": [],
+               "exponential": ["exp"]}  # fmt: skip
 LOSSES = {
     "squares": ["mse", "mean_squared_error", "MeanSquaredError", "squared error", "l2"],
     "robust": ["mae", "mean_absolute_error", "MeanAbsoluteError", "huber", "log_cosh", "LogCosh",
                "msle", "mean_squared_logarithmic_error", "MeanSquaredLogarithmicError",
+               "mape", "mean_absolute_percentage_error", "MeanAbsolutePercentageError",
                "absolute error"],
     "binary": ["binary_crossentropy", "BinaryCrossentropy", "bce", "log loss",
-               "binary cross-entropy"],
+               "binary cross-entropy", "binary_focal_crossentropy", "BinaryFocalCrossentropy"],
     "sparse": ["sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", "scce",
                "sparse categorical cross-entropy"],
     "categorical": ["categorical_crossentropy", "CategoricalCrossentropy", "cce",
@@ -285,8 +292,9 @@ LOSSES = {
         "not_dict": "`endings` should be a dict from task to (units, activation, loss), but it is "
         "{got}.",
         "missing": "`endings` has no entry for {task}.",
-        "triple": "{task}: an ending is (units, activation, loss), and you give {got}.",
-        "units": "{task}: {got} units for {kind}. How many numbers must come out for one row?",
+        "triple": "{task}: an ending is (units, activation, loss), with a number of units, and you "
+        "give {got}.",
+        "units": "{task}: {got} unit(s) for {kind}. How many numbers must come out for one row?",
         "two_units": "{task}: {got} units, one for each answer, go with softmax. With {activation} "
         "one unit is enough: the other answer has the rest of the probability.",
         "one_softmax": "{task}: a softmax of one unit is always 1. It shares 1 among the units.",
@@ -338,13 +346,10 @@ def endings(answer):
 def _ending(task, given):
     try:
         units, activation, loss = given
-    except (TypeError, ValueError):
+        number = expect.numeral(units, f"the units of {task}")
+    except (TypeError, ValueError, Wrong):
         raise Wrong("triple", task=task, got=brief(given)) from None
-    return (
-        expect.numeral(units, f"the units of {task}"),
-        _activation(task, activation),
-        _loss(task, loss),
-    )
+    return number, _activation(task, activation), _loss(task, loss)
 
 
 def _activation(task, given) -> str:
@@ -433,7 +438,7 @@ def theorem(answer):
         "A": "This is the theorem: however small an error you allow, some width can do it.",
         "B": "It says that the weights exist, and not how to find them: look at the right picture.",
         "C": "It is about a closed interval, and nothing was said of what lies outside.",
-        "D": "relu is no polynomial, and that is all that is asked of an activation.",
+        "D": "relu is continuous and no polynomial; no more is asked of an activation.",
         "E": "Straight layers in a row are one straight layer, however many units they have.",
     }
     letters = expect.letters(answer, "ABCDE")
@@ -499,7 +504,7 @@ GIVEN = {
     alternative="task 10 is accepted as self-supervised too: tomorrow is in the next report.",
 )
 def kinds(answer):
-    given = answer.split(",") if isinstance(answer, str) else answer
+    given = re.split(r"[,;\n]", answer.strip()) if isinstance(answer, str) else answer
     given = list(given.values()) if isinstance(given, dict) else given
     found = expect.items(given, at_most=20, what="`kinds`")
     if len(found) != len(TASKS):
@@ -525,8 +530,8 @@ check.prediction(
     reasons={
         "a": "The theorem speaks of the interval, and of nothing outside. No row told the net that "
         "the wave goes on.",
-        "b": "Outside, the units are flat: the net stays near where it left the interval. No row "
-        "told it that the wave goes on.",
+        "b": "Outside, the spread units are flat: the net stays near where it left the interval. "
+        "No row told it that the wave goes on.",
         "c": "A net gives a number for any number, with the same air of certainty.",
     },
     answer="b",
@@ -536,8 +541,8 @@ check.prediction(
     reasons={
         "a": "Its loss is lower on the rows that it was fitted to, because it follows their noise. "
         "New rows have other noise.",
-        "b": "It goes through the noise of twelve points. The line had no room for that.",
-        "c": "They differ by a lot: look between the points.",
+        "b": "The curve follows the noise of twelve points. The line had no room for that.",
+        "c": "They differ by a lot, at each draw: compare the losses on new points.",
     },
     answer="b",
 )
@@ -586,7 +591,8 @@ check.question(
 )
 check.question(
     "quiz_5",
-    f"From {lesson('start_here')}: 95 of 100 mails are no spam, and a model is right 95 times.",
+    f"From {lesson('start_here')}: 95 of 100 mails are no spam, and a model is right 95 times. "
+    "What is that?",
     options={
         "a": ("impressive", "So is a model that never says spam."),
         "b": ("no news: always saying no does that too", "Compare with the lazy answer first."),

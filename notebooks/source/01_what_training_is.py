@@ -41,16 +41,17 @@ from coursekit.training import fit_many, value_and_gradients
 # %% [markdown] topics="training-definition samuel-1959-definition parametric-model-linear-regression"
 # ## A function with knobs
 #
-# A **model** is a function with numbers in it that can be turned like knobs, its **parameters**. The
-# simplest takes $n$ numbers and gives one: $\hat y = w_1 x_1 + \ldots + w_n x_n + b$, with $n$ **weights**
-# $w$ and a **bias** $b$. **Training** turns the knobs, little by little, until a **loss**, which says
-# how wrong the answers are, is small. Nobody programs the rule; it comes from the data. (So *machine
-# learning* is "the field of study that gives computers the ability to learn without being explicitly
-# programmed": a saying of Arthur Samuel, 1959, by hearsay. His paper of that year has it nowhere.)
+# A **model** is a function with numbers in it that can be turned like knobs, its **parameters**.
+# The simplest takes $n$ numbers and gives one: $\hat y = w_1 x_1 + \ldots + w_n x_n + b$, with $n$
+# **weights** $w$ and a **bias** $b$. **Training** turns the knobs, little by little, until a
+# **loss**, which says how wrong the answers are, is small. Nobody programs the rule; it comes from
+# the data. (So *machine learning* is "the field of study that gives computers the ability to learn
+# without being explicitly programmed": Arthur Samuel, 1959, by hearsay. His paper of that year has
+# it nowhere.)
 #
 # In Keras a model is made of **layers**. `Dense(1)` computes `x @ W + b`: for each row of `x`, one
 # number. `Input` says how many numbers a row has, and `Sequential` hands each layer's output to the
-# next layer.
+# next.
 
 # %%
 keras.utils.set_random_seed(0)  # the same random start every time
@@ -65,7 +66,7 @@ print("right is", y[:4].round(1))
 
 # %% [markdown]
 # `summary()` lists the layers. *Output Shape* `(None, 1)`: any number of rows, one number each.
-# *Param #*: three weights and a bias. The weights are random at first, and so are the answers.
+# *Param #*: three weights and a bias. Random weights give random answers.
 #
 # ## The heartbeat
 #
@@ -88,17 +89,17 @@ def train(model, x, y, rate, steps):
 model.compile(loss="mean_squared_error")  # says which loss is meant
 losses = {"a line": train(model, x, y, rate=0.1, steps=60)}
 W, b = (np.asarray(knob) for knob in model.trainable_variables)
-print("loss", *[f"{loss:.3f}" for loss in losses["a line"][::15]])
+print("loss, every 15 steps:", *[f"{loss:.3f}" for loss in losses["a line"][::15]])
 print("weights", W[:, 0].round(2), " bias", b.round(2))
 
 # %% [markdown]
-# The rule's weights and bias, found from answers alone.
+# The rule's weights and bias, found from examples alone.
 #
 # ### Find the line (difficulty 2, 7 minutes)
 #
 # Now without Keras. `fit_line` gets points `x`, `y` on a line, and where the knobs stand. The
 # gradients of the mean squared error are given. Turn the knobs until both are within 0.05 of the
-# line's, whatever the line and the start (numbers up to 5). Which rate, and how many steps?
+# line's, whatever the line and the start (all from -5 to 5; `x` from -2 to 2).
 
 
 # %% exercise="fit_line"
@@ -130,7 +131,7 @@ check("fit_line", fit_line)
 # ### Two layers by hand (difficulty 2, 8 minutes)
 #
 # Write what `[Dense(hidden, activation="relu"), Dense(outputs)]` computes. `x` has a row for each
-# example; return a row of outputs for each.
+# example.
 
 
 # %% exercise="forward"
@@ -149,9 +150,9 @@ check("forward", forward)
 # %% [markdown]
 # ### How many knobs? (difficulty 2, 5 minutes)
 #
-# How many parameters has `[Dense(4), Dense(1)]` on rows of three numbers (`small`)? And how many
-# hidden units may a net have at most (`widest`) that takes 784 pixels, gives ten outputs, and has no
-# more than 50,000 parameters?
+# How many parameters has `[Dense(4), Dense(1)]` on rows of three numbers (`small`)? A net with one
+# hidden layer takes 784 pixels and gives ten outputs: how many hidden units may it have at most
+# (`widest`), for no more than 50,000 parameters?
 
 # %% exercise="count_knobs"
 small = 21  # SOLUTION
@@ -162,21 +163,20 @@ check("count_knobs", small, widest)
 # %% [markdown] topics="classification-vs-regression supervised-learning"
 # ## Numbers and kinds
 #
-# Pictures with what they show, patients with a diagnosis: where each row comes with its right answer,
-# a **label**, learning is **supervised**. If the label is a number, a price, it is called
-# **regression**; if it is one of some kinds, **classification**. For kinds, the last layer gives each
-# a score, and **softmax** makes probabilities of the scores: $p_k = e^{s_k} / \sum_j e^{s_j}$. The loss is
-# then **cross-entropy**: minus the logarithm of the probability of the right kind, averaged over the
-# rows. Certain and right costs 0; certain and wrong, without limit.
+# Where each row comes with its right answer, a **label**, as patients with a diagnosis, learning is
+# **supervised**. If the label is a number, a price, it is called **regression**; if it is one of
+# some kinds, **classification**. For kinds, the last layer gives each a score, and **softmax**
+# makes probabilities of the scores: $p_k = e^{s_k} / \sum_j e^{s_j}$. The loss is then
+# **cross-entropy**: minus the natural logarithm of the probability of the right kind, averaged over
+# the rows. Certain and right costs 0; certain and wrong, without limit.
 #
 # | the answer | the last layer | the loss |
 # |---|---|---|
 # | a number | `Dense(1)` | `mean_squared_error` |
-# | yes or no | `Dense(1, "sigmoid")`, squeezed to between 0 and 1: a probability | `binary_crossentropy` |
+# | yes or no | `Dense(1, "sigmoid")`, squeezed to between 0 and 1: the probability of yes | `binary_crossentropy` |
 # | one of K kinds | `Dense(K, "softmax")` | `sparse_categorical_crossentropy`, if labels are 0 to K - 1 |
 #
-# The same three measures of a penguin, and two questions: which of three species, and how long is its
-# flipper?
+# Three measures of a penguin, two questions: which of three species, and how long is its flipper?
 
 # %% topics="loop-is-universal"
 birds = datasets.load_penguins().table.dropna()
@@ -202,8 +202,8 @@ guesses = np.asarray(namer(measures)).argmax(axis=1)
 print(f"species named rightly, on these same birds: {np.mean(guesses == species):.2f}")
 
 # %% [markdown]
-# The third model reads. It is a block of a **transformer**, the part that language models are built
-# of: it looks from each character to those before, and gives a probability to each that could be next.
+# The last model reads. It is a block of a **transformer**, of which language models are built: it
+# looks from each character to those before, and gives a probability to each that could be next.
 
 # %%
 characters, following, symbols = parts.next_characters()  # from Hamlet
@@ -215,8 +215,8 @@ parts.loss_curves(losses)
 print(f"parameters: {model.count_params()}, {namer.count_params()}, {reader.count_params():,}")
 
 # %% [markdown]
-# `train` was never changed. Large language models have another function, turn the knobs more cleverly,
-# and are larger; the heartbeat is this one.
+# `train` was never changed. Large language models turn more knobs, and more cleverly; the heartbeat
+# is this one.
 #
 # ### Four endings (difficulty 2, 7 minutes)
 #
@@ -251,13 +251,15 @@ check("endings", endings)
 # ## What a net could do, and what it does
 #
 # The **universal approximation theorem**: take any continuous function on a closed interval (or
-# box) and any activation that is no polynomial. One hidden layer, with units enough and a last layer
-# without activation, comes as near to the function as you like.
+# box) and any continuous activation that is no polynomial. One hidden layer, with units enough and
+# a last layer without activation, comes as near to the function as you like.
 #
-# So take $\sin 3x$ between $-\pi$ and $\pi$, and nets with `tanh`, a smooth step. One kind starts with its
-# steps spread over the interval, the other as Keras starts: every bias is 0, and so all steps are
-# at 0. The spread one with 64 units will hug the wave. What does it say at $x = 3\pi$, where the wave
-# is 0? (a) About 0. (b) Something else at each start. (c) Nothing: that is an error.
+# So take $\sin 3x$ between $-\pi$ and $\pi$, and nets with `tanh`, an S-shaped bend. One kind
+# starts with its bends spread over the interval, the other as Keras starts: every bias is 0, and
+# all bends lie there. Each trains from three random starts (*seeds*), by `fit_many`: Keras's own
+# loop `fit` ([[training_loop]]), for many nets. The spread ones with 64 units will hug the wave.
+# What do they say at $x = 3\pi$, where the wave is 0? (a) About 0, all three. (b) Something else at
+# each seed. (c) Nothing: an error.
 
 # %%
 check("predict_outside", "b")  # SOLUTION
@@ -283,21 +285,21 @@ check.reveal("predict_outside")
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# Move the slider. With spread steps, more units come nearer, at all three seeds. From Keras's start 64
-# units are no better than 2, though the theorem holds for them as well: the weights *exist*, and
-# training does not find them. Outside the grey band no net knows the wave. To represent, to learn,
-# and to be right elsewhere are three things.
+# Move the slider (first seed). With spread bends, 64 units come far nearer than 2, at all three
+# seeds. From Keras's start they are about as far off as 2, though the theorem holds for them as
+# well: the weights *exist*, and this training did not find them. To represent, to learn, and to be
+# right elsewhere are three things.
 #
 # </details>
 #
 # ### What the theorem promises (difficulty 2, 4 minutes)
 #
-# Which of these follow from it? Give letters.
+# Which of these follow from the theorem? Give letters.
 #
 # - A: some net is never off by more than 0.001 between -π and π
 # - B: a net with enough units, trained long enough, gets there
 # - C: a net that is exact between -π and π is exact at 2π
-# - D: what holds for `tanh` holds for `relu`
+# - D: A holds for nets with `relu`, too
 # - E: without an activation, enough units do it too
 
 # %% exercise="theorem"
@@ -332,23 +334,23 @@ check.reveal("predict_lowest")
 # %% [markdown] topics="algorithms-need-different-training"
 # <details><summary>After you ran it</summary>
 #
-# At each draw the curve has the lower loss where it was fitted, and loses elsewhere: it has learned
-# the noise by heart. Training seeks parameters that hold for *new* data. From [[overfitting]] on, much of
-# the course is about that.
+# At each draw the curve has the lower loss where it was fitted, and a far higher one on new points,
+# most of all outside the twelve: it has learned the noise by heart. Training seeks parameters
+# that hold for *new* data ([[overfitting]]).
 #
 # </details>
 #
 # ## What trains differently
 #
-# Not everything that learns has this heartbeat. Names to meet again:
+# Not everything that learns has this heartbeat:
 #
 # | algorithm | makes small | how | our loop? |
 # |---|---|---|---|
 # | neural networks | a loss with gradients | step by step | yes |
-# | linear regression | squared errors | a formula, or our loop | may |
-# | PCA | squared errors after squeezing | an eigenvalue problem | no |
+# | linear regression | squared errors | a formula, or our loop | can |
+# | PCA (fewer columns) | squared errors after squeezing | an eigenvalue problem | no |
 # | k-means | squared distances to centres | assign, average, again | no |
-# | decision trees | impurity | greedily, split by split | no |
+# | decision trees | the mixture in each group | greedily, split by split | no |
 # | DBSCAN | nothing: it counts neighbours | one scan | no |
 
 # %%
@@ -416,13 +418,13 @@ check("kinds", kinds)
 parts.pipeline()
 
 # %% [markdown]
-# Calling `fit` and hoping is not enough: training is an experiment each time, with patience. Who knows
-# what happens inside can say why it fails.
+# Training is an experiment each time. Who knows what happens inside can say why it fails.
 #
 # ### Your decision
 #
-# The running model has a hidden layer of 128 units. Is it worth its knobs? `score` is its accuracy on
-# garments that it was not trained on, the **validation** accuracy.
+# The running model of [[start_here]] has a hidden layer of 128 units. Is it worth its knobs?
+# `choice` and `because` are texts; `score` is its accuracy on garments that it was not trained on,
+# the **validation** accuracy, from 0 to 1.
 
 # %% tags=["nbval-ignore-output"]
 garments = datasets.load_fashion_mnist()
@@ -441,7 +443,7 @@ for name, build in {"hidden layer": lessons.running_model, "none": parts.straigh
 check.decide(
     choice="keep the hidden layer of 128 units",
     because="it is right more often on garments that it was not trained on",
-    score=0.86,
+    score=0.85,
 )
 ### STUB
 # check.decide(choice=..., because=..., score=...)
@@ -456,14 +458,15 @@ check.decide(
 # 4. That weights exist does not mean that training finds them, nor that they hold elsewhere.
 # 5. The goal is new data.
 #
-# **The pitfall.** `train` goes on from where the knobs are. Called again on `namer`, it does not start
-# afresh, and neither does `fit`; build a new model for that.
+# **The pitfall.** `train` goes on from where the knobs are. Called again on `namer`, neither it nor
+# `fit` starts afresh; build a new model for that.
 #
 # **Break it.** Train a new line with `rate=2.0` and print its losses.
 #
 # <details><summary>What happens</summary>
 #
-# They grow from step to step: each turn goes too far. [[gradient_descent]] says where the edge is.
+# They grow from step to step, up to `inf`: each turn goes too far. Where the edge is, says
+# [[gradient_descent]].
 #
 # </details>
 #

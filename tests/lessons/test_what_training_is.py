@@ -121,13 +121,49 @@ def sort(number, kind):
     return [kind if k == number else one for k, one in enumerate(KINDS, 1)]
 
 
+def in_a_row(x, y, w, b):
+    for _ in range(400):  # each point in its turn
+        for x_one, y_one in zip(x, y, strict=True):
+            error = w * x_one + b - y_one
+            w, b = w - 0.02 * 2 * error * x_one, b - 0.02 * 2 * error
+    return w, b
+
+
+def until_flat(x, y, w, b):
+    grad_w = grad_b = 1
+    while max(abs(grad_w), abs(grad_b)) > 1e-6:
+        error = w * x + b - y
+        grad_w, grad_b = 2 * np.mean(error * x), 2 * np.mean(error)
+        w, b = w - 0.1 * grad_w, b - 0.1 * grad_b
+    yield from (w, b)
+
+
+def gradients_returned(x, y, w, b):
+    w, b = descend()(x, y, w, b)
+    return 2 * np.mean((w * x + b - y) * x), 2 * np.mean(w * x + b - y)
+
+
+def crossed(x, y, w, b):
+    for _ in range(200):
+        error = w * x + b - y
+        w, b = w - 0.1 * 2 * np.mean(error), b - 0.1 * 2 * np.mean(error * x)
+    return w, b
+
+
 ANSWERS = [
     row("fit_line", "ok", descend()),
     row("fit_line", "alternative", descend(0.3, 1000)),
     row("fit_line", "alternative", by_formula),
     row("fit_line", "alternative", by_keras),
     row("fit_line", "alternative", one_after_the_other),
+    row("fit_line", "alternative", in_a_row),
+    row("fit_line", "alternative", until_flat),
     row("fit_line", "todo", ...),
+    row("fit_line", "called", (2, -1)),
+    row("fit_line", "off", lambda x, y, w, b: [by_formula(x, y, w, b)[0]] * 2),
+    row("fit_line", "off", gradients_returned),
+    row("fit_line", "too_far", crossed),
+    row("fit_line", "swapped", lambda x, y, w, b: np.polynomial.Polynomial.fit(x, y, 1).convert()),
     row("fit_line", "not_two", lambda x, y, w, b: w),
     row("fit_line", "not_two", lambda x, y, w, b: (w, b, 1)),
     row("fit_line", "not_two", lambda x, y, w, b: ("w", "b")),
@@ -170,6 +206,13 @@ ANSWERS = [
     row("forward", "outputs", lambda x, W1, b1, W2, b2: forward(x, W1, b1, W2, b2).T),
     row("forward", "outputs", lambda x, W1, b1, W2, b2: np.maximum(0, x @ W1 + b1)),
     row("forward", "mutated", forward_in_place),
+    row("forward", "alternative", odd(lambda z: np.where(z < 0, 0, z))),
+    row("forward", "alternative", lambda *v: list(forward(*v))),
+    row("forward", "outputs", lambda *v: forward(*v).sum(axis=1)),
+    row("forward", "outputs", lambda *v: forward(*v)[0]),
+    row("forward", "wrong", odd(lambda z: np.clip(z, 0, 1))),  # right in the smallest case
+    row("forward", "wrong", odd(first=2)),
+    row("forward", "several", lambda x, W1, b1, W2, b2: np.maximum(0, (x @ W1 + b1) @ W2 + b2)),
     row("forward", "wrong", odd(lambda z: z**2)),
     row("forward", "row", lambda x, *v: forward(x, *v) if len(x) > 1 else 0 * forward(x, *v)),
     row("count_knobs", "ok", 21, 62),
@@ -183,7 +226,10 @@ ANSWERS = [
     row("count_knobs", "second_only", 5, 62),
     row("count_knobs", "inputs_too", 24, 62),
     row("count_knobs", "small", 35, 62),
+    row("count_knobs", "small", 62, 21),
+    row("count_knobs", "type", "21 parameters", 62),
     row("count_knobs", "whole", 21, 62.9),
+    row("count_knobs", "whole", 21, (50_000 - 10) / 795),
     row("count_knobs", "over", 21, 63),
     row("count_knobs", "over", 21, 64),
     row("count_knobs", "over", 21, 50_000),
@@ -194,7 +240,19 @@ ANSWERS = [
     row("endings", "alternative", ends(spam=(2, "softmax", "sparse_categorical_crossentropy"))),
     row("endings", "alternative", ends(house=(1, "relu", "huber"), topics=(5, "Sigmoid", "bce"))),
     row("endings", "alternative", ends(house=(1, "none", "msle"))),
+    row("endings", "alternative", ends(house=(1, "no activation", "mape"))),
+    row("endings", "alternative", ends(spam=(1, "sigmoid", L.BinaryFocalCrossentropy()))),
+    row("endings", "alternative",
+        ends(digit=(10, None, L.SparseCategoricalCrossentropy(from_logits=True)))),
     row("endings", "todo", {"house": (..., ..., ...)}),
+    row("endings", "triple", ends(house=(None, 1, "mse"))),
+    row("endings", "triple", ends(house=(keras.layers.Dense(1), None, "mse"))),
+    row("endings", "triple", ends(house={"units": 1, "activation": None, "loss": "mse"})),
+    row("endings", "activation", ends(spam=(1, "binary_crossentropy", "sigmoid"))),
+    row("endings", "units", ends(digit=(9, "softmax", "sparse_categorical_crossentropy"))),
+    row("endings", "independent", ends(digit=(10, "sigmoid", "sparse_categorical_crossentropy"))),
+    row("endings", "exclusive", ends(topics=(5, "softmax", "sparse_categorical_crossentropy"))),
+    row("endings", "which_crossentropy", ends(spam=(2, "softmax", "binary_crossentropy"))),
     row("endings", "not_dict", list(RIGHT.values())),
     row("endings", "missing", {"house": RIGHT["house"]}),
     row("endings", "triple", ends(house=1)),
@@ -223,7 +281,13 @@ ANSWERS = [
     row("theorem", "ok", "AD"),
     row("theorem", "alternative", ["d", "a"]),
     row("theorem", "alternative", "only A and D"),
+    row("theorem", "alternative", {"A", "D"}),
+    row("theorem", "alternative", "(a) & (d)"),
     row("theorem", "todo", ...),
+    row("theorem", "options", "A or D"),
+    row("theorem", "options", "all but B, C and E"),
+    row("theorem", "extra", "BCE"),
+    row("theorem", "missing", []),
     row("theorem", "extra", "ABD"),
     row("theorem", "extra", "ACD"),
     row("theorem", "extra", "all"),
@@ -234,7 +298,14 @@ ANSWERS = [
     row("kinds", "alternative", sort(10, "self-supervised")),
     row("kinds", "alternative", dict(enumerate(KINDS))),
     row("kinds", "alternative", ", ".join(KINDS)),
+    row("kinds", "alternative", "\n".join(KINDS)),
+    row("kinds", "alternative", [k.upper().replace("-", "_") for k in KINDS]),
     row("kinds", "todo", [...] * 10),
+    row("kinds", "kind", sort(7, "self-supervised")),
+    row("kinds", "kind", sort(8, "supervised")),
+    row("kinds", "kind", sort(10, "unsupervised")),
+    row("kinds", "unknown", sort(4, "reinforcment")),
+    row("kinds", "unknown", sort(6, "semi-supervised")),
     row("kinds", "count", KINDS[:9]),
     row("kinds", "unknown", sort(2, "clustering")),
     row("kinds", "kind", sort(2, "supervised")),
