@@ -92,7 +92,7 @@ def diagram() -> None:
     plots.show(
         fig,
         alt="Data, initialise, then a cycle of forward, loss, backward, update and the question "
-        "whether to stop (has it converged?): no leads back to forward, yes to the trained model.",
+        "whether to stop: no leads back to forward, yes to the trained model.",
     )
 
 

@@ -44,8 +44,8 @@ from coursekit.training import train_one_epoch, train_until, value_and_gradients
 # %% [markdown] topics="loop-anatomy process-six-steps"
 # ## The loop, by hand
 #
-# Thirty points, and a line $\hat y = wx + b$ with two **parameters** (weights): the numbers that
-# training moves. Six steps:
+# Thirty points, and a line $\hat y = wx + b$ with two **parameters**, the numbers that training
+# moves (Keras calls all of them weights, biases too). Six steps:
 #
 # 1. *initialise* the parameters, at random, at zero, or from an earlier training;
 # 2. *forward*: predict $\hat y$;
@@ -105,7 +105,7 @@ else:
     loss, by_library = jax.value_and_grad(line_loss, argnums=(0, 1))(0.0, 0.0)
 
 found = value_and_gradients(line_loss, {"w": 0.0, "b": 0.0})
-print(f"by hand      {2 * np.mean(-y * x):.4f} {2 * np.mean(-y):.4f}")
+print(f"by hand      {2 * np.mean(-y * x):.4f} {2 * np.mean(-y):.4f}")  # at w = b = 0
 print("by library  ", *[f"{float(gradient):.4f}" for gradient in by_library])
 print("by coursekit", *[f"{float(gradient):.4f}" for gradient in found.gradients.values()])
 
@@ -144,10 +144,10 @@ print(f"parameters: {w1.shape} {b1.shape} {w2.shape} {b2.shape}, {model.count_pa
 #
 # ## Two modes of one model
 #
-# Two kinds of layer behave differently in training. **Dropout** sets random inputs to zero. **Batch
-# normalization** scales by the batch's own mean and spread, later by running averages. One row passes
-# four times through a network with dropout: twice with `training=True`, twice with `training=False`.
-# How many different outputs come out? (a) 1 (b) 2 (c) 3 (d) 4
+# Some kinds of layer behave differently in training. **Dropout** sets random inputs to zero, by a
+# *mask*. **Batch normalization** scales by the batch's own mean and spread, later by running
+# averages. One row passes four times through a network with dropout: twice with `training=True`,
+# twice with `training=False`. How many different outputs come out? (a) 1 (b) 2 (c) 3 (d) 4
 
 # %%
 check("predict_modes", "c")  # SOLUTION
@@ -164,16 +164,18 @@ check.reveal("predict_modes")
 # %% [markdown] topics="train-one-epoch-code"
 # <details><summary>After you ran it</summary>
 #
-# A call without the argument is inference. So a step that forgets `training=True` trains without its
-# dropout, and no error tells. `fit` passes `True`; `evaluate` and `predict` pass `False`.
+# A call without the argument is *inference*, as for an answer to a user. So a step that forgets
+# `training=True` trains without its dropout, and no error tells. `fit` passes `True`; `evaluate`
+# and `predict` pass `False`.
 #
 # </details>
 #
 # ### Finish and mend the training step (difficulty 2, 10 minutes)
 #
-# `value_and_gradients(loss_of, variables)` calls `loss_of` with a value for each variable; the model
-# uses these values by itself. An **optimizer** makes the update. `model.losses` lists the **penalties**
-# that layers ask for, such as one on large weights.
+# `value_and_gradients(loss_of, variables)` calls `loss_of` with a value for each variable; the
+# model uses these values by itself. An **optimizer** makes the update: `SGD(0.1)` is gradient
+# descent with a rate of 0.1. A loss of Keras takes the targets first. `model.losses` lists the
+# **penalties** that layers ask for, such as one on large weights.
 #
 # This step is unfinished and has five faults, none of which raises an error. Mend it, and return the
 # loss that the update was made from. We run three batches beside a reference, on a network with dropout
@@ -234,9 +236,10 @@ check.reveal("predict_same")
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# The dashed curve lies on the wide one. `fit` adds shuffling before each epoch, metrics and callbacks
-# (your code, called after each epoch), and moves running averages and random seeds, which your step
-# leaves. The losses are plain `float`s: a tensor of PyTorch would keep all that it was computed from.
+# The dashed curve lies on the wide one. `fit` adds shuffling before each epoch, metrics and
+# callbacks (your code, called after each epoch). It also moves the running averages of batch
+# normalization and the random seeds of dropout; your step leaves both. The losses are plain
+# `float`s: a tensor of PyTorch would keep all that it was computed from.
 #
 # </details>
 #
@@ -252,7 +255,8 @@ print(f"{len(x_train):,} rows: 40 batches of 32, mean loss {full:.4f}; one of 7,
 print(f"plain mean of the 41 losses {(40 * full + last) / 41:.4f}; fit reports {fit_losses[0]:.4f}")
 
 # %% [markdown]
-# In the plain mean the last batch counts as much as a full one. (`fit` has `keras.metrics.Mean`.)
+# In the plain mean the last batch counts as much as a full one. `fit` counts otherwise, by a
+# `keras.metrics.Mean`.
 #
 # ### One loss for the epoch (difficulty 1, 5 minutes)
 #
@@ -302,10 +306,11 @@ check("batches", batches)
 # %% [markdown]
 # ## The pitfall: a fast step that waits
 #
-# Operation by operation, Python is slow. So `fit` **compiles**: the first step makes one program of
-# all, and later steps run it. With `jit_compile=True` the compiler XLA makes it and merges operations
-# (JAX always does so). Batches must be read, too. `Reader` hands them out, each after some
-# milliseconds, as from a disk. With `workers=4`, four threads read ahead while the model computes.
+# Operation by operation, Python is slow. So `fit` **compiles** (`model.compile` only notes how):
+# the first step makes one program of all, and later steps run it. With `jit_compile=True` the
+# compiler XLA makes it and merges operations (JAX always does so). Batches must be read, too.
+# `Reader` hands them out, each after some milliseconds, as from a disk. With `workers=4`, four
+# threads read ahead while the model computes.
 
 # %% topics="step-cost" tags=["nbval-ignore-output"]
 for way, compiling, wait, threads in (
@@ -326,9 +331,9 @@ for way, compiling, wait, threads in (
 #
 # ### What is worth speeding up? (difficulty 2, 4 minutes)
 #
-# A batch takes 12 ms to read, a step 5 ms to compute. One thread reads ahead. How many milliseconds does
-# a step take, in a long run? How many if XLA halves the computing? With four threads in its place?
-# Give three numbers, such as `(1, 2, 3)`.
+# A batch takes 12 ms to read, a step 5 ms to compute. One thread reads ahead. How many milliseconds
+# does a step take, in a long run? How many if XLA halves the computing? And with four threads,
+# without XLA? Give three numbers, such as `(1, 2, 3)`.
 
 # %% exercise="bottleneck"
 milliseconds = (12, 12, 5)  # SOLUTION
@@ -383,14 +388,15 @@ figures.zeroing(curves)
 
 # %% [markdown]
 # Old gradients never fade, so the line rolls through the best place and back, like a ball without
-# friction. To add up on purpose, a Keras optimizer has `gradient_accumulation_steps=4`.
+# friction. To add up four batches on purpose, a Keras optimizer has
+# `gradient_accumulation_steps=4`.
 #
 # ## When does it stop?
 #
-# Three good ways out of a loop: the planned number of epochs is reached; the loss has **converged**, and
-# changes by less than a `tolerance` from epoch to epoch; the validation loss has had no new best for
-# `patience` epochs. `train_until` is our loop with these. The figure is a recorded run on 2,000
-# garments.
+# Three good ways out of a loop: the planned number of epochs is reached; the loss has
+# **converged**, and changes by less than a `tolerance` from epoch to epoch; the validation loss has
+# had no new best for `patience` epochs. `train_until` is our loop with these, here with another
+# optimizer, `Adam` ([[optimizers]]). The figure is a recorded run on 2,000 garments.
 
 # %% topics="stopping-criteria"
 few = [(x_train[:64], y_train[:64])]
