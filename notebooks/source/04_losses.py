@@ -23,11 +23,11 @@
 # does Keras do with raw scores without `from_logits=True`? Is a net right in 90 % of the cases in
 # which it says 90 %?
 #
-# You will choose a loss for a task, pair it with the right output, and see three silent failures. You
-# need [[training_loop]].
+# You will choose a loss, pair it with the right output, and see three silent failures. You need
+# [[training_loop]].
 #
-# > **You need only this.** An *L2 penalty* adds the squared weights to the loss ([[regularization]]).
-# > `fit_many` trains several nets, each as `fit` would.
+# > **You need only this.** An *L2 penalty* adds the squared weights, times a small number, to the loss
+# > ([[regularization]]).
 
 # %% tags=["setup"]
 from coursekit import lessons
@@ -76,11 +76,11 @@ y, y_hat = np.random.default_rng(0).normal(size=(2, 50))
 for ours, theirs in ((mse, k.MeanSquaredError()), (mae, k.MeanAbsoluteError()), (huber, k.Huber())):
     print(f"{ours.__name__:6} {ours(y, y_hat):.3f}   in Keras {float(theirs(y, y_hat)):.3f}")
 parts.three_losses(mse, huber, mae)
-print(f"an error of 10, in errors of 1: {mse(0, 10):.0f} times in MSE, {mae(0, 10):.0f} in MAE")
+print(f"one error of 10 costs as much as {mse(0, 10):.0f} of 1 in MSE, as {mae(0, 10):.0f} in MAE")
 
 # %% [markdown] topics="mse-gradient"
-# The right panel is the **gradient** of one error: how hard a row pulls. MAE's jumps at 0, so steps
-# of a fixed length never settle there. Huber's has no jump.
+# The right panel is the **gradient** of one error's loss: how hard a row pulls. MAE's jumps at 0,
+# so steps of a fixed length never settle there. Huber's has no jump.
 #
 # ### The gradient of the mean squared error (difficulty 1, 6 minutes)
 #
@@ -106,8 +106,8 @@ check("mse_gradient", mse_gradient, rate)
 # ## Odd houses
 #
 # Ames, Iowa: in Northridge three mansions sold far above all others. In Edwards three giants, above
-# 4,600 square feet, sold unfinished for little. We draw a line of lowest MSE, MAE and Huber loss
-# ($\delta$ = 40 thousand dollars) through each.
+# 4,600 square feet, sold unfinished for little. We draw a line, price over size, of lowest MSE, MAE
+# and Huber loss ($\delta$ = 40 thousand dollars) through each.
 #
 # Compared with the lines without the odd three: (a) In both places MSE's line is bent and MAE's is
 # not. (b) In Northridge so, but in Edwards all three are bent. (c) All three are bent in both.
@@ -134,16 +134,17 @@ check.reveal("predict_odd")
 # <details><summary>After you ran it</summary>
 #
 # In Northridge the mansions triple MSE's slope; MAE caps what an odd *price* can do. In Edwards a
-# point far out in *size* works like a lever: MAE's slope falls by more than half. No loss cures that:
-# look at such rows.
+# point far out in *size* works like a lever: MAE's slope falls by more than half. None of the three
+# cures that: look at such rows.
 #
 # </details>
 #
 # ## Why squares?
 #
-# Let each price be $m$ plus Gaussian noise of a fixed spread $s$. Minus the logarithm of its density is
-# $(y - m)^2 / (2 s^2)$ plus a constant. So the most likely $m$ has the lowest MSE: the mean. Laplace
-# noise, with heavier tails, gives MAE and the median. (A coin gives cross-entropy.)
+# Let each price be $m$ plus Gaussian noise of a fixed spread $s$. Minus the logarithm of its
+# density is $(y - m)^2 / (2 s^2)$ plus a constant. So the $m$ that makes the prices likeliest has
+# the lowest MSE: the mean. Laplace noise, with heavier tails, gives MAE and the median. (A yes or
+# no gives cross-entropy.)
 #
 # For a linear model MSE is **convex**, like a bowl: every minimum is global. Many texts add "a single
 # one". The figure has two weights: of lot and living area, then of the lot in feet and in metres.
@@ -199,8 +200,8 @@ print("four logits on the right side of 0: accuracy {} cut at 0.5, {} cut at 0".
 #
 # ### Two forecasters (difficulty 2, 6 minutes)
 #
-# A is right on 95 % of days and always says .999. B is right on 90 % and always says .9. Whose log
-# loss is lower, "A" or "B"? And which probability should A say?
+# A is right on 95 % of days and always gives its answer .999. B is right on 90 % and always gives
+# .9. Whose log loss is lower, "A" or "B"? And which probability should A give?
 
 # %% exercise="forecaster"
 lower = "B"  # SOLUTION
@@ -257,9 +258,9 @@ check("log_sum_exp", log_sum_exp)
 # ## Who applies the softmax?
 #
 # Either the model's last layer does, or the loss (`from_logits=True`), by log-sum-exp: the better
-# place. Both at once, or neither, is a fault. Here is neither: a digits network without softmax, and a
-# loss left at its default.
-# (a) An error in the first batch. (b) It trains, only more slowly. (c) Accuracy near chance, no error.
+# place. Both or neither is a fault. Here is neither: a digits network without softmax, a loss left
+# at its default. (a) An error in the first batch. (b) It trains, only more slowly. (c) Accuracy
+# near chance, no error.
 
 # %%
 check("predict_forgot", "c")  # SOLUTION
@@ -305,7 +306,7 @@ v = parts.fit_margin(x, y)
 score = x @ v[:2] + v[2]
 near = y * score < 1.001  # on the margin counts as near
 parts.margin(x, y, v, near)
-again = parts.fit_margin(x[near], y[near], of=len(y))
+again = parts.fit_margin(x[near], y[near], of=len(y))  # the mean over all rows
 print(f"boundary from all {len(y)} points:    {v.round(2) + 0.0}")
 print(f"from the {near.sum()} near ones alone:  {again.round(2) + 0.0}")
 hinges = [float(keras.losses.Hinge()(labels, score)) for labels in (y, (y + 1) / 2)]
@@ -331,9 +332,9 @@ check("hinge", hinge, pulling)
 # %% [markdown] topics="bce-cce-not-interchangeable quiz-misconception-bce-cce"
 # ## One unit, the wrong cross-entropy
 #
-# Male or female? One sigmoid unit, four sizes of 333 penguins, and `categorical_crossentropy` for
-# the binary one. What will the log show? (a) A loss that falls more slowly. (b) A loss of 0 from the
-# first epoch. (c) An error.
+# Male or female? One sigmoid unit, four measures of 333 penguins, and `categorical_crossentropy`
+# for the binary one. What will the log show? (a) A loss that falls more slowly. (b) A loss of 0
+# from the first epoch. (c) An error.
 
 # %%
 check("predict_cce", "b")  # SOLUTION
@@ -367,8 +368,8 @@ check.reveal("predict_cce")
 #
 # ### A head and its loss (difficulty 3, 10 minutes)
 #
-# Give each task its `(units, activation, loss)`, with names or objects of Keras. The loss of a class
-# must be a cross-entropy: lowest at the true probability, with a strong pull on confident errors.
+# Give each task its `(units, activation, loss)`, with names or objects of Keras. The loss of a
+# class must be a cross-entropy.
 #
 # - `price`: of a house, in 100,000 dollars
 # - `garment`: one of ten; targets are integers from 0 to 9
@@ -404,13 +405,15 @@ for name, pulls in parts.pulls((0.5, 2, 10)).items():
     print(f"{name:12}", *[f"{pull:7.2f}" for pull in pulls])
 
 # %% [markdown]
-# Only MSE's pull has no limit. Far out all others end at 1: "medium" against "low" is open to debate.
+# Only MSE's pull has no limit. Far out all others end at 1 (Huber at its $\delta$, here 1):
+# "medium" against "low" is open to debate.
 #
 # ### Choose delta (difficulty 2, 5 minutes)
 #
-# Back to Northridge, in thousands of dollars. Choose `delta` such that at least half of the houses lie
-# within it of the line, and the slope stays below 3.7, mansions included.
-# `parts.fit_line(lambda y, y_hat: huber(y, y_hat, delta), lots, prices)` tells the line.
+# Back to Northridge, in thousands of dollars. Choose `delta` such that at least half of the houses
+# lie no more than `delta` from the line, and the slope stays below 3.7, mansions included.
+# `parts.fit_line(lambda y, y_hat: huber(y, y_hat, delta), lots, prices)` returns slope and
+# intercept.
 
 # %% exercise="delta"
 delta = 45  # SOLUTION
