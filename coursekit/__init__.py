@@ -29,6 +29,7 @@ __all__ = [
     "augmentation",
     "callbacks",
     "datasets",
+    "diagnosis",
     "distribution",
     "exercises",
     "lessons",

@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """Something in a model that several replicas do not do as one device does.
+    """Something that was seen in a model, in its data or in a training.
 
     Attributes:
-        rule: what it is about, such as "clipping".
-        effect: "fails", "wrong" (silently), "differs" (by design), or "unknown" (not visible).
-        reason: what happens.
-        cure: what to do.
+        rule: what it is about, such as "clipping" or "activation_twice"; these names do not change.
+        effect: on several replicas or in low precision, "fails", "wrong" (silently), "differs" (by
+            design) or "unknown" (not visible). Of a diagnosis, "says" (the numbers prove it),
+            "asks" (another cause would look the same) or "notes" (it may be meant so).
+        reason: what happens, or was seen, with its numbers.
+        cure: what to do or, where two causes look alike, which experiment decides.
     """
 
     rule: str

@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FLOORS = [
     {"_checks"},
     {
+        "_endings",
         "_files",
         "_findings",
         "_fingerprint",
@@ -43,7 +44,7 @@ SKLEARN = {"numpy", "keras", "pandas", "sklearn", "scipy"}
 TOP = {
     "__init__": set(),
     **dict.fromkeys([*FLOORS[0], *FLOORS[1]], NUMPY),
-    **dict.fromkeys(["_monitor", "_optimizers", "_replicas"], KERAS),
+    **dict.fromkeys(["_endings", "_monitor", "_optimizers", "_replicas"], KERAS),
     **dict.fromkeys(["losses", "schedules", "optimizers", "augmentation"], KERAS),
     "exercises": {"numpy", "IPython"},
     "datasets": SKLEARN,

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from coursekit._checks import brief, count, number, refuse_masked
-from coursekit.callbacks._logits import refuse_mismatch
+from coursekit._endings import refuse_mismatch
 from coursekit.callbacks._lr_causes import cause_of
 from coursekit.callbacks._lr_curve import diverged, smooth, suggest, window, without_wall
 from coursekit.callbacks._untouched import untouched

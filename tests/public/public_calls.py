@@ -467,6 +467,10 @@ CALLS: dict[str, Call] = {
         {"replicas": "count", "dataset": "model"},
     ),
     "distribution.mirrored": Call(given(devices=["CPU:0"]), {"devices": "names"}),
+    "diagnosis.examine": Call(
+        made(build, x=X, y=Y, rows=50, seed=0),
+        {"model": "model", "rows": "count", "seed": "natural"},
+    ),
     "distribution.lint": Call(made(build), {"model": "model"}),
     "distribution.runtime": Call(given(device="cpu"), {"device": "option"}),
     "distribution.roofline.step_time": Call(
@@ -639,8 +643,8 @@ UNCHECKED = {
     # a file that is not there: tests/distribution/test_precision.py
     "precision.load_model",
     # results, which coursekit makes
-    "callbacks.RangeTest", "distribution.Finding", "distribution.Parity", "distribution.Runtime",
-    "distribution.roofline.StepTime",
+    "callbacks.RangeTest", "diagnosis.Finding", "diagnosis.Report", "distribution.Finding",
+    "distribution.Parity", "distribution.Runtime", "distribution.roofline.StepTime",
     # figures, and what refuses those that are none: tests/distribution/test_roofline.py
     "distribution.roofline.CHIPS", "distribution.roofline.Chip",
     "precision.GradientHistogram", "precision.PrecisionReport", "training.Run",

@@ -12,10 +12,8 @@ def refuse_mismatch(model: keras.Model) -> None:
 
     Training runs all the same, on a loss of nothing. What is no layer of Keras is not looked at.
     """
-    for layer, loss in _outputs(model):
-        logits = _takes_logits(loss)
-        activation = getattr(getattr(layer, "activation", None), "__name__", None)
-        ending = activation or type(layer).__name__.lower()
+    for layer, loss in endings(model):
+        logits, ending = takes_logits(loss), activation_of(layer)
         linear = ending == "linear" and isinstance(layer, _LINEAR)
         if logits is False and linear:
             raise ValueError(
@@ -34,7 +32,13 @@ _LINEAR = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Conv1D, ke
            keras.layers.Conv3D)  # fmt: skip
 
 
-def _outputs(model) -> Iterator[tuple[Any, Any]]:
+def activation_of(layer: Any) -> str:
+    """Return the name of a layer's activation, or of the layer that is one: "softmax", "linear"."""
+    activation = getattr(getattr(layer, "activation", None), "__name__", None)
+    return activation or type(layer).__name__.lower()
+
+
+def endings(model: keras.Model) -> Iterator[tuple[Any, Any]]:
     """Yield the last layer and the loss of each output of a functional model."""
     outputs = keras.tree.flatten(getattr(model, "outputs", None) or [])
     loss = model.loss
@@ -49,7 +53,7 @@ def _outputs(model) -> Iterator[tuple[Any, Any]]:
             yield history.operation, one
 
 
-def _takes_logits(loss) -> bool | None:
+def takes_logits(loss: Any) -> bool | None:
     """Whether a loss takes logits; None of one that does not say."""
     try:
         loss = keras.losses.get(loss)
