@@ -260,6 +260,20 @@ def walked() -> tuple:
     return loss_and_gradients(valley), np.float32(4), np.float32(1.2)
 
 
+def six_blocks(mode: str | None) -> tuple:
+    """A step of six blocks on many rows, for `compile_step`: remembered or, "full", recomputed."""
+    import keras
+
+    from coursekit.lessons._backpropagation import block
+
+    hidden = inputs = keras.Input((256,))
+    with keras.RematScope(mode):
+        for _ in range(6):
+            hidden = block(256)(hidden)
+    model = compiled(keras.Model(inputs, keras.layers.Dense(10)(hidden)), "sgd")
+    return model, (keras.KerasTensor((8192, 256)), keras.KerasTensor((8192,), "int32"))
+
+
 def lessons() -> list[tuple[str, Callable[[], tuple]]]:
     """Return for all that is trained its name, and what makes arguments of `compile_function`."""
     import keras
@@ -269,6 +283,8 @@ def lessons() -> list[tuple[str, Callable[[], tuple]]]:
         ("training loop: an update in the open", in_the_open),
         ("training loop: value_and_gradients", gradients_of_a_batch),
         ("gradient descent: a step of trace_path", walked),
+        ("backpropagation: 6 blocks", lambda: six_blocks(None)),
+        ("backpropagation: 6 blocks, recomputed", lambda: six_blocks("full")),
         ("optimizers: 12 models, SGD with momentum", lambda: running(lambda: o.SGD(0.1, 0.9), 12)),
         ("optimizers: 12 models, AdamW", lambda: running(lambda: o.AdamW(0.01), 12)),
         ("schedules: 9 models, one cycle", lambda: running(one_cycle, 9)),
