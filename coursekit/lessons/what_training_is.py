@@ -29,8 +29,10 @@ STARTS = ((0.0, 0.0), (4.0, -5.0), (-3.0, 2.0))
         "{b}: straight along the first gradient. One way to get this is a single step, such as by "
         "a `return` inside the loop; others, very short steps, or a gradient computed only once, "
         "before it.",
-        "no_b": "the slope comes out, and `b` is still where it began. Both are turned.",
-        "no_w": "`b` moves, and `w` is still where it began. Both are turned.",
+        "no_b": "for the line {line} you end at w = {w}, and `b` is still where it began, at {b0}. "
+        "Both are turned.",
+        "no_w": "for the line {line} you end at b = {b}, and `w` is still where it began, at {w0}. "
+        "Both are turned.",
         "swapped": "for the line {line} you return w = {w} and b = {b}: the right two numbers, in "
         "the other order.",
         "sign": "for the line {line}, begun at w = {w0}, b = {b0}, you end at w = {w}, b = {b}, "
@@ -282,7 +284,8 @@ LOSSES = {
     "sparse": ["sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", "scce",
                "sparse categorical cross-entropy"],
     "categorical": ["categorical_crossentropy", "CategoricalCrossentropy", "cce",
-                    "categorical cross-entropy", "crossentropy"],
+                    "categorical cross-entropy", "crossentropy", "categorical_focal_crossentropy",
+                    "CategoricalFocalCrossentropy"],
 }  # fmt: skip
 
 
@@ -381,7 +384,7 @@ def _judge_ending(task, units, activation, loss):
         if units != 1:
             raise Wrong("units", **{**told, "got": f"{units:g}"})
         if activation in ("sigmoid", "softmax", "tanh"):
-            limits = {"sigmoid": "0 to 1", "softmax": "1", "tanh": "-1 to 1"}[activation]
+            limits = {"sigmoid": "0 to 1", "softmax": "0 to 1", "tanh": "-1 to 1"}[activation]
             raise Wrong("bounded", range=limits, **told)
         if kind not in ("squares", "robust"):
             raise Wrong("number_loss", **told)
@@ -504,7 +507,7 @@ GIVEN = {
     alternative="task 10 is accepted as self-supervised too: tomorrow is in the next report.",
 )
 def kinds(answer):
-    given = re.split(r"[,;\n]", answer.strip()) if isinstance(answer, str) else answer
+    given = re.split(r"[,;\t\n]", answer.strip(" ,;\t\n")) if isinstance(answer, str) else answer
     given = list(given.values()) if isinstance(given, dict) else given
     found = expect.items(given, at_most=20, what="`kinds`")
     if len(found) != len(TASKS):
