@@ -23,7 +23,7 @@ def test_the_tiny_lesson(course):
     "text, words",
     [
         ("Write the whole sum.", 1),
-        ("Write the sum, of $a + b$ and\n# $$\n# c = d\n# $$\n#.", 2),
+        ("Write the sum, of $a + b$ and\n# $$\n# c = d\n# $$\n#.", 6),
         ("Write the sum.\n#\n# ```\n# two words\n# ```", 0),
         ('Write <b class="of a kind">the</b> sum.', 0),
         ("Write [the](https://example.org/of/many words) sum - .", 0),
