@@ -242,7 +242,8 @@ def block(width: int) -> Any:
 def compiler_said() -> None:
     """Print the stored temporaries of six blocks, with and without recomputing."""
     stored = json.loads(ANSWERS.read_text(encoding="utf-8"))
-    print(f"The TPU's compiler, asked without a TPU on {stored['versions']['date']}:")
+    print(f"The TPU's compiler, asked without a TPU on {stored['versions']['date']},")
+    print("about six such blocks of width 256 and 8,192 rows:")
     rows = {row["name"]: row["temporaries"] for row in stored["rows"]}
     print(f"  {'outputs of the layers':22} {6 * 8192 * (1024 + 256) * 4 / 1e6:6.0f} MB")
     for remat, words in ((False, "waiting"), (True, "waiting, checkpointed")):

@@ -100,9 +100,9 @@ GROUPS = (
         "each of them, and is blamed by each: what becomes of their blames?",
         "one": "{fault}.",
         "several": "several things at once: {faults}.",
-        "parts": "{right} as in Keras, {wrong} not. Look at the step where they part.",
+        "parts": "right so far: {right}. Not right: {wrong}. Look at the step where they part.",
         "row": "right for some batches, not for {rows} rows and {classes} classes.",
-        "wrong": "none of the four is as in Keras. For a batch of one row your dW2 is {got}. Print "
+        "wrong": "none of the four is right. For a batch of one row your dW2 is {got}. Print "
         "`dz` first: what does each of its rows sum to?",
     },
     hints=[

@@ -181,7 +181,7 @@ else:
 # ### Two layers, backward (difficulty 3, 12 minutes)
 #
 # Write it. `y` holds class numbers. Return the gradients of `W1, b1, W2, b2`, each of its weight's shape.
-# We hold them against Keras.
+# Each is held against the right one.
 
 
 # %% exercise="backward"
@@ -276,7 +276,7 @@ for rows in (1, 64, 1024):
 # %% [markdown] topics="activation-checkpointing"
 # **Activation checkpointing** remembers less: of a block of layers only what went in. On the way back the
 # block is computed once more. `keras.RematScope` asks for it where layers are made. The step stays the
-# same; here three blocks, each `x + Dense(gelu(Dense(x)))`.
+# same; here three blocks, each `x + Dense(gelu(Dense(x)))` (gelu: a smooth relu).
 
 # %%
 loss_fn = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -293,12 +293,11 @@ print("same weights after three steps:", all(np.allclose(a, b, atol=1e-5) for a,
 parts.compiler_said()
 
 # %% [markdown]
-# (The compiler got six blocks of width 256 and 8,192 rows. Even without the scope it lets fewer numbers
-# wait than the layers put out.)
+# Even without the scope the compiler lets fewer numbers wait than the layers put out.
 #
 # ### A memory that fits (difficulty 2, 5 minutes)
 #
-# A net of 24 equal blocks. A block's input takes 2 MB, what is computed inside another 10 MB. How many
+# A net of 24 equal blocks. A block's input takes 2 MB, what is computed inside takes 10 MB more. How many
 # `plain` MB wait when the pass back begins? And how many at most, `checkpointed`: all inputs, and the
 # inside of the block that is being computed again? A pass back costs twice a pass forward. By how many
 # `percent` does the work of a step grow?
@@ -319,8 +318,8 @@ check("memory", plain, checkpointed, percent)
 #
 # Four nets of twenty layers, before any training: sigmoid; relu with **He**'s start (weights of variance
 # 2/inputs); relu with twice He's standard deviation; relu with **skips**: each layer adds what it
-# read to its output, $h + f$, and $f$ starts small. With sigmoid, how much blame comes to the first layer, beside the last? (a) About as
-# much. (b) About a hundredth. (c) Less than a billionth.
+# read to its output, $h + f$, and $f$ starts small. With sigmoid, how much blame comes to the first
+# layer, beside the last? (a) About as much. (b) About a hundredth. (c) Less than a billionth.
 
 # %%
 check("predict_depth", "c")  # SOLUTION
