@@ -22,7 +22,8 @@
 # Skip ahead if you can answer these: how large should the random weights of a relu layer be? What
 # does batch norm do with a single row? Must a wide net have another rate than a narrow one?
 #
-# You will choose starts by numbers, write batch norm, and build a block that can be stacked. You need [[what_training_is]] and [[training_loop]].
+# You will choose starts by numbers, write batch norm, and build a block that can be stacked. You need
+# [[training_loop]] and [[backpropagation]].
 #
 # > **You need only this.** To find the gradients, an *error signal* runs from the loss back to the
 # > first layer; each layer multiplies it by its weights. *Adam* is an optimizer whose steps have about
