@@ -140,9 +140,15 @@ def pipeline() -> None:
     from coursekit.exercises import lesson
 
     stations = {
-        "data": ("cross_validation",),
+        "data": ("data",),
         "loss": ("losses", "custom_losses", "structured_losses"),
-        "gradient\ndescent": ("training_loop", "gradient_descent", "optimizers", "schedules"),
+        "gradient\ndescent": (
+            "training_loop",
+            "gradient_descent",
+            "backpropagation",
+            "optimizers",
+            "schedules",
+        ),
         "generalizing": ("overfitting", "regularization"),
         "choosing": ("cross_validation", "hyperparameter_search"),
         "machines": ("precision", "distribution", "sharding"),

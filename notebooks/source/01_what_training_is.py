@@ -409,7 +409,7 @@ check("kinds", kinds)
 # |---|---|
 # | Which function? | here, and [[regularization]] |
 # | What does "wrong" mean? | [[losses]], [[custom_losses]], [[structured_losses]] |
-# | How are many knobs turned well? | [[gradient_descent]], [[optimizers]], [[schedules]] |
+# | How are many knobs turned well? | [[gradient_descent]], [[backpropagation]], [[optimizers]], [[schedules]] |
 # | Is what it found real? | [[overfitting]], [[cross_validation]], [[hyperparameter_search]] |
 # | When to stop? | [[training_loop]], [[overfitting]] |
 

@@ -348,7 +348,7 @@ check.reveal("predict_depth")
 # <details><summary>After you ran it</summary>
 #
 # Sigmoid loses a factor near 0.23 at each layer. Twice He gains nearly 2. He's start keeps the level by
-# its choice of variance, the skip because a `+` hands the blame on as it is.
+# its choice of variance ([[initialization_normalization]]), the skip because a `+` hands the blame on as it is.
 #
 # </details>
 #
