@@ -174,6 +174,8 @@ FAULTS = {
     "no_beta": "beta is missing",
     "exchanged": "gamma is added and beta multiplies: they have changed places",
     "momentum": "the running averages take 0.99 of the new and keep 0.01 of the old",
+    "tenth": "the running averages keep 0.9 of the old and take 0.1 of the new",
+    "exchanged_averages": "the running mean and the running variance come back in the other order",
     "not_kept": "in training the running averages come back unchanged",
     "mean_only": "in training the running variance comes back unchanged",
     "var_only": "in training the running mean comes back unchanged",
@@ -286,8 +288,10 @@ def _batch_norm(x, gamma, beta, mean, var, training, faults=()):
         old, new = (0.01, 0.99) if has("momentum") else (0.99, 0.01)
         old = 0.0 if has("no_sum") or has("replaced") else old
         new = 1.0 if has("replaced") else new
+        old, new = (0.9, 0.1) if has("tenth") else (old, new)
         kept = (mean if has("var_only") else old * mean + new * batch_mean,
                 var if has("mean_only") else old * var + new * taken)  # fmt: skip
+    returned = kept[::-1] if has("exchanged_averages") else kept
     by_batch = not has("always_running") if training else has("always_batch")
     used_mean, used_var = (batch_mean, batch_var) if by_batch else (mean, var)
     if training and has("late"):
@@ -301,7 +305,7 @@ def _batch_norm(x, gamma, beta, mean, var, training, faults=()):
     if has("exchanged"):
         gamma, beta = beta, gamma
     out = unit if has("no_gamma") else gamma * unit
-    return (out if has("no_beta") else out + beta), *kept
+    return (out if has("no_beta") else out + beta), *returned
 
 
 # --------------------------------------------------------------------------------------------------
@@ -431,13 +435,14 @@ def _undone(answer, mean, var):
         "factor": "`h` is in the output {got} times, not once.",
         "no_norm": "we set all weights at random and took 10 `h` for `h`. What the block adds to "
         "its input changed, by {got} at most: its first Dense layer does not see a normalized `h`.",
+        "adds_nothing": "with all weights at random the block still adds nothing to `h`.",
         "no_bend": "what the block adds is a straight function of the normalized `h`: two Dense "
         "layers with no bend between them.",
         "not_identity": "the structure is right. But at the start the block changes `h`, by {got} "
         "at most. Which weights, all 0, make the added part 0?",
         "dead": "the structure is right, and the block begins as nothing. But after {steps} steps "
         "of training it adds the same to every row. One way to get this is two layers that both "
-        "start at 0: neither lets the other's gradient through.",
+        "start at 0: neither lets the other's gradient through; another, a relu behind the last.",
     },
     hints=[
         "Four steps: norm, Dense with relu, Dense without, add. The norm sees `h`, and what is "
@@ -477,7 +482,8 @@ def _block_model(answer, units):
     import keras
 
     h = keras.Input((units,))
-    out = answer(h)
+    with learner_code():  # it may be a layer or a model
+        out = answer(h)
     if has_dots(out):
         raise NotDone
     if out is None:
@@ -519,6 +525,8 @@ def _structure(model, x, rng):
         change = float(np.abs(grown - 9 * x).max())
         if change > 0.1:
             raise Wrong("no_norm", got=change)
+        if np.abs(out - x).max() < 1e-5:
+            raise Wrong("adds_nothing")
         both = (out - x) + (np.asarray(model(-x)) + x)
         if np.ptp(both, axis=0).max() < 1e-2:
             raise Wrong("no_bend")

@@ -135,6 +135,11 @@ def plain(h):
     return layers.Dense(h.shape[-1])(new)
 
 
+def relu_last(h):
+    new = layers.Dense(32, "relu")(layers.RMSNormalization()(h))
+    return h + layers.Dense(h.shape[-1], "relu", kernel_initializer="zeros")(new)
+
+
 def late_norm(h):
     new = layers.RMSNormalization()(layers.Dense(32, "relu")(h))
     return h + layers.Dense(h.shape[-1], kernel_initializer="zeros")(new)
@@ -201,6 +206,7 @@ ANSWERS = [
     row("batch_norm", "several", faulty("deviation", "no_root")),
     row("batch_norm", "one_mode", only_inference),
     row("batch_norm", "wrong", lambda x, g, b, m, v, t: (2 * x, m, v)),
+    row("batch_norm", "several", faulty("exchanged_averages", "tenth")),
     row("batch_norm", "wrong", lambda x, g, b, m, v, t: (x, v, m)),
     row("batch_norm", "rows", by_row),
     row("batch_norm", "rows", lambda x, g, b, m, v, t: (m, v, x)),
@@ -270,6 +276,9 @@ ANSWERS = [
     row("block", "no_bend", made(bend=None)),
     row("block", "not_identity", made(last="glorot_uniform")),
     row("block", "dead", made(first="zeros")),
+    row("block", "dead", relu_last),
+    row("block", "adds_nothing", lambda h: h + 0 * layers.Dense(h.shape[-1])(h)),
+    row("block", "raised", keras.Sequential([keras.Input((8,)), layers.Dense(8)])),
     row("wide_rates", "ok", RATES),
     row("wide_rates", "alternative", rates(second=0.0001875, last="0.003/16")),
     row("wide_rates", "alternative", rates(second=0.00019, last=np.float32(1.88e-4))),
