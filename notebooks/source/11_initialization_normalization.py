@@ -373,7 +373,7 @@ check("block", block)
 # ## Wider
 #
 # With Adam each weight moves by about the rate. A unit fed by $n$ others gets $n$ such moves, all in the
-# direction that helps. You tune the rate on 32 units and train 512. The best rate is now (a) larger,
+# direction that helps. You tune the rate on 32 units and train 256. The best rate is now (a) larger,
 # (b) smaller, (c) about the same.
 
 # %%
@@ -394,7 +394,7 @@ def wide(units, divided, rate, seed):
 
 rates, losses = [2.0**k for k in range(-9, -3)], {}
 for name, divided in (("as Keras starts", False), ("sums divided by the width", True)):
-    for units in (32, 512):
+    for units in (32, 256):
         nets = [wide(units, divided, rate, seed) for rate in rates for seed in range(3)]
         fit_many(nets, x, y, epochs=2, verbose=0)
         losses[name, units] = np.reshape([float(loss_fn(y, net(x))) for net in nets], (6, 3))
@@ -404,8 +404,8 @@ check.reveal("predict_wide")
 # %% [markdown]
 # <details><summary>After you ran it</summary>
 #
-# As Keras starts, the best rate falls (by up to 16, theory says). Where what a layer is fed is divided
-# by the width, the rate tuned on 32 units serves 512. That is **muP** in its simplest form: tune small,
+# As Keras starts, the best rate falls (by up to 8, theory says). Where what a layer is fed is divided
+# by the width, the rate tuned on 32 units serves 256. That is **muP** in its simplest form: tune small,
 # train large. The rate carries over; the loss need not be lower.
 #
 # </details>
