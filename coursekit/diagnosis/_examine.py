@@ -70,8 +70,7 @@ def examine(
         raise TypeError(f"`model` must be a Keras model. Received: {brief(model, 80)}")
     require(model.compiled, "`model` must be compiled.", "Call model.compile(...)", compiled=False)
     parts = [_arrays("x", x), _arrays("y", y)]
-    same_rows(**{f"{name}{k}": leaf for name, some in zip("xy", parts, strict=True)
-                 for k, leaf in enumerate(some)})  # fmt: skip
+    same_rows(**_named("xy", parts))
     require(len(parts[0][0]) > 0, "`x` must have at least one row.", rows=0)
     rows, rng = count("rows", rows, 50), np.random.default_rng(checked_seed(seed))
     valid = None
@@ -79,6 +78,7 @@ def examine(
         pair = isinstance(validation_data, tuple | list) and len(validation_data) == 2
         require(pair, "`validation_data` must be (x_val, y_val).", validation_data=validation_data)
         valid = [_arrays("x_val", validation_data[0]), _arrays("y_val", validation_data[1])]
+        same_rows(**_named(("x_val", "y_val"), valid))
     with kept():
         looked = Look(model, parts, (x, y), valid, class_weight is not None, rows, rng)
         found = list(looked.findings())
@@ -114,10 +114,6 @@ class Look:
         found = list(filter(None, self._of_data()))
         yield from found
         self.finite = not any(one.rule.startswith("nan") for one in found)
-        frozen = sum(int(np.prod(v.shape)) for v in self.model.non_trainable_variables)
-        trains = sum(int(np.prod(v.shape)) for v in self.model.trainable_variables)
-        if self.model.built or not self.finite:
-            yield from filter(None, [_rules.nothing_trains(trains, frozen)])
         if self.finite:
             yield from filter(None, self._of_model())
             yield from filter(None, self._of_labels())
@@ -134,7 +130,7 @@ class Look:
             if bad.any():
                 return
         numbers = [leaf for leaf in self.xs if leaf.dtype.kind in "fiu"]
-        if numbers and not self._names():
+        if numbers and len(self.pick) > 1 and not self._names():
             flat = _flat([leaf[self.pick] for leaf in numbers])
             rms, table = float(np.sqrt(np.mean(flat**2))), all(leaf.ndim == 2 for leaf in numbers)
             yield _rules.scale(rms, flat.std(0), _look.rescales(self.model), table)
@@ -156,6 +152,10 @@ class Look:
         look = self.pick[:: max(1, len(self.pick) // LOOK)][:LOOK]
         some_x, some_y = self._take(x, look), self._take(y, look)
         outputs = self._outputs(some_x)
+        trains, frozen = map(
+            _count, (self.model.trainable_variables, self.model.non_trainable_variables)
+        )
+        yield _rules.nothing_trains(trains, frozen)
         single = outputs is not None and len(self.ys) == 1 and self.task.loss is not None
         fits = True
         if single:
@@ -219,9 +219,9 @@ class Look:
         still = _rules.no_gradient(sizes)
         yield still
         if still is None:
-            yield self._of_rate(x, y, found.loss)
+            yield self._of_rate(x, y)
 
-    def _of_rate(self, x, y, start) -> Finding | None:
+    def _of_rate(self, x, y) -> Finding | None:
         """Some steps of a copy, on rows that it does not look at."""
         try:
             copy = keras.models.clone_model(self.model)
@@ -271,6 +271,10 @@ class Look:
 
     def _of_split(self):
         xs, (y, *_) = self.valid
+        lost = [not np.isfinite(leaf).all() for leaf in (*xs, y)]
+        if any(lost) or len(xs) != len(self.xs):
+            self.skipped.append("the split: validation rows are not finite, or of other inputs")
+            return
         flat, other = _flat(self.xs), _flat(xs)
         if flat.shape[1] != other.shape[1]:
             self.skipped.append("the split: validation rows have another shape")
@@ -291,6 +295,16 @@ class Look:
         labels = self.task.labels(self.y), self.task.labels(y)
         if all(one is not None for one in labels):
             yield _rules.other_labels(*share_gap(*labels))
+
+
+def _named(names, parts) -> dict[str, np.ndarray]:
+    """Return the leaves of several structures by a name each."""
+    pairs = zip(names, parts, strict=True)
+    return {f"{name}{k}": leaf for name, some in pairs for k, leaf in enumerate(some)}
+
+
+def _count(variables) -> int:
+    return sum(int(np.prod(v.shape)) for v in variables)
 
 
 def _flat(leaves) -> np.ndarray:

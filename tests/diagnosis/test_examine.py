@@ -93,3 +93,22 @@ def test_what_cannot_be_seen_is_said():
     report = looked(HEALTHY["two_inputs_two_outputs"](0))
     assert any("several outputs" in what for what in report.skipped)
     assert any("learning rate" in what for what in looked(HEALTHY["subclassed"](0)).skipped)
+
+
+def test_one_row_and_rows_that_are_lost():
+    one = run(mlp(), *digits(0))
+    assert examine(one.model, one.x[:1], one.y[:1]).names == []
+    held, labels = one.valid
+    held = np.where(np.arange(len(held))[:, None] == 3, np.nan, held)
+    report = examine(one.model, one.x, one.y, (held, labels))
+    assert report.names == [] and any("not finite" in what for what in report.skipped)
+    with pytest.raises(ValueError, match="the same rows"):
+        examine(one.model, one.x, one.y, (held, labels[:5]))
+
+
+def test_a_model_that_is_not_built_is_not_said_to_have_no_weights():
+    model = keras.Sequential([keras.layers.Dense(10, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y, _ = digits(0)
+    x[3, 2] = np.nan
+    assert examine(model, x, y).names == ["nan_in_inputs"]
