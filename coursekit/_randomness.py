@@ -7,6 +7,7 @@ with seeded(3):         # the same, and the draws of Python and NumPy are those 
     ...
 restore = save()        # the same without a block
 restore()
+set_state(state())      # the same, with values between them that can be written into a file
 ```
 
 Keras and TensorFlow are looked at if something else has loaded them, and never loaded here. Keras's
@@ -23,6 +24,7 @@ import copy
 import random
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +70,54 @@ def save() -> Callable[[], None]:
             part()
 
     return restore
+
+
+def state() -> dict[str, Any]:
+    """Return every random state as numbers, words and arrays."""
+    eager, operations, keras = _context(), _generators(), _tracked().get(GENERATOR)
+    context = {} if eager is None else vars(eager)
+    counter, generator = context.get("_rng"), getattr(operations, "global_generator", None)
+    return {
+        "python": _told(random.getstate()),
+        "numpy": np.random.get_state(legacy=False),
+        "keras": None if keras is None else read(keras.state),
+        "tensorflow": {
+            "seed": context.get("_seed"),
+            "counter": counter and _told(counter.getstate()),
+            "generator": None if generator is None else np.asarray(generator.state).copy(),
+        },
+    }
+
+
+def set_state(state: dict[str, Any]) -> None:
+    """Put back what `state` returned, in this process or in another one."""
+    random.setstate(_untold(state["python"]))
+    np.random.set_state(state["numpy"])
+    tracked = _tracked()
+    if state["keras"] is None:
+        tracked.pop(GENERATOR, None)
+    elif tracked:
+        module = sys.modules["keras.src.random.seed_generator"]
+        write(module.global_seed_generator().state, state["keras"])
+    eager, operations, kept = _context(), _generators(), state["tensorflow"]
+    if eager is not None:
+        counter = None
+        if kept["counter"] is not None:
+            counter = random.Random()
+            counter.setstate(_untold(kept["counter"]))
+        _restore_counter(eager, kept["seed"], counter)
+    if operations is not None and kept["generator"] is not None:
+        operations.get_global_generator().reset(kept["generator"])
+
+
+def _told(state: tuple) -> list:
+    version, numbers, gauss = state
+    return [version, np.array(numbers, "uint32"), gauss]
+
+
+def _untold(state: list) -> tuple:
+    version, numbers, gauss = state
+    return version, tuple(int(n) for n in numbers), gauss
 
 
 def _python():

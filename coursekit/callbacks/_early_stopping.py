@@ -20,9 +20,16 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     first one of a run.
 
     Args:
-        monitor, min_delta, patience, verbose, mode, baseline, restore_best_weights,
-        start_from_epoch: as in `keras.callbacks.EarlyStopping`. Mind its defaults: `patience=0`
-            and `restore_best_weights=False`.
+        monitor: what is watched, a name that `fit` records. Defaults to "val_loss".
+        min_delta: a smaller change is no improvement. Defaults to 0.
+        patience: training stops after so many epochs without improvement. Defaults to 0, as in
+            Keras: the first worse epoch is the last one.
+        verbose: 1 prints the epoch that stops. Defaults to 0.
+        mode: "min", "max", or "auto", which asks the metric. Defaults to "auto".
+        baseline: a value to improve on from the first epoch. Defaults to None.
+        restore_best_weights: whether the model ends with the weights of its best epoch. Defaults
+            to False, as in Keras: with those of the last one.
+        start_from_epoch: earlier epochs are not watched. Defaults to 0.
 
     Raises:
         ValueError: for values out of range; when training begins, for a `start_from_epoch` that

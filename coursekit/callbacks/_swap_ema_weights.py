@@ -1,5 +1,7 @@
 """Evaluate and predict with the averaged weights, and get the raw ones back."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -35,11 +37,12 @@ class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
 
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__(swap_on_epoch=switch("swap_on_epoch", swap_on_epoch))
+        self._averaged: list | None = None
+        self._stopped_after: int | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Refuse an optimizer without an average now, not after the first epoch."""
-        self._averaged: list | None = None
-        self._stopped_after: int | None = None
+        self._averaged = self._stopped_after = None
         self._check()
 
     def on_test_begin(self, logs: dict | None = None) -> None:
@@ -68,6 +71,19 @@ class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
         for variable, average in zip(self.model.trainable_variables, self._averaged, strict=True):
             variable.assign(average)
         self._finalize_ema_values()
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a later run needs to go on from here."""
+        return {
+            "averaged": self._averaged,
+            "in_model": self._ema_weights_in_model,
+            "stopped_after": self._stopped_after,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state of `get_state`; call it after `on_train_begin`."""
+        self._averaged, self._stopped_after = state["averaged"], state["stopped_after"]
+        self._ema_weights_in_model = state["in_model"]
 
     def _weights(self):
         return [np.array(keras.ops.convert_to_numpy(v)) for v in self.model.trainable_variables]

@@ -155,11 +155,16 @@ class StochasticWeightAveraging(keras.callbacks.Callback):
 
     def get_state(self) -> dict[str, Any]:
         """Return what a later run needs to go on from here."""
-        return {"averaged_epochs": self.averaged_epochs, "means": self._means}
+        return {
+            "averaged_epochs": self.averaged_epochs,
+            "epochs_seen": self._epochs_seen,
+            "means": self._means,
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state of `get_state`; call it after `on_train_begin`."""
         self.averaged_epochs, self._means = state["averaged_epochs"], state["means"]
+        self._epochs_seen = state["epochs_seen"]
 
     def _weights(self):
         return [keras.ops.convert_to_numpy(v) for v in self.model.trainable_variables]
