@@ -12,7 +12,16 @@ from coursekit._findings import Finding
 from coursekit._randomness import kept
 from coursekit.diagnosis import _look, _rules
 from coursekit.diagnosis._report import Report, finding
-from coursekit.diagnosis._statistics import dependence, repeats, runs, share_gap
+from coursekit.diagnosis._statistics import (
+    dependence,
+    features,
+    flat,
+    near,
+    repeats,
+    runs,
+    share_gap,
+    told_by_column,
+)
 from coursekit.training.gradients import value_and_gradients
 
 TRIAL_STEPS, TRIAL_ROWS, LOOK = 10, 32, 256
@@ -69,23 +78,23 @@ def examine(
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a Keras model. Received: {brief(model, 80)}")
     require(model.compiled, "`model` must be compiled.", "Call model.compile(...)", compiled=False)
-    parts = [_arrays("x", x), _arrays("y", y)]
-    same_rows(**_named("xy", parts))
+    parts = [arrays_of("x", x), arrays_of("y", y)]
+    same_rows(**named("xy", parts))
     require(len(parts[0][0]) > 0, "`x` must have at least one row.", rows=0)
     rows, rng = count("rows", rows, 50), np.random.default_rng(checked_seed(seed))
     valid = None
     if validation_data is not None:
         pair = isinstance(validation_data, tuple | list) and len(validation_data) == 2
         require(pair, "`validation_data` must be (x_val, y_val).", validation_data=validation_data)
-        valid = [_arrays("x_val", validation_data[0]), _arrays("y_val", validation_data[1])]
-        same_rows(**_named(("x_val", "y_val"), valid))
+        valid = [arrays_of("x_val", validation_data[0]), arrays_of("y_val", validation_data[1])]
+        same_rows(**named(("x_val", "y_val"), valid))
     with kept():
         looked = Look(model, parts, (x, y), valid, class_weight is not None, rows, rng)
         found = list(looked.findings())
     return Report(found, looked.skipped)
 
 
-def _arrays(name, data) -> list[np.ndarray]:
+def arrays_of(name, data) -> list[np.ndarray]:
     """Return the leaves of a structure as arrays."""
     leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(data) if leaf is not None]
     rule = f"`{name}` must hold arrays of numbers, with rows first."
@@ -115,7 +124,18 @@ class Look:
         yield from found
         self.finite = not any(one.rule.startswith("nan") for one in found)
         if self.finite:
-            yield from filter(None, self._of_model())
+            yield from filter(None, self._of_configuration())
+            yield from filter(None, self._of_labels())
+            if self.valid is not None:
+                yield from filter(None, self._of_split())
+
+    def of_run(self) -> Iterator[Finding]:
+        """What data and configuration show of a model that has been trained."""
+        for one in filter(None, self._of_data()):
+            yield one._replace(effect="notes") if one.rule == "sorted_rows" else one
+            self.finite = self.finite and not one.rule.startswith("nan")
+        if self.finite:
+            yield from filter(None, self._of_configuration(trained=True))
             yield from filter(None, self._of_labels())
             if self.valid is not None:
                 yield from filter(None, self._of_split())
@@ -130,16 +150,17 @@ class Look:
             if bad.any():
                 return
         numbers = [leaf for leaf in self.xs if leaf.dtype.kind in "fiu"]
-        if numbers and len(self.pick) > 1 and not self._names():
-            flat = _flat([leaf[self.pick] for leaf in numbers])
-            rms, table = float(np.sqrt(np.mean(flat**2))), all(leaf.ndim == 2 for leaf in numbers)
-            yield _rules.scale(rms, flat.std(0), _look.rescales(self.model), table)
+        if numbers and len(self.pick) > 1 and not self.words:
+            rows = flat([leaf[self.pick] for leaf in numbers])
+            rms, table = float(np.sqrt(np.mean(rows**2))), all(leaf.ndim == 2 for leaf in numbers)
+            yield _rules.scale(rms, rows.std(0), _look.rescales(self.model), table)
         labels = self.task.labels(self.y)
         if labels is not None:
             yield _rules.imbalance(labels, self.weighted)
             yield _rules.order(runs(labels))
 
-    def _names(self) -> bool:
+    @property
+    def words(self) -> bool:
         """Whether the inputs are numbers of words, which say nothing by their size."""
         whole = all(leaf.dtype.kind in "iu" for leaf in self.xs)
         return whole and _look.has(self.model, keras.layers.Embedding)
@@ -147,7 +168,7 @@ class Look:
     def _take(self, data, rows):
         return keras.tree.map_structure(lambda leaf: np.asarray(leaf)[rows], data)
 
-    def _of_model(self):
+    def _of_configuration(self, trained: bool = False):
         x, y = self.data
         look = self.pick[:: max(1, len(self.pick) // LOOK)][:LOOK]
         some_x, some_y = self._take(x, look), self._take(y, look)
@@ -168,23 +189,23 @@ class Look:
             yield _rules.reach(task.kind, task.end, self.y[self.pick])
             fits = misfit is None
             if fits:
-                yield from self._of_loss(targets, outputs)
+                yield from self._of_loss(targets, outputs, trained)
         else:
             self.skipped.append("the last layer against the loss, of several outputs")
-        if fits and self.model.trainable_variables:
+        if fits and not trained and self.model.trainable_variables:
             yield from self._of_gradients(some_x, some_y)
 
     def _outputs(self, x) -> np.ndarray | None:
         found = keras.tree.flatten(self.model(keras.tree.map_structure(np.asarray, x)))
         return keras.ops.convert_to_numpy(found[0]) if len(found) == 1 else None
 
-    def _of_loss(self, targets, outputs):
+    def _of_loss(self, targets, outputs, trained):
         same_size = targets.size == outputs.size and targets.shape != outputs.shape
         if same_size and self.task.kind != "sparse":
             losses = [self._loss(t, outputs) for t in (targets, targets.reshape(outputs.shape))]
             if None not in losses:
                 yield _rules.broadcast(targets.shape, outputs.shape, *losses)
-        if self.task.kind in ("sparse", "onehot", "binary"):
+        if self.task.kind in ("sparse", "onehot", "binary") and not trained:
             loss = self._loss(targets, outputs)
             if loss is not None:
                 yield _rules.first_loss(loss, outputs.shape[-1])
@@ -231,7 +252,8 @@ class Look:
                          run_eagerly=self.model.run_eagerly, jit_compile=False)  # fmt: skip
             require(self.task.loss is not None and type(copy) is type(self.model), "One output.")
         except Exception as error:  # subclassed, several outputs, a loss that is no object
-            self.skipped.append(f"the learning rate, on a copy ({type(error).__name__})")
+            why = f"{type(error).__name__}: {brief(str(error), 80)}"
+            self.skipped.append(f"the learning rate, on a copy ({why})")
             return None
         fixed = self._start_loss(copy, x, y)
         for _ in range(TRIAL_STEPS):
@@ -253,6 +275,12 @@ class Look:
 
     def _of_labels(self):
         labels = self.task.labels(self.y)
+        table = all(leaf.ndim == 2 for leaf in self.xs) and not self.words
+        if table and self.y.size == len(self.y) and (labels is not None or self.task.kind):
+            targets = self.y.reshape(-1) if labels is None else labels
+            picked = flat([leaf[self.pick] for leaf in self.xs]), targets[self.pick]
+            if len(self.pick) >= 50 and np.ptp(targets[self.pick]) > 0:
+                yield _rules.telling_column(told_by_column(*picked, labels is not None))
         if labels is None:
             return
         labels = labels[self.pick]
@@ -263,11 +291,8 @@ class Look:
             yield _rules.independent(*score)
 
     def _dependence(self, leaves, labels) -> tuple[float, float, float] | None:
-        if self._names():  # words are counted
-            leaves = [_bags(leaf, int(max(full.max() for full in self.xs))) for leaf in leaves]
-            if any(leaf is None for leaf in leaves):
-                return None
-        return dependence(_flat(leaves), labels, self.rng)
+        table = features(leaves, self.words)
+        return None if table is None else dependence(table, labels, self.rng)
 
     def _of_split(self):
         xs, (y, *_) = self.valid
@@ -275,29 +300,35 @@ class Look:
         if any(lost) or len(xs) != len(self.xs):
             self.skipped.append("the split: validation rows are not finite, or of other inputs")
             return
-        flat, other = _flat(self.xs), _flat(xs)
-        if flat.shape[1] != other.shape[1]:
+        own, other = flat(self.xs), flat(xs)
+        if own.shape[1] != other.shape[1]:
             self.skipped.append("the split: validation rows have another shape")
             return
-        yield _rules.shared_rows(*repeats(flat, other))
-        if all(leaf.ndim == 2 for leaf in self.xs) and not self._names():
-            still = (flat.std(0) == 0) & (np.abs(other - flat[0]) > 0).any(0)
+        table = all(leaf.ndim == 2 for leaf in self.xs)
+        yield _rules.shared_rows(*repeats(own, other))
+        if min(len(own), len(other)) >= 50 and not self.words:
+            yield _rules.near_rows(*near(own, other, self.rng))
+        if table and not self.words:
+            still = (own.std(0) == 0) & (np.abs(other - own[0]) > 0).any(0)
             divides = _look.has(self.model, keras.layers.Normalization)
             yield _rules.new_columns(np.flatnonzero(still), divides)
-        n = min(len(flat), len(other), 300)
+        n = min(len(own), len(other), 300)
         if n >= 20:
-            rows = [self.rng.permutation(len(part))[:n] for part in (flat, other)]
+            rows = [self.rng.permutation(len(part))[:n] for part in (own, other)]
             both = [
                 np.concatenate([a[rows[0]], b[rows[1]]]) for a, b in zip(self.xs, xs, strict=True)
             ]
             if score := self._dependence(both, np.repeat([0, 1], n)):
                 yield _rules.other_rows(*score)
+        if self.task.kind == "number" and self.y.size == len(self.y) and y.size == len(y) > 1:
+            both = [(float(a.mean()), float(a.std()), len(a)) for a in (self.y, y)]
+            yield _rules.other_targets(*both)
         labels = self.task.labels(self.y), self.task.labels(y)
         if all(one is not None for one in labels):
             yield _rules.other_labels(*share_gap(*labels))
 
 
-def _named(names, parts) -> dict[str, np.ndarray]:
+def named(names, parts) -> dict[str, np.ndarray]:
     """Return the leaves of several structures by a name each."""
     pairs = zip(names, parts, strict=True)
     return {f"{name}{k}": leaf for name, some in pairs for k, leaf in enumerate(some)}
@@ -305,19 +336,6 @@ def _named(names, parts) -> dict[str, np.ndarray]:
 
 def _count(variables) -> int:
     return sum(int(np.prod(v.shape)) for v in variables)
-
-
-def _flat(leaves) -> np.ndarray:
-    return np.concatenate(
-        [leaf.reshape(len(leaf), -1).astype("float64") for leaf in leaves], axis=1
-    )
-
-
-def _bags(rows: np.ndarray, largest: int) -> np.ndarray | None:
-    """Count each word in each row; None where there are too many."""
-    if largest > 5000 or rows.min() < 0:
-        return None
-    return np.stack([np.bincount(row.ravel(), minlength=largest + 1) for row in rows])
 
 
 def _option(loss, name: str):

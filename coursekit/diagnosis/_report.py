@@ -6,6 +6,7 @@ from typing import Any
 from coursekit._findings import Finding
 
 SURE = ("says", "asks", "notes")
+COLORS = {"says": "#b33a00", "asks": "#a67c00", "notes": "#7a7a7a"}
 
 
 def finding(name: str, seen: str, cure: str = "", sure: str = "says") -> Finding:
@@ -66,10 +67,11 @@ class Report(Sequence):
     def _repr_html_(self) -> str:
         import html
 
-        rows = [
-            f"<li><b>{html.escape(f.rule)}</b> ({f.effect}): {html.escape(f.reason)} "
-            f"{html.escape(f.cure)}</li>"
+        cards = [
+            f'<div style="border-left:4px solid {COLORS[f.effect]};padding:0 .8em;margin:.5em 0">'
+            f"<b>{html.escape(f.rule)}</b> <small>{f.effect}</small><br>{html.escape(f.reason)}"
+            f'<br><span style="opacity:.85">{html.escape(f.cure)}</span></div>'
             for f in self.findings
-        ]
-        rows += [f"<li>Not looked at: {html.escape(what)}</li>" for what in self.skipped]
-        return f"<ul>{''.join(rows)}</ul>" if rows else "<p>Nothing found.</p>"
+        ] or ["<p>Nothing found.</p>"]
+        cards += [f"<p><small>Not looked at: {html.escape(w)}</small></p>" for w in self.skipped]
+        return f'<div style="max-width:50em">{"".join(cards)}</div>'

@@ -10,8 +10,11 @@ from coursekit.diagnosis._report import finding
 RMS, COLUMN, COLUMN_SD = 10.0, 30.0, 3.0
 MAJORITY, RATIO = 0.9, 10.0
 SORTED = -6.0
-INDEPENDENT, OTHER, OTHER_SHARE = 3.0, 5.0, 0.6
+INDEPENDENT, OTHER, OTHER_SHARE, OTHER_SURE = 3.0, 5.0, 0.6, 0.85
 SHARED, LABELS = 0.01, 5.0
+COLUMN_TELLS, COLUMN_OTHERS = 0.98, 0.9
+MEANS, SPREADS = 5.0, 2.0
+BENT = ("sigmoid", "softmax")
 BOUNDS = {"relu": (0, np.inf), "sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1),
           "softplus": (0, np.inf)}  # fmt: skip
 
@@ -109,6 +112,13 @@ def ending(kind: str, logits: bool | None, activations: tuple, width: int) -> Fi
             "activation_twice",
             f"The model ends in {activations[1]} and then softmax: no probability can exceed "
             f"{np.e / (np.e + width - 1):.2f}.",
+            "Drop one of the two.",
+        )
+    if kind == "binary" and end == "sigmoid" and activations[1:2] and activations[1] in BENT:
+        return finding(
+            "activation_twice",
+            f"The model ends in {activations[1]} and then sigmoid: all probabilities lie between "
+            "0.50 and 0.73.",
             "Drop one of the two.",
         )
     if logits is False and end in ("linear", "relu", "tanh", "softplus", "gelu", "silu"):
@@ -264,6 +274,55 @@ def shared_rows(share: float, own: float) -> Finding | None:
     )
 
 
+def near_rows(share: float, own: float) -> Finding | None:
+    """Which share of validation rows lies closer to a training row than those lie to each other."""
+    if share <= SHARED or share <= 3 * own + SHARED:
+        return None
+    return finding(
+        "near_duplicates",
+        f"{share:.1%} of the validation rows are nearly copies of a training row (a tenth of the "
+        f"usual distance to the nearest one); of the training rows themselves {own:.1%}.",
+        "Rows of one origin (a patient, a scene, an augmented original) belong on one side of the "
+        "split: `GroupKFold`.",
+    )
+
+
+def telling_column(shares: np.ndarray) -> Finding | None:
+    """`shares`: of each column, how much of the targets' variance it explains alone."""
+    if len(shares) < 2:
+        return None
+    best = int(np.nanargmax(shares))
+    others = float(np.nanmax(np.delete(shares, best)))
+    if shares[best] < COLUMN_TELLS or others > COLUMN_OTHERS:
+        return None
+    return finding(
+        "leak_through_column",
+        f"Column {best} alone explains {shares[best]:.1%} of the targets, the next best "
+        f"{max(others, 0):.1%}.",
+        "Will it be known when the model is used? What is made from the target, or later than it, "
+        "must go.",
+        "asks",
+    )
+
+
+def other_targets(
+    train: tuple[float, float, int], valid: tuple[float, float, int]
+) -> Finding | None:
+    """Mean, standard deviation and number of the targets of both parts."""
+    (mean, spread, rows), (other, width, held) = train, valid
+    z = abs(mean - other) / (np.hypot(spread / np.sqrt(rows), width / np.sqrt(held)) + 1e-12)
+    far = z > MEANS and abs(mean - other) > 0.3 * spread
+    wide = max(spread, width) > SPREADS * min(spread, width) and min(rows, held) >= 30
+    if not far and not wide:
+        return None
+    return finding(
+        "other_targets",
+        f"Targets: mean {mean:.3g} and spread {spread:.3g} in training, {other:.3g} and "
+        f"{width:.3g} in validation.",
+        "The same units and the same preparation on both sides? Split at random?",
+    )
+
+
 def other_rows(told: float, chance: float, spread: float) -> Finding | None:
     """How well a probe tells validation rows from training rows."""
     if told <= chance + OTHER * spread or told <= OTHER_SHARE:
@@ -272,7 +331,9 @@ def other_rows(told: float, chance: float, spread: float) -> Finding | None:
         "other_distribution",
         f"A simple probe tells validation rows from training rows in {told:.0%}; if they were "
         f"alike, in {chance:.0%} (+- {spread:.0%}).",
-        "Were both parts prepared alike, and split at random?",
+        "Were both parts prepared alike, and split at random? (Other writers, places or days are "
+        "told apart too, and may be what you want to know about.)",
+        "says" if told > OTHER_SURE else "notes",
     )
 
 

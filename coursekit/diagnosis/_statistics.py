@@ -1,6 +1,25 @@
 """Numbers that the rules compare, with their scatter by chance. No model, no Keras."""
 
 import numpy as np
+from scipy.stats import rankdata
+
+
+def flat(leaves: list[np.ndarray]) -> np.ndarray:
+    """Return a table: all numbers of a row beside each other."""
+    return np.concatenate(
+        [leaf.reshape(len(leaf), -1).astype("float64") for leaf in leaves], axis=1
+    )
+
+
+def features(leaves: list[np.ndarray], words: bool, most: int = 5000) -> np.ndarray | None:
+    """Return a table of numbers; words are counted, or None where there are too many of them."""
+    if not words:
+        return flat(leaves)
+    largest = max(int(leaf.max()) for leaf in leaves)
+    if largest > most or min(int(leaf.min()) for leaf in leaves) < 0:
+        return None
+    count = [[np.bincount(row.ravel(), minlength=largest + 1) for row in leaf] for leaf in leaves]
+    return np.concatenate([np.stack(rows) for rows in count], axis=1)
 
 
 def dependence(
@@ -28,7 +47,29 @@ def dependence(
     pick = np.concatenate(
         [rng.permutation(np.flatnonzero(numbers == k))[:share] for k in range(len(classes))]
     )
-    flat, labels = x[pick].astype("float64"), numbers[pick]
+    labels = numbers[pick]
+    near, hat = _probes(x[pick], rng)
+    probes = near, hat, 1 - np.diag(hat)[:, None]
+    true = np.array(_scores(labels, len(classes), *probes))
+    chance = [_scores(rng.permutation(labels), len(classes), *probes) for _ in range(draws)]
+    mean, spread = np.mean(chance, axis=0), np.std(chance, axis=0) + 1e-9
+    best = int(((true - mean) / spread).argmax())
+    return float(true[best]), float(mean[best]), float(spread[best])
+
+
+def explained(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, rows: int = 600) -> float:
+    """Return which share of the variance of numbers the better of the two probes explains."""
+    pick = rng.permutation(len(x))[:rows]
+    near, hat = _probes(x[pick], rng)
+    centred = y[pick] - y[pick].mean()
+    ridge = (hat @ centred - np.diag(hat) * centred) / (1 - np.diag(hat))
+    left = [np.mean((answer - centred) ** 2) for answer in (ridge, centred[near].mean(1))]
+    return float(1 - min(left) / (np.var(centred) + 1e-12))
+
+
+def _probes(x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the five nearest neighbours of each row, and the hat matrix of a ridge regression."""
+    flat = x.astype("float64")
     varies = np.flatnonzero(flat.std(0) > 0)
     flat = flat[:, np.sort(rng.permutation(varies)[:256])]
     flat = (flat - flat.mean(0)) / (flat.std(0) + 1e-9)
@@ -38,13 +79,7 @@ def dependence(
     np.fill_diagonal(distance, np.inf)
     near = np.argpartition(distance, min(5, len(flat) - 1), axis=1)[:, :5]
     penalty = np.trace(gram) / len(flat) + 1e-9
-    hat = gram @ np.linalg.inv(gram + penalty * np.eye(len(flat)))
-    probes = near, hat, 1 - np.diag(hat)[:, None]
-    true = np.array(_scores(labels, len(classes), *probes))
-    chance = [_scores(rng.permutation(labels), len(classes), *probes) for _ in range(draws)]
-    mean, spread = np.mean(chance, axis=0), np.std(chance, axis=0) + 1e-9
-    best = int(((true - mean) / spread).argmax())
-    return float(true[best]), float(mean[best]), float(spread[best])
+    return near, gram @ np.linalg.inv(gram + penalty * np.eye(len(flat)))
 
 
 def _scores(labels, classes, near, hat, left) -> list[float]:
@@ -78,6 +113,56 @@ def repeats(x: np.ndarray, others: np.ndarray) -> tuple[float, float]:
     seen = {row.tobytes() for row in np.ascontiguousarray(x)}
     shared = np.mean([row.tobytes() in seen for row in np.ascontiguousarray(others)])
     return float(shared), 1 - len(seen) / len(x)
+
+
+def near(x: np.ndarray, others: np.ndarray, rng, looked: int = 300) -> tuple[float, float]:
+    """Return which share of other rows nearly stands in x, and which share of x's own rows.
+
+    Nearly: within a tenth of the median distance of a row of x to the nearest other one, once with
+    each column scaled and once with all alike (pixels); the larger share counts. Equal rows are
+    left to `repeats`.
+    """
+    x = x[rng.permutation(len(x))[:20_000]]
+    columns = np.flatnonzero(x.std(0) > 0)
+    columns = np.sort(rng.permutation(columns)[:128])
+    x, others = x[:, columns], others[rng.permutation(len(others))[:looked]][:, columns]
+    some, found = rng.permutation(len(x))[:looked], []
+    for spread in (x.std(0), x.std()):
+        table, rows = (((part - x.mean(0)) / spread).astype("float32") for part in (x, others))
+        own, apart = _nearest(table[some], table, some), _nearest(rows, table, None)
+        reach = 0.1 * np.median(own)
+        shares = [float(np.mean((d < reach) & (d > 1e-3 * reach))) for d in (apart, own)]
+        found.append((shares[0], shares[1]))
+    return max(found)
+
+
+def _nearest(rows, table, own) -> np.ndarray:
+    """The distance of each row to the nearest one of a table, other than itself."""
+    distance = (rows**2).sum(1)[:, None] + (table**2).sum(1) - 2 * rows @ table.T
+    if own is not None:
+        distance[np.arange(len(own)), own] = np.inf
+    return np.sqrt(np.maximum(distance.min(1), 0))
+
+
+def told_by_column(x: np.ndarray, targets: np.ndarray, classes: bool) -> np.ndarray:
+    """Return for each column the share of variance that it and the targets have in common alone.
+
+    Of ranks, so that any rising relation counts. Of numbers, the squared correlation; of classes,
+    how much of the column the classes explain.
+    """
+    x = rankdata(x, axis=0)
+    centred = x - x.mean(0)
+    total = (centred**2).sum(0)
+    if classes:
+        between = np.zeros(x.shape[1])
+        for label in np.unique(targets):
+            rows = centred[targets == label]
+            between += len(rows) * rows.mean(0) ** 2
+    else:
+        targets = rankdata(targets)
+        targets = targets - targets.mean()
+        between = (centred.T @ targets) ** 2 / ((targets**2).sum() + 1e-12)
+    return np.where(total > 1e-12, between / np.maximum(total, 1e-12), 0.0)
 
 
 def share_gap(labels: np.ndarray, others: np.ndarray) -> tuple[float, int, float, float]:

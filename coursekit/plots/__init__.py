@@ -35,6 +35,7 @@ from coursekit.plots._style import (
     images,
     show,
 )
+from coursekit.plots._training import training
 from coursekit.plots._validation import cross_validation, splits
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "surface",
     "surrogate",
     "timeline",
+    "training",
     "trials",
 ]

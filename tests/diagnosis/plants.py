@@ -148,6 +148,14 @@ def two_softmax_layers(seed):
     return run(model, x, y)
 
 
+@fault("activation_twice")
+def two_sigmoids(seed):
+    x, y, _ = digits(seed)
+    model = mlp(out=1, end="sigmoid")
+    model.add(layers.Activation("sigmoid"))
+    return run(model, x, y % 2, loss="binary_crossentropy")
+
+
 @fault("logits_as_probabilities")
 def no_softmax(seed):
     x, y, _ = digits(seed)

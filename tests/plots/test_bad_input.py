@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from coursekit import plots
+from coursekit.diagnosis import Doctor
 from coursekit.plots._values import numbers
 
 NAN = float("nan")
+UNTRAINED = Doctor(np.ones((8, 2)), np.ones(8))
 STYLE = plots.TRAIN
 ESTIMATE = SimpleNamespace(value=1.0, standard_error=0.1)
 TABLE = {"a": [0.1, 0.2]}
@@ -90,6 +92,7 @@ FIGURES = {
         (lambda v: plots.images([np.eye(2)], ["a"], columns=v), [0, None, NAN]),
     ],
     "show": [(lambda v: plots.show(v, alt="A line."), [None, "figure", 3])],
+    "training": [(lambda v: plots.training(v), [None, {}, "test", NAN, UNTRAINED])],
     "learning_rate": [
         (lambda v: plots.learning_rate(v), [None, {}, "test", NAN]),
     ],
