@@ -11,6 +11,7 @@ found = value_and_gradients(lambda w, b: keras.ops.sum(w**2) + b, [w, b])  # a p
 """
 
 import collections
+import functools
 import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -147,7 +148,7 @@ def loss_and_gradients(function: Callable) -> Callable:
     return on_tensorflow
 
 
-def _check_backend():
+def check_backend():
     import keras
 
     backend = keras.backend.backend()
@@ -180,7 +181,7 @@ def _of_model(model, x, y, sample_weight, training) -> Gradients:
             "`x` must hold arrays: one batch, as an array, or a dict, tuple or list of arrays. "
             f"Received: {type(x).__name__}"
         )
-    _check_backend()
+    check_backend()
     data, _ = standardize(x, y, sample_weight, None, "")
     x, y, sample_weight = (
         None if part is None else keras.tree.map_structure(keras.ops.convert_to_tensor, part)
@@ -195,13 +196,13 @@ def _of_model(model, x, y, sample_weight, training) -> Gradients:
         )
     scale = 1.0 if model.optimizer is None else model.optimizer.scale_loss(1.0)
     scale = keras.ops.convert_to_tensor(scale, "float32")
-    values = [v.value for v in variables], [v.value for v in _others(model)]
+    values = [v.value for v in variables], [v.value for v in step_variables(model)]
     loss, found = _program(model, training)(*values, x, y, sample_weight, scale)
     arrays = [keras.ops.convert_to_numpy(gradient) for gradient in found]
-    names = _unique([v.path for v in variables])
+    names = unique([v.path for v in variables])
     places = {id(v): k for k, v in enumerate(variables)}
     layers: dict[str, dict] = {}
-    for name, layer in _layers(model):
+    for name, layer in layers_of(model):
         for k in [places.pop(id(v)) for v in layer.trainable_variables if id(v) in places]:
             layers.setdefault(name, {})[names[k]] = arrays[k]
     for k in places.values():  # of the model itself
@@ -209,7 +210,7 @@ def _of_model(model, x, y, sample_weight, training) -> Gradients:
     return Gradients(float(loss), dict(zip(names, arrays, strict=True)), layers)
 
 
-def _others(model) -> list:
+def step_variables(model) -> list:
     """Return what else a step may read or write: it is given to the program, and thrown away."""
     return [*model.non_trainable_variables, *model.metrics_variables]
 
@@ -232,7 +233,7 @@ def _program(model, training) -> Callable:
 
         def loss_of(*values):
             mapping = [*zip(model.trainable_variables, values, strict=True)]
-            mapping += zip(_others(model), others, strict=True)
+            mapping += zip(step_variables(model), others, strict=True)
             with keras.StatelessScope(mapping, collect_losses=True):
                 predicted = model(x, **calling)
                 loss = model._compute_loss(x, y, predicted, sample_weight, training=training)
@@ -241,12 +242,12 @@ def _program(model, training) -> Callable:
         loss, found = loss_and_gradients(loss_of)(*values)
         return loss, [gradient / keras.ops.cast(scale, gradient.dtype) for gradient in found]
 
-    program = _compiled(model, program)
+    program = compiled(model, program)
     kept[training] = signs, program
     return program
 
 
-def _compiled(model, program) -> Callable:
+def compiled(model, program) -> Callable:
     """Compile as `fit` would."""
     import keras
 
@@ -258,20 +259,23 @@ def _compiled(model, program) -> Callable:
         return jax.jit(program) if model.jit_compile else program
     import tensorflow as tf
 
-    return tf.function(program, autograph=False, jit_compile=model.jit_compile or None)
+    # A partial has no code of its own: TensorFlow counts traces by code, and warns of "retracing"
+    # at the fifth model.
+    own = functools.partial(program)
+    return tf.function(own, autograph=False, jit_compile=model.jit_compile or None)
 
 
-def _layers(model, prefix="") -> Iterator[tuple[str, Any]]:
+def layers_of(model, prefix="") -> Iterator[tuple[str, Any]]:
     """Yield the layers of a model, and of models inside of it, with their names."""
     import keras
 
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _layers(layer, f"{prefix}{layer.name}/")
+            yield from layers_of(layer, f"{prefix}{layer.name}/")
         yield prefix + layer.name, layer
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique(names: Sequence[str]) -> list[str]:
     seen: collections.Counter[str] = collections.Counter()
     found = []
     for name in names:
@@ -283,12 +287,12 @@ def _unique(names: Sequence[str]) -> list[str]:
 def _of_function(function, variables) -> Gradients:
     import keras
 
-    _check_backend()
+    check_backend()
     if isinstance(variables, Mapping):
         names, variables = [str(name) for name in variables], list(variables.values())
     elif isinstance(variables, list | tuple):
         own = [getattr(v, "path", str(k)) for k, v in enumerate(variables)]
-        names, variables = _unique(own), list(variables)
+        names, variables = unique(own), list(variables)
     else:
         raise TypeError(
             "`variables` must be a list of Keras variables, arrays or numbers, or a dict of them. "

@@ -18,7 +18,7 @@ Member = tuple[int, Plan, Candidate]  # the trial's place among the recipes
 
 
 def cross_validate_together(
-    recipes: list[tuple[Callable, dict]], x, y, cv, **settings
+    recipes: list[tuple[Callable, dict]], x, y, cv, *, executor=None, **settings
 ) -> list[CrossValidation | Exception]:
     """Cross-validate several recipes; those with equal `fit` arguments train side by side.
 
@@ -27,6 +27,7 @@ def cross_validate_together(
         x: as in `cross_validate`.
         y: as in `cross_validate`.
         cv: as in `cross_validate`.
+        executor: as in `cross_validate`.
         settings: the other arguments of `make_plan`, the same for all.
 
     Returns:
@@ -43,7 +44,7 @@ def cross_validate_together(
             continue
         alike.setdefault(_key(plan, candidate), []).append((k, plan, candidate))
     for members in alike.values():
-        for k, outcome in _trained(members):
+        for k, outcome in _trained(members, executor):
             outcomes[k] = outcome
     return outcomes
 
@@ -55,10 +56,10 @@ def _key(plan: Plan, candidate: Candidate) -> str:
     return json.dumps([fit, candidate.callbacks is not None, plan.rows.fills, tasks])
 
 
-def _trained(members: list[Member]) -> list[tuple[int, CrossValidation | Exception]]:
+def _trained(members: list[Member], executor) -> list[tuple[int, CrossValidation | Exception]]:
     """Train the members side by side; where that fails, each on its own."""
     try:
-        return _together(members)
+        return _together(members, executor)
     except Exception as error:
         if len(members) == 1:
             return [(members[0][0], error)]
@@ -69,18 +70,18 @@ def _trained(members: list[Member]) -> list[tuple[int, CrossValidation | Excepti
         except Exception as error:
             alone.append((k, error))
             continue
-        alone += _trained([(k, plan, fresh)])
+        alone += _trained([(k, plan, fresh)], executor)
     return alone
 
 
-def _together(members: list[Member]) -> list[tuple[int, CrossValidation | Exception]]:
+def _together(members: list[Member], executor) -> list[tuple[int, CrossValidation | Exception]]:
     _, plan, _ = members[0]
     candidates = [candidate for *_, candidate in members]
     folds = range(len(plan.folds))
     todo = [Job(number, fold) for number in range(len(candidates)) for fold in folds]
     told, found = Told(plan, {}), {}
     broken: dict[int, dict[int, str]] = {}
-    for job, trained in train_folds(plan, candidates, todo):
+    for job, trained in train_folds(plan, candidates, todo, executor=executor):
         found[job] = trained.fold
         if trained.unscored:
             broken.setdefault(job.candidate, {})[job.fold] = trained.broken

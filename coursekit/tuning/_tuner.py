@@ -29,13 +29,16 @@ from coursekit._checks import (
     verbosity,
 )
 from coursekit._checks import seed as checked_seed
+from coursekit._claim import Claim, Parts
+from coursekit._elsewhere import check_executor
+from coursekit._spool import removing
 from coursekit.tuning import _workers as workers
 from coursekit.tuning._objectives import check_objectives, no_such_objective, not_finite
 from coursekit.tuning._oracles import OffTheGrid, adapt, check_trials
 from coursekit.tuning._together import cross_validate_together
 from coursekit.validation import CrossValidation
 from coursekit.validation._arguments import FIT_KWARGS, call_with_fold, check_callbacks
-from coursekit.validation._folder import Claim, Parts
+from coursekit.validation._inputs import of_dataset
 from coursekit.validation._plan import make_plan, parts_of
 from coursekit.validation._task import TASKS
 
@@ -111,6 +114,8 @@ class CrossValidationTuner(BaseTuner):
         temporal: as in `cross_validate`.
         trials_at_once: how many trials are asked for and trained together, at least 1. An oracle
             that learns from results (Bayesian, Hyperband) decides with fewer of them at hand.
+        executor: as in `cross_validate`: its workers train the folds of the trials at once. The
+            oracle stays here.
         version: as in `cross_validate`: stands for what cannot be told apart.
         silence_seconds: with workers: how long one may be silent before it counts as lost.
         directory: where to keep the search; "." by default. Called again with the same folder and
@@ -159,6 +164,7 @@ class CrossValidationTuner(BaseTuner):
         task: str | None = None,
         temporal: bool = False,
         trials_at_once: int = 4,
+        executor: Any = None,
         version: str | float | None = None,
         silence_seconds: float = 60.0,
         directory: str | PathLike | None = None,
@@ -172,10 +178,12 @@ class CrossValidationTuner(BaseTuner):
         if task is not None and not isinstance(task, dict):
             task = one_of("task", task, TASKS)
         trials_at_once = count("trials_at_once", trials_at_once)
+        if executor is not None:
+            check_executor(executor)
         silence_seconds = number("silence_seconds", silence_seconds, above=0)
         overwrite = switch("overwrite", overwrite)
         _check_place(directory, project_name)
-        self.version = version
+        self.version, self.executor = version, executor
         self.cv, self.trials_at_once, self.silence_seconds = cv, trials_at_once, silence_seconds
         self.settings: dict[str, Any] = {"preprocess": preprocess, "scoring": scoring, "task": task,
                                          "seed": seed, "temporal": temporal}  # fmt: skip
@@ -206,8 +214,15 @@ class CrossValidationTuner(BaseTuner):
                 f"file that cannot be read ({cause[:200]}). {WAY_OUT}"
             ) from None
 
+    @removing
     def search(
-        self, x: Any, y: Any, *, groups: Any = None, verbose: int | str = "auto", **unknown: Any
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        groups: Any = None,
+        verbose: int | str = "auto",
+        **unknown: Any,
     ) -> None:
         """Run trials until the oracle has no more.
 
@@ -229,6 +244,9 @@ class CrossValidationTuner(BaseTuner):
         """
         _refuse_unknown("search", unknown)
         verbose, settings = verbosity(verbose), self.settings | {"groups": groups}
+        x, y, weighted = of_dataset(x, y, None)  # once for all trials
+        require(weighted is None, "`x`, a PyDataset, must give (x, y) alone to a search.",
+                "Give the weights in `fit_kwargs`", batches="(x, y, sample_weight)")  # fmt: skip
         if not workers.is_worker():
             self.oracle.verbose = verbose
             self._claim_folder(x, y, settings)
@@ -236,7 +254,9 @@ class CrossValidationTuner(BaseTuner):
         if workers.is_chief():
             workers.serve(self.oracle, self.silence_seconds)
             return
-        evaluate = functools.partial(cross_validate_together, x=x, y=y, cv=self.cv, **settings)
+        evaluate = functools.partial(
+            cross_validate_together, x=x, y=y, cv=self.cv, executor=self.executor, **settings
+        )
         if not workers.is_worker():
             self._drive(evaluate, check=lambda: None)
             self._tell_failed()

@@ -19,6 +19,7 @@ import numpy as np
 
 from coursekit._checks import count, takes, verbosity
 from coursekit._checks import seed as checked_seed
+from coursekit._elsewhere import check_executor, elsewhere, pieces_of
 from coursekit.validation._arguments import check_builder, explained
 from coursekit.validation._inputs import (
     Ragged,
@@ -178,6 +179,7 @@ def bias_variance(
     epochs: int = 1,
     batch_size: int = 32,
     seed: int = 0,
+    executor: Any = None,
     verbose: int | str = "auto",
 ) -> BiasVariance:
     """Train a fresh model on each of many training sets; split its error on new rows.
@@ -201,6 +203,8 @@ def bias_variance(
         batch_size: as in `fit`, at least 1.
         seed: of training sets, models and batch order. The same seed gives the same result, and
             the global random states stay as they were.
+        executor: as in `cross_validate`: its workers train the refits, on training sets drawn
+            here.
         verbose: as in `fit_many`.
 
     Returns:
@@ -238,6 +242,8 @@ def bias_variance(
         )
     refits, seed, verbose = count("refits", refits, 3), checked_seed(seed), verbosity(verbose)
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
+    if executor is not None:
+        check_executor(executor)
     models = [build(build_model, k, seed) for k in range(refits)]
     for k, model in enumerate(models):
         look_at(model, models[:k][:1] + models[:k][-1:])
@@ -263,26 +269,61 @@ def bias_variance(
     for name, values in (("y", y), ("truth", truth)):
         if values is not None:
             _targets(values, name, (rows_of(x), int(np.prod(shape))))
-    before = [finite_weights(model) for model in models]
-    ends = np.cumsum([0, *(len(targets) for _, targets in sets)])
-    fit_all(
-        models,
-        _joined([inputs for inputs, _ in sets]),
-        _joined_targets([targets for _, targets in sets]),
-        rows=[np.arange(a, b) for a, b in itertools.pairwise(ends)],
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=[fold_seed(seed, k) for k in range(refits)],
-        verbose=verbose,
-    )
-    lost = [k for k in range(refits) if before[k] != finite_weights(models[k])]
+    work = _Refits(x, seed, epochs, batch_size)
+    if executor is None:
+        found = dict(work.of(models, sets, range(refits), verbose))
+    else:
+        shared, found = (work, build_model, sets), {}
+        del models
+        for _, some in elsewhere(executor, _refit, shared, pieces_of(range(refits), executor)):
+            found.update(some)
+    lost = [k for k in range(refits) if found[k] is None]
     if lost:
         raise ValueError(
             f"Each refit must end with finite weights. Received: NaN or infinity in {len(lost)} of "
             f"{refits} refits, the first is {lost[0]}. Lower the learning rate, or scale the "
             "inputs."
         )
-    return BiasVariance(np.stack([outputs_of(model, x) for model in models]), y, truth)
+    return BiasVariance(np.stack([found[k] for k in range(refits)]), y, truth)
+
+
+@dataclass(frozen=True)
+class _Refits:
+    """How refits are trained and asked, here or in a worker."""
+
+    x: Any
+    seed: int
+    epochs: int
+    batch_size: int
+
+    def of(self, models, sets, numbers, verbose) -> list[tuple[int, np.ndarray | None]]:
+        """Return what the refits of these numbers say for `x`; None where one diverged."""
+        before = [finite_weights(model) for model in models]
+        ends = np.cumsum([0, *(len(targets) for _, targets in sets)])
+        fit_all(
+            models,
+            _joined([inputs for inputs, _ in sets]),
+            _joined_targets([targets for _, targets in sets]),
+            rows=[np.arange(a, b) for a, b in itertools.pairwise(ends)],
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            seed=[fold_seed(self.seed, k) for k in numbers],
+            verbose=verbose,
+        )
+        sound = [was == finite_weights(model) for was, model in zip(before, models, strict=True)]
+        return [
+            (k, outputs_of(model, self.x) if good else None)
+            for k, model, good in zip(numbers, models, sound, strict=True)
+        ]
+
+
+def _refit(shared: tuple[_Refits, Callable, list], numbers: list[int]) -> list:
+    """Train some refits in a worker."""
+    work, build_model, sets = shared
+    models = [build(build_model, k, work.seed) for k in numbers]
+    for k, model in zip(numbers, models, strict=True):
+        build_weights(model, k, work.seed, take(work.x, np.arange(1)))
+    return work.of(models, [sets[k] for k in numbers], numbers, 0)
 
 
 def _finite(values, name: str):

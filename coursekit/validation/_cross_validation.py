@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coursekit._checks import brief, place, switch, takes, verbosity
+from coursekit._elsewhere import check_executor
+from coursekit._spool import removing
 from coursekit.validation._arguments import IN_FIT_KWARGS, explained
 from coursekit.validation._folder import Fold, Folder, Parts
 from coursekit.validation._models import fold_seed
@@ -28,7 +30,7 @@ class FoldResult(NamedTuple):
         train_scores: the same on the rows trained on.
         history: what `fit` recorded, a list by epoch for each name.
         predictions: for the validation rows of the fold.
-        model: the trained model.
+        model: the trained model; None with `executor`.
     """
 
     scores: dict[str, float]
@@ -115,10 +117,11 @@ class CrossValidation:
 
 
 @explained(IN_FIT_KWARGS)
+@removing
 def cross_validate(
     build_model: Callable[..., Any],
     x: Any,
-    y: Any,
+    y: Any = None,
     cv: Any = 5,
     *,
     preprocess: Any = None,
@@ -132,6 +135,7 @@ def cross_validate(
     version: str | float | None = None,
     keep_models: bool = False,
     on_fold: Callable[[int, FoldResult], Any] | None = None,
+    executor: Any = None,
     verbose: int | str = "auto",
 ) -> CrossValidation:
     """Train a fresh model on each fold and score it on the rows that it has not seen.
@@ -145,9 +149,12 @@ def cross_validate(
             once a fold. Layers without a seed of their own get one from `seed` and the fold.
         x: an array, a DataFrame, or a dict of arrays for several inputs; of numbers, or of text
             for a model that takes it (TextVectorization, StringLookup). Without `preprocess` it
-            must be finite, unless the model fills what is missing.
+            must be finite, unless the model fills what is missing. Memory-mapped arrays stay in
+            their files, and are read a block at a time; or a `PyDataset`, whose rows are written
+            into temporary files (docs/rows_beyond_memory.md).
         y: an array or a Series of numbers: class numbers, one-hot rows, or values. For a model
-            with several outputs a dict of these, by the names of the outputs.
+            with several outputs a dict of these, by the names of the outputs. Left out with a
+            `PyDataset`, which brings it.
         cv: number of folds (unshuffled; stratified for the classes of a single output), a
             scikit-learn splitter (one that shuffles without `random_state` is seeded with `seed`),
             or (train, validation) pairs.
@@ -175,7 +182,9 @@ def cross_validate(
             several outputs a dict by name.
         temporal: the rows are in the order of time: refuse splits that train on later ones.
         folder: where to keep finished folds. Called again with the same folder and arguments,
-            they are not trained again; with others it is refused, by the name of what differs.
+            they are not trained again, and those in the middle of their training go on (where
+            their callbacks can be resumed, see `coursekit.training.resumable_fit`); with others it
+            is refused, by the name of what differs.
             Counted are the data, the code of functions and classes, and all that they read and
             hold at the beginning of the call; of installed libraries the version. Not counted is
             what the functions themselves change while they run, such as a list they append to.
@@ -187,6 +196,13 @@ def cross_validate(
         on_fold: `on_fold(fold, result)` is called after each fold that was trained and scored,
             with its number and a `FoldResult`: for loggers. (For each epoch: callbacks, which may
             take the fold.)
+        executor: a `concurrent.futures.Executor` whose workers train the folds: a
+            ProcessPoolExecutor, `client.get_executor()` of Dask, MPI's. What travels is the recipe,
+            with the data: functions (also of a notebook), never models. Workers need the versions
+            and the backend of the caller; each trains one piece at a time. The scores are those of
+            the call without it, within rounding. A fold whose worker is lost is trained again,
+            three times at most. Threads, and a pool that forks, start a new Python for each piece.
+            With `folder` each fold is kept as it comes back. Not with `keep_models`.
         verbose: 0 for silence; "auto", 1 or 2 for the progress of `fit_many` and the mean scores
             after each group of folds.
 
@@ -223,6 +239,13 @@ def cross_validate(
             "`keep_models` must be left out with `folder`: a fold that comes from disk has no "
             "model. Received: both. Save the models in `on_fold`."
         )
+    if executor is not None:
+        check_executor(executor)
+        if keep_models:
+            raise ValueError(
+                "`keep_models` must be left out with `executor`: the models stay with the workers. "
+                "Received: both. Train the recipe once more on all rows to get a model."
+            )
     _check_hook(on_fold)
     plan, candidate = make_plan(
         build_model, x, y, cv, preprocess=preprocess, fit_kwargs=fit_kwargs, scoring=scoring,
@@ -240,8 +263,10 @@ def cross_validate(
     told = Told(plan, {k: of_kept(fold, plan.folds[k][1]) for k, fold in found.items()})
     models: dict[int, Any] = {}
     todo = [Job(0, k) for k in range(len(plan.folds)) if k not in found]
-    saved = folder is not None
-    for (_, k), trained in train_folds(plan, [candidate], todo, saved=saved, verbose=verbose):
+    kept = folder.path if folder is not None else None
+    for (_, k), trained in train_folds(
+        plan, [candidate], todo, folder=kept, executor=executor, verbose=verbose
+    ):
         found[k] = trained.fold
         told.add(k, trained)
         if folder is not None:

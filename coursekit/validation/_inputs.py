@@ -5,11 +5,19 @@ import numbers as kinds
 import numpy as np
 
 from coursekit._checks import brief, refuse_masked
+from coursekit._disk import OnDisk, blocks, mapping_of, placed, rows_not_finite
+from coursekit._spool import is_py_dataset, written
 
 TEXT_WAY_OUT = (
     "Encode and scale the columns in `preprocess`, for example with scikit-learn's "
     "make_column_transformer; or let the model take text, by keras.Input((1,), "
     'dtype="string") and a TextVectorization or StringLookup layer.'
+)
+ROWS_WAY_OUT = (
+    "A tf.data.Dataset or a generator cannot be split by rows. Of one that does not fit into "
+    "memory write the rows into a file, batch by batch: rows = np.lib.format.open_memmap("
+    '"x.npy", "w+", dtype, shape), rows[start:end] = batch; and pass '
+    'np.load("x.npy", mmap_mode="r").'
 )
 
 
@@ -17,8 +25,19 @@ class Ragged(Exception):
     """Preprocessing gives another number of columns in each fold, as PCA(0.95) does."""
 
 
+def of_dataset(x, y, fit_kwargs):
+    """Return x, y and `fit_kwargs`; in the place of a `PyDataset` its rows, written into files."""
+    if not is_py_dataset(x):
+        return x, y, fit_kwargs
+    given = fit_kwargs.get("sample_weight") if isinstance(fit_kwargs, dict) else None
+    x, y, weights = written(x, y=y, sample_weight=given)
+    if weights is not None and isinstance(fit_kwargs, dict | None):
+        fit_kwargs = {**(fit_kwargs or {}), "sample_weight": weights}
+    return x, y, fit_kwargs
+
+
 def as_inputs(x):
-    """Return x as an array, a table or a dict of arrays."""
+    """Return x as an array, a table or a dict of arrays; what lies on disk stays there."""
     if hasattr(x, "iloc"):
         return x.to_frame() if x.ndim == 1 else x
     if isinstance(x, dict) and x:
@@ -32,7 +51,9 @@ def as_inputs(x):
     return _one_input(x, "x")
 
 
-def _one_input(x, name: str) -> np.ndarray:
+def _one_input(x, name: str):
+    if isinstance(x, OnDisk):
+        return x
     if hasattr(x, "toarray"):
         raise TypeError(
             f"`{name}` must be dense: Keras trains on no sparse matrix. Received: "
@@ -62,11 +83,10 @@ def _one_input(x, name: str) -> np.ndarray:
                 f"`{name}` must have values in each row. Received: an array of shape {x.shape}"
             )
         if x.ndim:
-            return x
+            return placed(x)
     raise TypeError(
         f"`{name}` must be a NumPy array, a DataFrame, a list of rows or a dict of arrays, with a "
-        f"row an example. Received: {type(x).__name__}. A tf.data.Dataset or a generator cannot be "
-        "split by rows."
+        f"row an example. Received: {type(x).__name__}. {ROWS_WAY_OUT}"
     )
 
 
@@ -109,6 +129,26 @@ def rows_of_both(x, y) -> int:
                 )
             )
     return size
+
+
+def chosen(x, rows: np.ndarray):
+    """As `take`, for as many rows as there may be: what lies on disk stays there."""
+    import keras
+
+    if hasattr(x, "iloc"):
+        return x.iloc[rows]
+    return keras.tree.map_structure(
+        lambda a: a.chosen(rows) if isinstance(a, OnDisk) else a[rows], x
+    )
+
+
+def in_memory(x):
+    """Return x with what lies on disk as NumPy's arrays: mapped ones, where no type is changed."""
+    import keras
+
+    if hasattr(x, "iloc"):
+        return x
+    return keras.tree.map_structure(lambda a: np.asarray(a) if isinstance(a, OnDisk) else a, x)
 
 
 def take(x, rows: np.ndarray):
@@ -156,9 +196,12 @@ def numbers(x, text: bool = False):
     return keras.tree.map_structure(convert, x)
 
 
-def _plain(a, text: bool) -> np.ndarray:
+def _plain(a, text: bool):
     import keras
 
+    if isinstance(a, OnDisk):
+        wide = a.dtype.name == "bfloat16" or (a.dtype.kind == "f" and a.dtype.itemsize >= 8)
+        return a.astype(keras.config.floatx()) if wide else a
     if hasattr(a, "toarray"):
         a = a.toarray()
     elif (hasattr(a, "iloc") and a.ndim == 2 and len({*a.dtypes}) != 1) or _nullable(a):
@@ -265,6 +308,8 @@ def _plain_targets(y, name: str) -> np.ndarray:
     if hasattr(y, "iloc") and y.ndim == 2 and y.shape[1]:
         y = np.stack([column(y.iloc[:, k], name) for k in range(y.shape[1])], axis=1)
     y = column(y, name)
+    if y.ndim and mapping_of(y) is not None:  # splitters and scorers see all of it
+        y = OnDisk(y)[:]
     return _from_objects(y) if y.dtype.kind == "O" else y
 
 
@@ -297,17 +342,19 @@ class NotFinite:
         rows: all rows that have one.
     """
 
-    def __init__(self, a: np.ndarray, bad: np.ndarray, name: str):
-        first = np.argwhere(bad)[0]
-        self.count, self.row = int(bad.sum()), int(first[0])
+    def __init__(self, a, rows: np.ndarray, name: str):
+        self.rows, self.row = rows, int(rows[0])
+        some = chosen(a, rows)
+        self.count = sum(int((~np.isfinite(block)).sum()) for _, block in blocks(some))
         self.many = (
             "1 value that is not" if self.count == 1 else f"{self.count} values that are not"
         )
-        self.column = int(first[1]) if len(first) > 1 else 0
-        self.rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
-        place = f" in column {', '.join(map(str, first[1:]))}" if bad.ndim > 1 else ""
-        self.value = f"{a[tuple(first)]}{place}{f' of {name!r}' if name else ''}"
-        if np.isinf(a[tuple(first)]):
+        first = some[:1][0]
+        place = np.argwhere(~np.isfinite(first))[0]
+        self.column = int(place[0]) if len(place) else 0
+        where = f" in column {', '.join(map(str, place))}" if len(place) else ""
+        self.value = f"{first[tuple(place)]}{where}{f' of {name!r}' if name else ''}"
+        if np.isinf(first[tuple(place)]):
             self.value += f" (as {a.dtype})"
 
 
@@ -317,7 +364,7 @@ def not_finite(x) -> NotFinite | None:
 
     for path, a in keras.tree.flatten_with_path(x):
         if a.dtype.kind == "f" or a.dtype.name == "bfloat16":
-            bad = ~np.isfinite(a)
-            if bad.any():
-                return NotFinite(a, bad, ".".join(map(str, path)))
+            rows = rows_not_finite(a)
+            if len(rows):
+                return NotFinite(a, rows, ".".join(map(str, path)))
     return None

@@ -18,6 +18,8 @@ import numpy as np
 
 from coursekit._checks import brief, count, is_int, require, switch, takes, verbosity
 from coursekit._checks import seed as checked_seed
+from coursekit._elsewhere import check_executor
+from coursekit._spool import removing
 from coursekit.validation._arguments import (
     IN_FIT_KWARGS,
     call_with_fold,
@@ -26,7 +28,15 @@ from coursekit.validation._arguments import (
     explained,
 )
 from coursekit.validation._cross_validation import CrossValidation, cross_validate
-from coursekit.validation._inputs import as_inputs, as_targets, rows_of_both, take
+from coursekit.validation._inputs import (
+    as_inputs,
+    as_targets,
+    chosen,
+    in_memory,
+    of_dataset,
+    rows_of_both,
+    take,
+)
 from coursekit.validation._models import build
 from coursekit.validation._splits import make_splits
 from coursekit.validation._task import describe
@@ -68,10 +78,11 @@ class NestedCrossValidation:
 
 
 @explained(IN_FIT_KWARGS)
+@removing
 def nested_cross_validate(
     candidates: dict[str, Callable[..., Any]] | Callable[..., Any],
     x: Any,
-    y: Any,
+    y: Any = None,
     cv: Any = 5,
     *,
     inner_cv: Any = 5,
@@ -82,6 +93,7 @@ def nested_cross_validate(
     seed: int = 0,
     task: str | dict[str, str] | None = None,
     temporal: bool = False,
+    executor: Any = None,
     verbose: int | str = "auto",
 ) -> NestedCrossValidation:
     """Score a procedure that chooses among recipes, on rows that had no part in the choice.
@@ -109,6 +121,8 @@ def nested_cross_validate(
         seed: of models, batch order and splits.
         task: as in `cross_validate`.
         temporal: as in `cross_validate`, for outer and inner splits.
+        executor: as in `cross_validate`, for the inner and the outer folds. A function that
+            chooses is called here.
         verbose: as in `cross_validate`.
 
     Returns:
@@ -124,16 +138,19 @@ def nested_cross_validate(
     import keras
 
     _check(candidates, inner_cv, groups)
+    if executor is not None:
+        check_executor(executor)
     seed, temporal, verbose = (
         checked_seed(seed),
         switch("temporal", temporal),
         verbosity(verbose),
     )
+    x, y, fit_kwargs = of_dataset(x, y, fit_kwargs)
     x, y = as_inputs(x), as_targets(y)
     rows = rows_of_both(x, y)
     check_fit(fit_kwargs, rows)
     settings = {"preprocess": preprocess, "scoring": scoring, "seed": seed, "task": task,
-                "temporal": temporal, "verbose": verbose}  # fmt: skip
+                "temporal": temporal, "executor": executor, "verbose": verbose}  # fmt: skip
     folds = _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed)
     fewest = min(len(train) for train, _ in folds)
     require(
@@ -141,9 +158,9 @@ def nested_cross_validate(
         f"`inner_cv` must be at most the training rows of an outer fold, {fewest}.",
         inner_cv=inner_cv,
     )
-    chosen, names, inner = [], [], []
+    builders, names, inner = [], [], []
     for train, _ in folds:
-        own_x, own_y = take(x, train), take(y, train)
+        own_x, own_y = chosen(x, train), take(y, train)
         if isinstance(candidates, dict):
             means = {}
             for name, build in candidates.items():
@@ -155,19 +172,19 @@ def nested_cross_validate(
                 )  # fmt: skip
                 means[name] = next(iter(result.mean.values()))
             names.append(_best(means))
-            chosen.append(candidates[names[-1]])
+            builders.append(candidates[names[-1]])
             inner.append(means)
         else:
-            build = candidates(own_x, own_y)
+            build = candidates(in_memory(own_x), own_y)
             if isinstance(build, keras.Model) or not callable(build):
                 raise TypeError(
                     "`candidates`, a function, must return a function that builds a compiled "
                     f"model. Received: {type(build).__name__}"
                 )
             names.append(getattr(build, "__name__", type(build).__name__))
-            chosen.append(build)
+            builders.append(build)
     outer = cross_validate(
-        lambda fold: call_with_fold(chosen[fold], fold),
+        lambda fold: call_with_fold(builders[fold], fold),
         x, y, folds, fit_kwargs=fit_kwargs, groups=groups, **settings,
     )  # fmt: skip
     return NestedCrossValidation(outer, names, inner)
@@ -203,7 +220,7 @@ def _outer_folds(candidates, x, y, rows, cv, groups, task, temporal, seed) -> li
     elif task in ("classification", "binary") or (task is None and y.dtype.kind in "iu"):
         labels = y if y.ndim == 1 else None
     return make_splits(
-        cv, rows, np.zeros((rows, 1)) if isinstance(x, dict) else x,
+        cv, rows, np.zeros((rows, 1)) if isinstance(x, dict) else in_memory(x),
         labels if labels is not None else next(iter(y.values())) if isinstance(y, dict) else y,
         groups,
         stratify=labels is not None, temporal=temporal, seed=seed,

@@ -35,6 +35,14 @@ def outputs_of(model, x, batch_size: int = 32):
     return np.concatenate(found)
 
 
+def halves(outputs, first: int) -> list:
+    """Cut outputs into those of the first rows and those of the others."""
+    parts = slice(first), slice(first, None)
+    if isinstance(outputs, dict):
+        return [{name: values[part] for name, values in outputs.items()} for part in parts]
+    return [outputs[part] for part in parts]
+
+
 @contextlib.contextmanager
 def taking(model, few, rule: str) -> Iterator[None]:
     """Say in words what a backend says of a model that does not take these rows."""

@@ -1,5 +1,6 @@
 """What one call of `cross_validate` will do, settled and checked before anything is trained."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from sklearn.base import clone
 
 from coursekit._checks import seed as checked_seed
 from coursekit._checks import switch
+from coursekit._disk import OnDisk
 from coursekit.validation._arguments import (
     check_builder,
     check_class_weight,
@@ -18,7 +20,9 @@ from coursekit.validation._arguments import (
 from coursekit.validation._inputs import (
     as_inputs,
     as_targets,
+    in_memory,
     not_finite,
+    of_dataset,
     rows_of_both,
     take,
 )
@@ -76,15 +80,18 @@ def make_plan(
     """Check the arguments of `cross_validate` and return the plan, ready to train."""
     check_builder(build_model)
     seed, temporal = checked_seed(seed), switch("temporal", temporal)
+    x, y, fit_kwargs = of_dataset(x, y, fit_kwargs)
     x, y = as_inputs(x), as_targets(y)
     size = rows_of_both(x, y)
     fit = check_fit(fit_kwargs, size)
     preprocess = check_preprocess(preprocess)
+    if preprocess is not None:
+        _tell_reading(x)
     first = build(build_model, 0, seed)
     tasks = describe(first, y, task)
     labels = tasks[None].labels if None in tasks else None
     folds = make_splits(
-        cv, size, np.zeros((size, 1)) if isinstance(x, dict) else x,
+        cv, size, np.zeros((size, 1)) if isinstance(x, dict) else in_memory(x),
         _seen_by_splitter(y) if labels is None else labels, groups,
         stratify=labels is not None, temporal=temporal, seed=seed,
     )  # fmt: skip
@@ -101,6 +108,21 @@ def make_plan(
     _refuse_weightless(rows, fit["class_weight"])
     candidate = Candidate(build_model, fit.pop("callbacks"), first)
     return Plan(rows, tasks, scorers, fit, seed), candidate
+
+
+def _tell_reading(x) -> None:
+    """Warn that `preprocess` gets arrays: of rows in a file it needs the memory for them."""
+    import keras
+
+    leaves = [] if hasattr(x, "iloc") else keras.tree.flatten(x)
+    size = sum(leaf.nbytes for leaf in leaves if isinstance(leaf, OnDisk))
+    if size:
+        warnings.warn(
+            f"`preprocess` gets the rows of a fold in memory, up to {size / 1e9:.1f} GB of memory-"
+            "mapped rows. Where that is too much, scale inside the model, for example by a "
+            "Normalization layer with a mean and a variance.",
+            stacklevel=5,
+        )
 
 
 def parts_of(plan: Plan, candidate: Candidate, scoring) -> dict[str, Any]:

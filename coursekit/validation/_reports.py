@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from coursekit.validation._inputs import not_finite, take
+from coursekit.validation._inputs import chosen, not_finite
 from coursekit.validation._scoring import Side
 from coursekit.validation._task import Tasks
 
@@ -34,7 +34,7 @@ def broken_because(
             where = np.flatnonzero(side.broken)
             first = "" if len(where) == len(own) else f" (the first is row {own[where[0]]})"
             found.append(f"{len(where)} of {len(own)} {name} rows{first}")
-            cell = not_finite(take(x, where))
+            cell = not_finite(chosen(x, where))
             if cell is not None and not began:
                 began.append(f"x is {cell.value} in row {own[where[cell.row]]}")
     curve = np.asarray(history.get("loss", ()), float)

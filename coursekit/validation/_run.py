@@ -1,12 +1,19 @@
 """Builds, trains and scores the folds of a plan, as many side by side as memory allows."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from coursekit._elsewhere import elsewhere, pieces_of
+from coursekit._fingerprint import fingerprint
 from coursekit._randomness import seeded
 from coursekit.validation._arguments import call_with_fold, check_callbacks
 from coursekit.validation._folder import Fold
-from coursekit.validation._inputs import Ragged, take
+from coursekit.validation._inputs import Ragged, chosen, take
 from coursekit.validation._models import (
     build,
     build_weights,
@@ -15,12 +22,14 @@ from coursekit.validation._models import (
     look_at,
     overlap,
 )
+from coursekit.validation._outputs import halves, outputs_of
 from coursekit.validation._plan import Candidate, Plan
 from coursekit.validation._reports import broken_because
 from coursekit.validation._rows import Part
 from coursekit.validation._scoring import score
 
 GROUP_BYTES = 2**30  # of preprocessed data and models that are in memory at once
+RUNNING = "running_"  # the folder of a group that trains
 GROUPS_IN_FOLDER = 5  # with a folder: a kill costs at most so small a share of the work
 
 
@@ -36,7 +45,7 @@ class Trained(NamedTuple):
 
     Attributes:
         fold: what is kept.
-        model: the trained model.
+        model: the trained model; None where another process trained it.
         problems: why a scorer failed, by name.
         broken: what is not finite, in words; "" where all is.
         unscored: whether the fold has no scores for that reason.
@@ -56,7 +65,8 @@ def train_folds(
     candidates: list[Candidate],
     todo: list[Job],
     *,
-    saved: bool = False,
+    folder: Path | None = None,
+    executor: Any = None,
     verbose: int | str = 0,
 ) -> Iterator[tuple[Job, Trained]]:
     """Train and score folds; those of several candidates, side by side.
@@ -67,9 +77,14 @@ def train_folds(
         plan: what all share.
         candidates: what is to be judged.
         todo: the folds to train.
-        saved: whether each finished fold is kept on disk: then the groups are smaller.
+        folder: where finished folds are kept: then the groups are smaller, and one that is killed
+            goes on in its middle.
+        executor: whose workers train; they get the recipes.
         verbose: as in `fit_many`.
     """
+    if executor is not None:
+        yield from _train_elsewhere(plan, candidates, todo, executor, folder is not None)
+        return
     ready = {Job(k, 0): candidate.first for k, candidate in enumerate(candidates)}
     firsts = [candidate.first for candidate in candidates]
 
@@ -83,21 +98,49 @@ def train_folds(
         ready[job] = made(job)
     for job in todo[:2]:
         look_at(ready[job], [firsts[job.candidate]] if job.fold else [])
-    for group in _groups(plan, firsts[0], todo, saved):
+    for group in _groups(plan, firsts[0], todo, folder is not None):
         models: list = []
         for job in group:
             model = made(job)
             look_at(model, [one for one in (firsts[job.candidate], *models[-1:]) if job.fold])
             models.append(model)
-        yield from _train(plan, candidates, group, models, verbose)
+        yield from _train(plan, candidates, group, models, verbose, folder)
         del models
+        for running in folder.glob(f"{RUNNING}*") if folder else ():
+            shutil.rmtree(running, ignore_errors=True)
+
+
+def _train_elsewhere(
+    plan: Plan, candidates: list[Candidate], todo: list[Job], executor, saved: bool
+) -> Iterator[tuple[Job, Trained]]:
+    """Send the folds to the workers of an executor, as recipes, and yield what comes back."""
+    plan = replace(plan, rows=replace(plan.rows, prepared={}))
+    recipes = [candidate._replace(first=None) for candidate in candidates]
+    pieces = pieces_of(todo, executor, whole=saved)
+    for _, trained in elsewhere(executor, _trained_here, (plan, recipes), pieces):
+        yield from trained
+
+
+def _trained_here(shared: tuple[Plan, list[Candidate]], jobs: list[Job]) -> list:
+    """Train some folds in a worker; their models stay there."""
+    plan, recipes = shared
+    used = sorted({job.candidate for job in jobs})
+    candidates = [
+        recipes[k]._replace(first=build(recipes[k].build_model, 0, plan.seed)) for k in used
+    ]
+    own = [job._replace(candidate=used.index(job.candidate)) for job in jobs]
+    return [
+        (Job(used[job.candidate], job.fold), trained._replace(model=None))
+        for job, trained in train_folds(plan, candidates, own)
+    ]
 
 
 def _groups(plan: Plan, model, todo: list[Job], saved: bool) -> list[list[Job]]:
     """Divide the folds into groups that are trained together, as far as memory allows."""
     import keras
 
-    size = 12 * model.count_params()  # weights, and two moments in the optimizer
+    # Weights, and two moments in the optimizer; of a model that is not built yet, nothing is known.
+    size = 12 * model.count_params() if model.built else 0
     prepared = next(iter(plan.rows.prepared.values()), [])
     size += sum(getattr(a, "nbytes", 0) for a in keras.tree.flatten(prepared))
     most = max(1, GROUP_BYTES // max(1, size))
@@ -107,7 +150,12 @@ def _groups(plan: Plan, model, todo: list[Job], saved: bool) -> list[list[Job]]:
 
 
 def _train(
-    plan: Plan, candidates: list[Candidate], group: list[Job], models: list, verbose
+    plan: Plan,
+    candidates: list[Candidate],
+    group: list[Job],
+    models: list,
+    verbose,
+    folder: Path | None = None,
 ) -> Iterator[tuple[Job, Trained]]:
     """Train the models of a group and yield each fold with what it left."""
     folds = sorted({job.fold for job in group})
@@ -129,11 +177,16 @@ def _train(
         build_weights(model, job.fold, plan.seed, take(data.x, part.train[:1]))
     callbacks, leaks = _callbacks(plan, candidates, group, models)
     before = [finite_weights(model) for model in models]
+    kept = {}
+    if folder and _can_resume(callbacks):
+        # The folder around it tells recipes apart; what preprocessing drew is in the name.
+        name = fingerprint([folds, data.x, data.y, data.weights])
+        kept = {"folder": folder / f"{RUNNING}{name}", "version": "of this cross-validation"}
     histories = fit_all(
         models, data.x, data.y,
         rows=[part.train for part in parts], sample_weight=data.weights,
         validation_rows=[part.watch for part in parts], callbacks=callbacks,
-        seed=[fold_seed(plan.seed, job.fold) for job in group], verbose=verbose,
+        seed=[fold_seed(plan.seed, job.fold) for job in group], verbose=verbose, **kept,
         **{name: plan.fit[name] for name in ("epochs", "batch_size", "shuffle", "class_weight")},
     )  # fmt: skip
     for k, (job, model) in enumerate(zip(group, models, strict=True)):
@@ -154,11 +207,13 @@ def _scored(
     ]  # fmt: skip
     own = plan.rows.part(number)
     rows = own.validation, own.train
-    xs = [take(x, side) for side in (place.validation, place.train)]
+    xs = [chosen(x, side) for side in (place.validation, place.train)]
     size = plan.fit["batch_size"]
+    both = np.concatenate([place.validation, place.train])  # as many in most folds: one shape
+    outputs = halves(outputs_of(model, chosen(x, both), size), len(place.validation))
     validation, train = (
-        score(plan.scorers, model, plan.tasks, given, side, size, sound=not lost)
-        for given, side in zip(xs, rows, strict=True)
+        score(plan.scorers, model, plan.tasks, given, found, side, size, sound=not lost)
+        for given, found, side in zip(xs, outputs, rows, strict=True)
     )
     fold = Fold(validation.scores, train.scores, curves, validation.predictions)
     because = broken_because(curves, lost, (validation, train), xs, rows)
@@ -178,6 +233,16 @@ def _callbacks(plan: Plan, candidates: list[Candidate], group: list[Job], models
         leaks.append(check_callbacks(callbacks, model, watched=bool(plan.rows.share)))
         made.append(list(callbacks))
     return made, leaks
+
+
+def _can_resume(callbacks) -> bool:
+    from coursekit.training.resume import check_callbacks
+
+    try:
+        check_callbacks([one for of_a_model in callbacks or () for one in of_a_model])
+    except ValueError:
+        return False
+    return True
 
 
 def fit_all(models, x, y, **settings) -> list[dict[str, list]]:

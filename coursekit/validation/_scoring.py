@@ -100,6 +100,7 @@ def score(
     model,
     tasks: Tasks,
     x,
+    found,
     rows: np.ndarray,
     batch_size: int,
     sound: bool,
@@ -111,11 +112,11 @@ def score(
         model: the trained model.
         tasks: what its outputs mean.
         x: the inputs of these rows.
+        found: the model's outputs for them.
         rows: their numbers among the targets.
-        batch_size: of the forward pass, at least.
+        batch_size: of the forward pass, at least, where a scorer asks for other rows.
         sound: whether the weights of the model are numbers; if not, nothing it says is a score.
     """
-    found = outputs_of(model, x, batch_size)
     by_output: dict[str | None, np.ndarray] = found if isinstance(found, dict) else {None: found}
     broken = {name: broken_rows(task, by_output[name]) for name, task in tasks.items()}
     scores, problems = {}, {}

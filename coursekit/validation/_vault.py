@@ -15,6 +15,7 @@ from coursekit._fingerprint import fingerprint
 from coursekit.validation._inputs import (
     as_inputs,
     column,
+    in_memory,
     numbers,
     rows_of,
     rows_of_both,
@@ -192,7 +193,7 @@ def _seen_by(model, x, y):
     import keras
 
     if not isinstance(model, keras.Model):
-        return x
+        return in_memory(x)
     if not model.compiled:
         raise ValueError(
             "`model` must be a compiled Keras model or a function of (x, y). Received: "
@@ -211,7 +212,7 @@ def _seen_by(model, x, y):
         )
     if type(model).compute_loss is keras.Model.compute_loss and model.loss:
         refuse_broadcasting(model, take(y, few), outputs)
-    return x
+    return in_memory(x)
 
 
 def _plain(value):

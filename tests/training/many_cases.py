@@ -6,6 +6,8 @@ import numpy as np
 from coursekit.training import fit_many
 
 L = keras.layers
+# On TensorFlow most of a short `fit` is tracing; on JAX the eager way is the slow one.
+EAGER = keras.backend.backend() == "tensorflow"
 RNG = np.random.default_rng(0)
 ROWS = 37
 TABLE = RNG.normal(size=(ROWS, 6)).astype("float32")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from many_cases import assert_same
 
-from coursekit.training import fit_many
+from coursekit.training import anchor, fit_many
 from coursekit.training.many._alike import Unlike, fingerprint
 
 L = keras.layers
@@ -236,7 +236,69 @@ ONE_THING = {  # pairs of models that differ in one thing
         )
     ),
     "names of the outputs": swapped,
+    # what is set after the layer is built, or after the model is compiled
+    "anchor": lambda k: anchored(5.0 * k),
+    "variable in a regularizer": lambda k: set_on(
+        built(), "regularizer", Anchor(keras.Variable(1.0 * k))
+    ),
+    "variable in a loss": lambda k: built(loss=closure(keras.Variable(1.0 + k))),
+    "activation later": lambda k: later(built(), "activation", [keras.ops.relu, keras.ops.tanh][k]),
+    "activity later": lambda k: later(
+        built(), "activity_regularizer", keras.regularizers.L2(0.1 + k)
+    ),
+    "policy later": lambda k: later(
+        built(), "dtype_policy", keras.DTypePolicy(["float32", "mixed_bfloat16"][k])
+    ),
+    "rate of dropout later": lambda k: later(built(L.Dropout(0.2, seed=0)), "rate", 0.2 + k / 2),
+    "momentum later": lambda k: later(built(L.BatchNormalization()), "momentum", 0.5 + 0.4 * k),
+    "frozen norm later": lambda k: later(built(L.BatchNormalization()), "trainable", bool(k)),
+    "frozen inner layer": lambda k: frozen_inside(k),
+    "alpha of LoRA": lambda k: lora(1.0 + k),
+    "clipping later": lambda k: optimizer_later("clipnorm", 0.01 + k),
+    "loss of the model's own": lambda k: own_loss(1.0 + k),
 }
+
+
+def later(network, name, value):
+    setattr(network.layers[0], name, value)
+    return network
+
+
+def anchored(shift):
+    network = built()
+    network.layers[0].kernel.assign(network.layers[0].kernel + shift)
+    anchor(network, 1.0, strength=0.5)
+    network.layers[0].kernel.assign(network.layers[0].kernel - shift)
+    return network
+
+
+def frozen_inside(k):
+    inner = keras.Sequential([keras.Input((3,)), L.Dense(2), L.Dense(2)])
+    network = built(inner)
+    inner.layers[0].trainable = bool(k)
+    return network
+
+
+def lora(alpha):
+    network = built(L.Dense(4))
+    network.layers[0].enable_lora(2, lora_alpha=alpha)
+    return network
+
+
+def optimizer_later(name, value):
+    network = built()
+    setattr(network.optimizer, name, value)
+    return network
+
+
+def own_loss(factor):
+    network = built()
+
+    def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return factor * keras.ops.mean(keras.ops.square(y - y_pred))
+
+    network.compute_loss = compute_loss
+    return network
 
 
 def built(*stack, loss="mse", optimizer=None, **compiling):

@@ -60,7 +60,7 @@ def test_as_by_fit(use, monkeypatch, tmp_path):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*trains a model by `fit`")
         ours = use(tmp_path / "ours")
-    monkeypatch.setattr(_run, "_reason_for_fit", lambda *_: "the test asks for it")
+    monkeypatch.setattr(_run, "reason_for_fit", lambda *_: "the test asks for it")
     with pytest.warns(UserWarning, match="by `fit`: the test asks for it"):
         theirs = use(tmp_path / "theirs")
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)

@@ -2,6 +2,7 @@
 
     python tools/benchmarks/cross_validation.py --epochs 20 100 --loop --loocv
     KERAS_BACKEND=jax python tools/benchmarks/cross_validation.py --epochs 20 100
+    python tools/benchmarks/cross_validation.py --epochs 20 --profile
 
 Ratios from one run, the peers side by side, in units of one `model.fit` on the same backend, with
 validation at every epoch, tracing and compiling included. Measure on a machine that does nothing
@@ -11,7 +12,9 @@ validate during training.
 """
 
 import argparse
+import cProfile
 import os
+import pstats
 import time
 import warnings
 
@@ -23,6 +26,16 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import KFold, LeaveOneOut
 
 from coursekit.validation import cross_validate
+
+PHASES = {  # a file and a function of coursekit, whose calls are a phase of their own
+    "build the models": "validation/_models.py build",
+    "optimizer and metrics": "many/_programs.py build",
+    "compare the models": "many/_alike.py fingerprint",
+    "trace": "many/_run.py _share",
+    "build, trace and compile on JAX": "many/_jax_plan.py plan",
+    "all epochs": "many/_run.py _epochs",
+    "score": "validation/_run.py _scored",
+}
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 FOLDS = KFold(10, shuffle=True, random_state=0)
@@ -92,6 +105,25 @@ def compare(name, build, epochs, loop):
     print(line, flush=True)
 
 
+def profile(name, build, epochs):
+    """Print where the seconds of ten folds go; the profiler makes Python slower, not the epochs."""
+    x, y = load_digits(return_X_y=True)
+    x, y = (x / 16).astype("float32"), y.astype("int64")
+    arguments = {"cv": list(FOLDS.split(x)), "scoring": "accuracy", "verbose": 0}
+    arguments["fit_kwargs"] = {"epochs": epochs, "batch_size": 32}
+    cross_validate(build, x, y, **{**arguments, "fit_kwargs": {"epochs": 1}})  # warm up
+    with cProfile.Profile() as found:
+        total, _ = timed(lambda: cross_validate(build, x, y, **arguments))
+    seconds = {
+        f"{'/'.join(path.split(os.sep)[-2:])} {function}": times[3]
+        for (path, _, function), times in pstats.Stats(found).stats.items()
+    }
+    split = {phase: seconds[where] for phase, where in PHASES.items() if where in seconds}
+    split["the rest"] = total - sum(split.values())
+    line = ", ".join(f"{phase} {value:.2f}" for phase, value in split.items())
+    print(f"{name:14} {epochs:4} epochs: ten folds {total:.2f} s: {line}", flush=True)
+
+
 def scikeras(build, x, y, epochs, unit):
     """Return the ratios of scikeras with cross_val_score, where it is installed and works."""
     line = " | scikeras"
@@ -132,48 +164,18 @@ def leave_one_out():
     print(f"leave one out, 569 folds: {seconds:.0f} s")
 
 
-def growth(path):
-    """Draw the cost in units of one fit against the number of folds, of rows and of epochs."""
-    from coursekit import plots
-
-    x, y = load_digits(return_X_y=True)
-    x, y = (x / 16).astype("float32"), y.astype("int64")
-    base = {"folds": 10, "rows": 1797, "epochs": 20}
-    steps = {"folds": (2, 5, 10, 20), "rows": (300, 900, 1797), "epochs": (5, 20, 50)}
-    fig, axes = plots.figure("Cost of a cross-validation, in units of one fit", columns=3)
-    highest = 0.0
-    for ax, (name, values) in zip(axes, steps.items(), strict=True):
-        ratios = []
-        for value in values:
-            now = {**base, name: value}
-            rows, epochs = now["rows"], now["epochs"]
-            cut = list(KFold(now["folds"], shuffle=True, random_state=0).split(x[:rows]))
-            unit, _ = timed(lambda c=cut, r=rows, e=epochs: fit(mlp, x[:r], y[:r], c[0], e))
-            arguments = {"epochs": epochs, "batch_size": 32}
-            data = {"cv": cut, "fit_kwargs": arguments, "scoring": "accuracy", "verbose": 0}
-            ours, _ = timed(lambda d=data, r=rows: cross_validate(mlp, x[:r], y[:r], **d))
-            ratios.append(ours / unit)
-            print(f"{name} {value}: one fit {unit:.1f} s, cross-validation {ratios[-1]:.2f} fits")
-        plots.curve(ax, ratios, plots.COMPARE[0], x=values, label="cross_validate")
-        ax.set(xlabel=name)
-        highest = max(highest, *ratios)
-    for ax in axes:
-        ax.set_ylim(0, 1.1 * highest)
-    axes[0].set_ylabel("fits")
-    fig.savefig(path, dpi=110, metadata={"Software": None})
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, nargs="+", default=[20])
     parser.add_argument("--loop", action="store_true", help="measure the peers too")
     parser.add_argument("--loocv", action="store_true", help="569 folds too")
-    parser.add_argument("--growth", metavar="PNG", help="draw the growth into this file instead")
+    parser.add_argument("--profile", action="store_true", help="say where the seconds go instead")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"{keras.backend.backend()}, {os.cpu_count()} cores")
-    if options.growth:
-        growth(options.growth)
+    if options.profile:
+        for name, build in (("MLP", mlp), ("MLP, BN, drop", lambda: mlp(extra=True)), ("CNN", cnn)):
+            profile(name, build, 6 if build is cnn else options.epochs[0])
         raise SystemExit
     for number in options.epochs:
         compare("MLP", mlp, number, options.loop)

@@ -3,6 +3,8 @@
 from coursekit._fingerprint import Untold
 from coursekit._fingerprint import fingerprint as recipe_of
 
+GAN = "coursekit.training._gan"
+
 
 class Unlike(Exception):
     """Raised where a model cannot share a program, with the reason."""
@@ -43,7 +45,8 @@ def _operations(model, layers) -> list:
 
 
 def _from_keras(kind) -> bool:
-    return kind.__module__.split(".")[0] == "keras"
+    """Whether a class is Keras's own, or of ours with nothing that a fingerprint does not see."""
+    return kind.__module__.split(".")[0] == "keras" or kind.__module__ == GAN
 
 
 def _unfit_optimizer(optimizer) -> str:

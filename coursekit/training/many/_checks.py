@@ -3,6 +3,7 @@
 import numpy as np
 
 from coursekit._checks import brief
+from coursekit._spool import is_py_dataset, written
 from coursekit.training.many._data import checked_rows, standardize
 
 
@@ -52,9 +53,11 @@ def checked_validation(data, rows, arrays, models):
         data = arrays
     if data is None:
         return None, [None] * models
+    if is_py_dataset(data):
+        data = written(data, "validation_data")
     if not isinstance(data, (tuple, list)) or not 1 <= len(data) <= 3:
         raise TypeError(
-            "`validation_data` must be (x, y) or (x, y, sample_weight). "
+            "`validation_data` must be (x, y), (x, y, sample_weight) or a PyDataset. "
             f"Received: {type(data).__name__}"
         )
     data, size = standardize(*(*data, None, None)[:3], None, "validation_data")
@@ -131,7 +134,7 @@ def _broadcasts(loss, y) -> bool:
     """Whether a loss gives other values for targets (n,) than for (n, 1)."""
     import keras
 
-    rows = np.resize(y, 3)
+    rows = np.resize(y[:3], 3)
     outputs = np.array([[0.2], [0.5], [0.9]], keras.config.floatx())
     try:
         flat, column = (

@@ -1,11 +1,13 @@
-"""The data of `fit_many`: arrays in memory, rows and batch order of each model."""
+"""The data of `fit_many`: arrays in memory or on disk, rows and batch order of each model."""
 
 import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from coursekit import _disk
 from coursekit._checks import brief, is_int, is_number, refuse_masked, require
+from coursekit._disk import OnDisk, placed, rows_not_finite
 
 
 class Data(NamedTuple):
@@ -44,7 +46,8 @@ def standardize(x, y, sample_weight, class_weight, name) -> tuple[Data, int]:
         raise TypeError(
             f"`{name or 'x'}` must hold arrays, or dicts, tuples or lists of arrays, because every "
             f"model takes its own rows. Received: {type(x).__name__}. Put the rows of a dataset "
-            "or generator into arrays first."
+            "or generator into arrays first; where they do not fit into memory, into a file, batch "
+            'by batch: rows = np.lib.format.open_memmap("x.npy", "w+", dtype, shape).'
         )
     for part, given in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         for leaf in keras.tree.flatten(given):
@@ -82,7 +85,8 @@ def _arrays(part):
     def convert(leaf):
         if type(leaf).__name__ == "Series":  # as `fit`: one column
             leaf = leaf.to_numpy()[:, None]
-        array = leaf if isinstance(leaf, np.ndarray) else keras.ops.convert_to_numpy(leaf)
+        own = isinstance(leaf, np.ndarray | OnDisk)
+        array = placed(leaf) if own else keras.ops.convert_to_numpy(leaf)
         if array.ndim == 0:
             raise ValueError(f"Arrays must have a first axis of rows. Received: {array!r}")
         if array.dtype.kind == "f" and array.dtype.name != floatx:
@@ -111,7 +115,7 @@ def _class_weights(data, class_weight, size):
         require(is_number(label) and label == int(label) and is_number(weight) and weight >= 0,
                 "`class_weight` must map class numbers to finite weights of at least 0.",
                 class_weight=class_weight)  # fmt: skip
-    labels, weights = _labels(data.y), np.ones(size, keras.config.floatx())
+    labels, weights = _labels(np.asarray(data.y)), np.ones(size, keras.config.floatx())
     for label, weight in class_weight.items():
         weights[labels == label] = weight
     return weights
@@ -148,9 +152,9 @@ def _tell_not_finite(data, name) -> None:
 
     for part, what in zip(data, ("x", "y", "sample_weight"), strict=True):
         for leaf in () if part is None else keras.tree.flatten(part):
-            if leaf.dtype.kind != "f" or np.isfinite(leaf).all():
+            rows = rows_not_finite(leaf) if leaf.dtype.kind == "f" else np.empty(0, int)
+            if not len(rows):
                 continue
-            rows = np.flatnonzero(~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1))
             where = f"`{what}`" + (f" of `{name}`" if name else "")
             warnings.warn(
                 f"{where} holds NaN or infinity in {len(rows)} of {len(leaf)} rows, first in row "
@@ -215,6 +219,20 @@ def checked_seeds(seed, models) -> list[int]:
             f"Received: seed={brief(seed)}"
         )
     return [int(k) for k in seeds] if several else [int(seed) + k for k in range(models)]
+
+
+def lies_on_disk(data) -> bool:
+    """Whether rows of some array are read as they are needed."""
+    import keras
+
+    parts = [part for part in data if part is not None]
+    return any(isinstance(leaf, OnDisk) for leaf in keras.tree.flatten(parts))
+
+
+def most_batches(leaves, batch_size) -> int:
+    """Return how many batches a block holds that is read at once."""
+    a_row = sum(int(np.prod(leaf.shape[1:])) * max(leaf.dtype.itemsize, 4) for leaf in leaves)
+    return max(1, _disk.BLOCK // max(1, batch_size * a_row))
 
 
 def batch_order(rows, seed, epoch, shuffle):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from coursekit.training._resume_data import Arrays, as_fed
+from coursekit.training._resume_run import Run
 from coursekit.training.many._data import batch_order
 
 
@@ -10,6 +12,11 @@ def fit_one(model, data, rows, seed, validation, validation_rows, **settings):
     import keras
 
     batch_size, shuffle = settings.pop("batch_size"), settings.pop("shuffle")
+    if validation is not None:
+        settings["validation_data"] = _fixed_batches(validation, validation_rows, batch_size)
+    keep = settings.pop("keep")
+    if keep:
+        return _resumed(keep, model, data, rows, seed, batch_size, shuffle, **settings)
 
     class Batches(keras.utils.PyDataset):
         epoch = 0
@@ -19,7 +26,7 @@ def fit_one(model, data, rows, seed, validation, validation_rows, **settings):
 
         def __getitem__(self, index):
             order = batch_order(rows, seed, self.epoch, shuffle)
-            return _fed(data.take(order[index * batch_size : (index + 1) * batch_size]))
+            return as_fed(data.take(order[index * batch_size : (index + 1) * batch_size]))
 
     batches = Batches()
 
@@ -29,13 +36,23 @@ def fit_one(model, data, rows, seed, validation, validation_rows, **settings):
 
     history = keras.callbacks.History()
     callbacks = [Order(), history, *settings.pop("callbacks")]
-    if validation is not None:
-        settings["validation_data"] = _fixed_batches(validation, validation_rows, batch_size)
     try:
         model.fit(batches, shuffle=False, callbacks=callbacks, verbose=0, **settings)
     except KeyboardInterrupt:
         return history, True
     return history, False
+
+
+def _resumed(checkpoints, model, data, rows, seed, batch_size, shuffle, callbacks, epochs, **more):
+    """Train by `fit`, killed and taken up where it was."""
+    feed = Arrays(data, batch_size, shuffle, seed, rows)
+    settings = {"validation_data": None, "verbose": 0, **more}
+    try:
+        return Run(model, feed, checkpoints, epochs, "auto", settings)(callbacks), False
+    except KeyboardInterrupt:
+        return model.history, True
+    finally:
+        checkpoints.close()
 
 
 def _fixed_batches(data, rows, batch_size):
@@ -46,19 +63,8 @@ def _fixed_batches(data, rows, batch_size):
             return -(-len(rows) // batch_size)
 
         def __getitem__(self, index):
-            return _fed(data.take(np.asarray(rows[index * batch_size : (index + 1) * batch_size])))
+            return as_fed(
+                data.take(np.asarray(rows[index * batch_size : (index + 1) * batch_size]))
+            )
 
     return Fixed()
-
-
-def _fed(batch):
-    """Text as TensorFlow's strings: `fit` takes it so from a `PyDataset`, not as objects."""
-    import keras
-
-    if all(leaf.dtype.kind not in "OUS" for leaf in keras.tree.flatten(batch)):
-        return batch
-    import tensorflow as tf
-
-    return keras.tree.map_structure(
-        lambda leaf: tf.constant(leaf.astype(object)) if leaf.dtype.kind in "OUS" else leaf, batch
-    )

@@ -13,9 +13,11 @@ as one program; on a CPU one compiled epoch serves them all, in threads.
 """
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import Any
 
-from coursekit._checks import count, switch, verbosity
+from coursekit._checks import count, place, switch, verbosity
+from coursekit._spool import is_py_dataset, removing, written
 from coursekit.training.many._checks import (
     check_broadcasting,
     checked_callbacks,
@@ -23,9 +25,11 @@ from coursekit.training.many._checks import (
     checked_validation,
 )
 from coursekit.training.many._data import checked_rows, checked_seeds, standardize
+from coursekit.training.many._keep import Keep
 from coursekit.training.many._run import Member, Run
 
 
+@removing
 def fit_many(
     models: Sequence[Any],
     x: Any,
@@ -42,6 +46,8 @@ def fit_many(
     seed: int | Sequence[int] = 0,
     callbacks: Sequence[Any] | Callable[[int], Any] | None = None,
     verbose: int | str = "auto",
+    folder: str | PathLike | None = None,
+    version: str | float | None = None,
 ) -> list[Any]:
     """Train compiled Keras models side by side, each on its own rows of the same arrays.
 
@@ -62,22 +68,26 @@ def fit_many(
       metrics and optimizer (learning rates and seeds may differ) are traced once;
     - *own program*: the model's own `train_step`, also a custom one, traced for each model;
     - *`fit`*, with a warning that says why: `run_eagerly` (on JAX also `jit_compile=False`),
-      callbacks with batch hooks, a distribution strategy, memory-mapped arrays, text, another
-      backend than TensorFlow and JAX, or a step that cannot be traced.
+      callbacks with batch hooks, a distribution strategy, text, another backend than TensorFlow and
+      JAX, or a step that cannot be traced.
 
-    On JAX the data lie on the device, whole.
+    On JAX the data lie on the device, whole. Memory-mapped arrays of more than 8 MiB stay in their
+    files: a block of batches of that size is read at a time, for each model that trains, and the
+    next one while it is trained on (docs/rows_beyond_memory.md).
 
     Args:
         models: compiled Keras models, each with an optimizer and variables of its own. Trained in
             place; a model that is not built is built from `x`.
-        x: inputs: an array, or a dict, tuple or list of arrays. Floats are cast to `floatx`.
+        x: inputs: an array, or a dict, tuple or list of arrays, in memory or memory-mapped. Floats
+            are cast to `floatx`. Or a `PyDataset`, for x, y and `sample_weight`: its rows are
+            written into temporary files, in the order of its batches, and read from there.
         y: targets, as `x`; None for models that need none.
         rows: for each model an array of row numbers of `x`; None trains all models on all rows.
         sample_weight: weights of the rows, as in `fit`.
         class_weight: dict from class number to weight, at least 0, as in `fit`; for labels of one
             class a row, not together with `sample_weight`.
-        validation_data: `(x, y)` or `(x, y, sample_weight)` for all models, measured after each
-            epoch.
+        validation_data: `(x, y)`, `(x, y, sample_weight)` or a `PyDataset` for all models,
+            measured after each epoch.
         validation_rows: instead of that, for each model the row numbers of `x` to validate on.
             `sample_weight` holds for them too, `class_weight` does not.
         epochs: at least 1.
@@ -89,6 +99,11 @@ def fit_many(
             ends of training, epochs and validation. A model whose `stop_training` is set is
             frozen; the others go on.
         verbose: 0 is silent; 1 or "auto" tells the routes and shows the epochs.
+        folder: where to keep checkpoints, as `resumable_fit` does and for less than 2 % of the
+            time: killed and called again, the training goes on behind the last one, at the end of
+            an epoch, and ends in the same bits. Callbacks must be such as can be resumed, and draw
+            no random numbers.
+        version: with `folder`: stands for what cannot be told apart, as in `resumable_fit`.
 
     Returns:
         One `keras.callbacks.History` for each model, also set as `model.history`. After Ctrl-C the
@@ -96,7 +111,8 @@ def fit_many(
         returned; `history.params["interrupted"]` is then True.
 
     Raises:
-        TypeError: for models that are not Keras models, data that are not arrays.
+        TypeError: for models that are not Keras models, data that are not arrays, such as a
+            generator.
         ValueError: for models that are not compiled, or share an object, variables or an
             optimizer; rows out of range; lengths that do not match; numbers out of range; a loss
             that would broadcast `y` (n,) against outputs (n, 1) to (n, n), as `fit` lets it. All
@@ -128,6 +144,8 @@ def fit_many(
     epochs, batch_size = count("epochs", epochs), count("batch_size", batch_size)
     shuffle = switch("shuffle", shuffle)
     seeds = checked_seeds(seed, len(models))
+    if is_py_dataset(x):
+        x, y, sample_weight = written(x, y=y, sample_weight=sample_weight)
     data, size = standardize(x, y, sample_weight, class_weight, "")
     rows = checked_rows(rows, len(models), size, "rows")
     validation, validation_rows = checked_validation(
@@ -139,4 +157,14 @@ def fit_many(
     ]
     check_broadcasting(models, data)
     verbose = 1 if verbose == "auto" else verbose
-    return Run(members, data, validation, epochs, batch_size, shuffle, verbose)()
+    settings = (epochs, batch_size, shuffle)
+    if folder is None:
+        return Run(members, data, validation, *settings, verbose)()
+    parts = {"x": data, "validation_data": validation, "epochs": epochs, "batch_size": batch_size}
+    parts["shuffle"] = shuffle
+    first = data.take(members[0].rows[:batch_size])
+    keep = Keep(place("folder", folder), members, parts, first, version)
+    try:
+        return Run(members, data, validation, *settings, verbose, keep)()
+    finally:
+        keep.close()

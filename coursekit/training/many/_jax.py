@@ -7,11 +7,11 @@ threads, each on its own; on an accelerator `_jax_stack.Stack` runs all of them 
 
 import contextlib
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from coursekit.training.many._data import pack
+from coursekit.training.many._data import lies_on_disk, most_batches, pack
 
 TRAIN, TEST = 0, 1
 
@@ -38,11 +38,71 @@ def push(groups, state):
             variable.assign(value)
 
 
-def feed(data):
-    """Return the data as arrays on the device."""
-    import jax
+def feed(data, batch_size):
+    """Return the feed of some data: all on the device, or read from disk block by block."""
+    return (OnDisk if lies_on_disk(data) else OnDevice)(data, batch_size)
 
-    return jax.tree.map(jax.numpy.asarray, tuple(data))
+
+class OnDevice:
+    """All rows as arrays on the device.
+
+    Attributes:
+        arrays: what a program is traced with.
+        batches: how many batches a piece may have.
+    """
+
+    batches = 2**31
+
+    def __init__(self, data, _batch_size):
+        import jax
+
+        self.arrays = jax.tree.map(jax.numpy.asarray, tuple(data))
+
+    def pieces(self, rows):
+        """Yield arrays that hold some rows, and where they are there; all rows in their order."""
+        if len(rows):
+            yield self.arrays, rows
+
+
+class OnDisk:
+    """Rows that are read as they are needed: while a piece is trained on, a thread reads the next.
+
+    Every piece has the same shape, so that a program is compiled once.
+    """
+
+    def __init__(self, data, batch_size):
+        import jax
+
+        self.data = tuple(data)
+        leaves = jax.tree.leaves(self.data)
+        self.batches = most_batches(leaves, batch_size)
+        self.size = self.batches * batch_size
+        self.arrays = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                (self.size, *leaf.shape[1:]), jax.dtypes.canonicalize_dtype(leaf.dtype)
+            ),
+            self.data,
+        )
+        self.pool = ThreadPoolExecutor(8)
+
+    def pieces(self, rows):
+        """As `OnDevice.pieces`."""
+        parts = [rows[k : k + self.size] for k in range(0, len(rows), self.size)]
+        ahead = [self.pool.submit(self._read, part) for part in parts[:1]]
+        for number, part in enumerate(parts):
+            arrays = ahead.pop().result()
+            ahead += [self.pool.submit(self._read, one) for one in parts[number + 1 : number + 2]]
+            yield arrays, np.arange(len(part), dtype="int32")
+
+    def _read(self, rows):
+        import jax
+
+        def read(leaf):
+            found = np.zeros((self.size, *leaf.shape[1:]), leaf.dtype)
+            found[: len(rows)] = leaf[rows]
+            return jax.numpy.asarray(found)
+
+        return jax.tree.map(read, self.data)
 
 
 def cut(rows, batch_size):
@@ -76,7 +136,7 @@ class Program:
 
     Args:
         model: any model of the architecture.
-        feeds: the arrays of training and, where there are some, of validation.
+        feeds: of training and, where there are some, of validation rows.
         batch_size: of both.
     """
 
@@ -147,9 +207,9 @@ class Program:
             if on_cpu() and convolves(self._trace_step(kind, state, whole).jaxpr):
                 self._step(kind, state, {self.batch_size}, submit)
                 continue
-            rows = np.zeros((max(heads), self.batch_size), "int32")
-            self.lengths[kind] = max(heads)
-            traced = self.loops[kind].trace(state, self.feeds[kind], rows, np.int32(0))
+            self.lengths[kind] = min(max(heads), self.feeds[kind].batches)
+            rows = np.zeros((self.lengths[kind], self.batch_size), "int32")
+            traced = self.loops[kind].trace(state, self.feeds[kind].arrays, rows, np.int32(0))
             self.compiled[kind, "loop"] = submit(traced.lower().compile)
 
     def _step(self, kind, state, sizes, submit):
@@ -162,7 +222,7 @@ class Program:
         import jax
 
         with _missed(self.missed):
-            traced = self.steps[kind].trace(state, self.feeds[kind], *batch)
+            traced = self.steps[kind].trace(state, self.feeds[kind].arrays, *batch)
         old, new = (jax.tree.map(_type, tree) for tree in (state, traced.out_info[1]))
         if old != new:
             raise TypeError(f"{('train', 'test')[kind]}_step changes shapes or types of the state")
@@ -186,25 +246,34 @@ class Program:
         return self._sweep(TEST, state, rows, names)
 
     def _sweep(self, kind, state, rows, names):
-        arrays, (head, last) = self.feeds[kind], cut(rows, self.batch_size)
+        feed, (head, last) = self.feeds[kind], cut(rows, self.batch_size)
         state = *state[:-1], self.reset(state[-1])
-        if len(head) and (kind, "loop") in self.compiled:
-            padded = np.zeros((self.lengths[kind], self.batch_size), "int32")
-            padded[: len(head)] = head
-            loop = self.compiled[kind, "loop"].result()
-            state = loop(state, arrays, padded, np.int32(len(head)))
-        else:
-            for batch in head:
-                _, state = self._call(kind, state, batch)
-        logs, state = self._call(kind, state, last)
+        for arrays, part in feed.pieces(head.reshape(-1)):
+            state = self._whole(kind, state, arrays, part.reshape(-1, self.batch_size))
+        for arrays, part in feed.pieces(last):
+            logs, state = self._call(kind, state, arrays, part)
         return state, self._named(kind, state, logs, names)
 
-    def _call(self, kind, state, rows):
+    def _whole(self, kind, state, arrays, batches):
+        """Return the state after whole batches."""
+        import jax
+
+        if (kind, "loop") in self.compiled:
+            padded = np.zeros((self.lengths[kind], self.batch_size), "int32")
+            padded[: len(batches)] = batches
+            loop = self.compiled[kind, "loop"].result()
+            state = loop(state, arrays, padded, np.int32(len(batches)))
+        else:
+            for batch in batches:
+                _, state = self._call(kind, state, arrays, batch)
+        return jax.block_until_ready(state)  # or rows would be read far ahead
+
+    def _call(self, kind, state, arrays, rows):
         compiled = self.compiled.get((kind, len(rows)))
         if compiled is not None:
-            return compiled.result()(state, self.feeds[kind], rows)
+            return compiled.result()(state, arrays, rows)
         with self.lock:  # an epoch cut short: its size was not foreseen
-            return self.steps[kind](state, self.feeds[kind], rows)
+            return self.steps[kind](state, arrays, rows)
 
     def _named(self, kind, state, logs, names):
         """Return the logs as `fit` reports them: metrics by name, or what an own step returned."""

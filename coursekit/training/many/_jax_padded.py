@@ -172,9 +172,10 @@ class Padded(Program):
             if on_cpu() and convolves(step.jaxpr):
                 self.compiled[kind, "step"] = submit(step.lower().compile)
                 continue
-            self.lengths[kind] = -(-max(counts) // self.batch_size)
+            feed = self.feeds[kind]
+            self.lengths[kind] = min(-(-max(counts) // self.batch_size), feed.batches)
             batches = self._batches(kind, np.zeros(1, "int32"))
-            loop = self.loops[kind].trace(state, self.feeds[kind], *batches)
+            loop = self.loops[kind].trace(state, feed.arrays, *batches)
             self.compiled[kind, "loop"] = submit(loop.lower().compile)
 
     # An epoch
@@ -190,15 +191,22 @@ class Padded(Program):
 
     def _sweep(self, kind, state, rows, names):
         state = *state[:-1], self.reset(state[-1])
-        *batches, count = self._batches(kind, rows)
+        for arrays, part in self.feeds[kind].pieces(rows):
+            state = self._padded(kind, state, arrays, *self._batches(kind, part))
+        return state, self._named(kind, state, self.results(state[-1]), names)
+
+    def _padded(self, kind, state, arrays, rows, live, count):
+        """Return the state after some batches, of which some rows count."""
+        import jax
+
         if (kind, "loop") in self.compiled:
             loop = self.compiled[kind, "loop"].result()
-            state = loop(state, self.feeds[kind], *batches, count)
+            state = loop(state, arrays, rows, live, count)
         else:
             step = self.compiled[kind, "step"].result()
-            for batch, live in zip(*batches, strict=True):
-                _, state = step(state, self.feeds[kind], batch, live)
-        return state, self._named(kind, state, self.results(state[-1]), names)
+            for batch, some in zip(rows, live, strict=True):
+                _, state = step(state, arrays, batch, some)
+        return jax.block_until_ready(state)
 
 
 def _alive(size, live):

@@ -4,7 +4,7 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from coursekit.training.many._alike import fingerprint
-from coursekit.training.many._jax import Program, feed, groups, metric_names, on_cpu
+from coursekit.training.many._jax import OnDevice, Program, feed, groups, metric_names, on_cpu
 from coursekit.training.many._jax_padded import Padded, rows_are_alone
 from coursekit.training.many._jax_stack import Stack
 
@@ -17,7 +17,7 @@ def plan(members, data, validation, batch_size, workers) -> int:
     Programs are traced one after the other, since a model holds a part of its trace while it lasts,
     and compiled side by side. Returns how many members share a program with another.
     """
-    feeds = [feed(part) for part in (data, validation) if part is not None]
+    feeds = [feed(part, batch_size) for part in (data, validation) if part is not None]
     alike: dict[object, list] = {}
     for member in members:
         try:
@@ -43,7 +43,8 @@ def plan(members, data, validation, batch_size, workers) -> int:
 
 def _give(group, kind, feeds, batch_size, submit) -> int:
     """Give the models of one architecture their programs; return how many share one."""
-    together = [m for m in group if not m.test_hooks] if side_by_side() else []
+    whole = all(isinstance(one, OnDevice) for one in feeds)  # of a file each reads its own rows
+    together = [m for m in group if not m.test_hooks] if whole and side_by_side() else []
     for chunk in _chunks(together):
         _seat(chunk, feeds, batch_size, submit)
     alone = [member for member in group if member.program is None]

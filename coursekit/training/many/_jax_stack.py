@@ -66,7 +66,7 @@ class Stack(Program):
             self._trace_step(kind, pull(groups(self.model)), np.zeros(self.batch_size, "int32"))
         states = [pull(groups(member.model)) for member in self.members]
         sweeps = self._sweeps(len(sizes))
-        traced = self.epoch.trace(states, self.feeds, sweeps)
+        traced = self.epoch.trace(states, self._arrays(), sweeps)
         self.compiled[_shapes(sweeps)] = submit(traced.lower().compile)
 
     # An epoch
@@ -81,10 +81,13 @@ class Stack(Program):
         sweeps = self._sweeps(parts)
         compiled = self.compiled.get(_shapes(sweeps))
         epoch = self.epoch if compiled is None else compiled.result()
-        states, logs = epoch([member.state for member in self.members], self.feeds, sweeps)
+        states, logs = epoch([member.state for member in self.members], self._arrays(), sweeps)
         logs = jax.device_get(logs)
         active = [k for k, member in enumerate(self.members) if member.active]
         return {k: (states[k], [_row(one, k) for one in logs]) for k in active}
+
+    def _arrays(self):
+        return [feed.arrays for feed in self.feeds]
 
     def _sweeps(self, parts):
         """Return, for training and validation, whole batches, their numbers, and last batches.

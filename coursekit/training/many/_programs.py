@@ -12,6 +12,7 @@ import numpy as np
 
 from coursekit.training.many._alike import Unlike
 from coursekit.training.many._data import pack
+from coursekit.training.many._one_thread import cpu_only, in_this_thread
 
 
 def state_of(model) -> list:
@@ -174,25 +175,29 @@ class SharedProgram:
         self.variables = self.layout.variables
         self.state = [tf.TensorSpec(v.shape, v.dtype) for v in self.variables]
         self.epoch = tf.function(self._epoch, autograph=False)
+        self.calls: dict[object, object] = {}
+        self.inline = cpu_only() and all(type(feed) is Feed for feed in feeds)
         self.lock = threading.Lock()
 
     def trace(self, rows):
-        """Return the traced epoch for rows of training and, if any, validation."""
+        """Return what runs the epoch for rows of training and, if any, validation."""
         import tensorflow as tf
 
-        specs = [feed.spec(one) for feed, one in zip(self.feeds, rows, strict=True)]
+        specs = tuple(feed.spec(one) for feed, one in zip(self.feeds, rows, strict=True))
         with self.lock:
-            traced = self.epoch.get_concrete_function(self.state, *specs)
-        if any(tensor.dtype == tf.resource for tensor in traced.captured_inputs):
-            raise Unlike("its step reads or writes variables that Keras does not track")
-        return traced
+            if specs not in self.calls:
+                traced = self.epoch.get_concrete_function(self.state, *specs)
+                if any(tensor.dtype == tf.resource for tensor in traced.captured_inputs):
+                    raise Unlike("its step reads or writes variables that Keras does not track")
+                self.calls[specs] = in_this_thread(traced) if self.inline else traced
+            return self.calls[specs]
 
     def run(self, state, rows, validation_rows, names):
         """Run one epoch from a state; return the new state and the logs by these names."""
         both = [rows] if validation_rows is None else [rows, validation_rows]
         shaped = [feed.shaped(one) for feed, one in zip(self.feeds, both, strict=True)]
-        state, *logs = self.trace(both)(state, *map(_tensor, shaped))
-        values = [[value.numpy() for value in one] for one in logs]
+        state, *logs = self.trace(both)(state, *shaped)
+        values = [list(map(np.asarray, one)) for one in logs]
         return state, [dict(zip(names, one, strict=True)) for one in values]
 
     def _scope(self, state):
@@ -328,9 +333,9 @@ def push(groups, state):
     """Write a state into the variables of a model."""
     for group, tensor in zip(groups, state, strict=True):
         if len(group) == 1:
-            group[0].assign(np.reshape(tensor.numpy(), group[0].shape))
+            group[0].assign(np.reshape(tensor, group[0].shape))
             continue
-        parts = np.split(tensor.numpy(), np.cumsum([int(np.prod(v.shape)) for v in group])[:-1])
+        parts = np.split(np.asarray(tensor), np.cumsum([int(np.prod(v.shape)) for v in group])[:-1])
         for variable, part in zip(group, parts, strict=True):
             variable.assign(part.reshape(variable.shape))
 

@@ -8,20 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from coursekit.training.many._alike import fingerprint
 from coursekit.training.many._data import batch_order
 from coursekit.training.many._fallback import fit_one
-
-
-def _overrides(callbacks, *names) -> bool:
-    """Whether a callback has one of these hooks."""
-    import keras
-
-    base = keras.callbacks.Callback
-    for callback in callbacks:
-        if type(callback) is keras.callbacks.ModelCheckpoint and callback.save_freq == "epoch":
-            continue  # its batch hook does nothing then
-        for name in names:
-            if name in vars(callback) or getattr(type(callback), name) is not getattr(base, name):
-                return True
-    return False
+from coursekit.training.many._routes import overrides, reason_for_fit
 
 
 class Member:
@@ -39,7 +26,7 @@ class Member:
         self.written = True  # whether the model's variables hold the state
         self.hooks = self.history = None
         self.done = None  # the epoch that is finished, and its logs
-        self.test_hooks = _overrides(callbacks, "on_test_begin", "on_test_end")
+        self.test_hooks = overrides(callbacks, "on_test_begin", "on_test_end")
         self.active = True
 
     def begin_epoch(self, order):
@@ -120,11 +107,12 @@ class Member:
 class Run:
     """One call of `fit_many`."""
 
-    def __init__(self, members, data, validation, epochs, batch_size, shuffle, verbose):
+    def __init__(self, members, data, validation, epochs, batch_size, shuffle, verbose, keep=None):
         self.members, self.data, self.validation = members, data, validation
         self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
         self.verbose = verbose
         self.interrupted = False
+        self.keep, self.begin = keep, 0
 
     def __call__(self):
         import keras
@@ -180,13 +168,14 @@ class Run:
             shuffle=self.shuffle,
             epochs=self.epochs,
             callbacks=member.callbacks,
+            keep=self.keep and self.keep.alone(self.members.index(member)),
         )
 
     def _choose_routes(self):
         import keras
 
         for member in self.members:
-            member.reason = _reason_for_fit(member, (self.data, self.validation))
+            member.reason = reason_for_fit(member, (self.data, self.validation))
         traced = [m for m in self.members if not m.reason]
         if not traced:
             return
@@ -199,9 +188,10 @@ class Run:
             self._tell(shared)
             return
         from coursekit.training.many import _programs as programs
+        from coursekit.training.many._disk_feed import feed
 
         both = [part for part in (self.data, self.validation) if part is not None]
-        feeds = [programs.Feed(part, self.batch_size) for part in both]
+        feeds = [feed(part, self.batch_size) for part in both]
         alike: dict[str, list] = {}
         for member in traced:
             try:
@@ -258,7 +248,10 @@ class Run:
             with ThreadPoolExecutor(_workers(len(traced))) as self.pool:
                 for member in traced:
                     member.model.stop_training = False
-                    member.hooks.on_train_begin()
+                    if not self.keep:
+                        member.hooks.on_train_begin()
+                if self.keep:
+                    self.begin = self.keep.begin(traced)
                 self._epochs(traced)
         except KeyboardInterrupt:
             self.interrupted = True
@@ -280,12 +273,17 @@ class Run:
             bar = keras.utils.Progbar(
                 self.epochs, verbose=self.verbose, unit_name="epoch", stateful_metrics=["loss"]
             )
-        for epoch in range(self.epochs):
+        for epoch in range(self.begin, self.epochs):
             active = [member for member in traced if member.active]
+            if not active:  # all had ended when they were kept
+                break
             losses = self._epoch(epoch, active)
             if bar is not None and losses:
                 bar.update(epoch + 1, [("loss", sum(losses) / len(losses))])
-            if self.interrupted or not any(member.active for member in traced):
+            ended = not any(member.active for member in traced)
+            if self.keep and not self.interrupted:
+                self.keep.save(traced, epoch + 1, ended or epoch + 1 == self.epochs)
+            if self.interrupted or ended:
                 break
 
     def _epoch(self, epoch, active):
@@ -354,46 +352,3 @@ def backend_programs():
     from coursekit.training.many import _programs
 
     return _programs
-
-
-def _reason_of_backend(model) -> str:
-    import keras
-
-    if keras.backend.backend() == "jax":
-        if keras.distribution.distribution() is not None:
-            return "it runs under `keras.distribution`"
-        if not model.jit_compile:
-            return "its step is not compiled (`jit_compile=False`)"
-    elif keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        strategy = model.distribute_strategy
-        if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
-            return "it runs under a distribution strategy"
-        if tf.config.functions_run_eagerly():
-            return "it runs eagerly"
-    else:
-        return "compiled programs need the TensorFlow or the JAX backend"
-    return ""
-
-
-def _reason_for_fit(member, data) -> str:
-    """Return why no program can train this model, or an empty string."""
-    import keras
-
-    if member.model.run_eagerly:
-        return "it runs eagerly"
-    reason = _reason_of_backend(member.model)
-    if reason:
-        return reason
-    hooks = [
-        f"on_{kind}batch_{end}" for kind in ("train_", "test_", "") for end in ("begin", "end")
-    ]
-    if _overrides(member.callbacks, *hooks):
-        return "a callback wants to be called at batches"
-    parts = [part for one in data if one is not None for part in one if part is not None]
-    if any(getattr(leaf, "filename", None) for leaf in keras.tree.flatten(parts)):
-        return "its data are memory-mapped"
-    if any(leaf.dtype.kind in "OUS" for leaf in keras.tree.flatten(parts)):
-        return "its data are not numbers"
-    return ""
