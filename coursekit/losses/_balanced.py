@@ -15,9 +15,7 @@ from coursekit._checks import is_int, is_number, number, require
 from coursekit.losses import _arguments
 from coursekit.losses._base import HIDDEN, PerExampleLoss, Tensor, floats, loss_function, register
 from coursekit.losses._labels import (
-    ignoring,
     labels_of,
-    log_probabilities,
     of_label,
     smoothed,
     weight_of_label,
@@ -87,9 +85,7 @@ def class_balanced_crossentropy(
     ).values()
     labels = labels_of(y_true, floats(y_pred), axis, ignore_class)
     weights = weight_of_label("samples_per_class", _weights(samples_per_class, beta), labels)
-    log_p = log_probabilities(labels.y_pred, from_logits, labels.axis)
-    values = smoothed(log_p, labels.is_label, label_smoothing, labels.axis)
-    return ignoring(values * weights, labels.valid)
+    return labels.counted(smoothed(labels, label_smoothing, from_logits) * weights)
 
 
 @register
@@ -195,10 +191,11 @@ def crammer_singer_hinge(
         Machines", JMLR 2 (2001), equation 3.
     """
     margin, ignore_class, axis = _hinge(margin, ignore_class, axis).values()
-    is_label, valid, y_pred, axis = labels_of(y_true, floats(y_pred), axis, ignore_class)
-    others = ops.where(is_label, ops.cast(HIDDEN, y_pred.dtype), y_pred)
+    labels = labels_of(y_true, floats(y_pred), axis, ignore_class)
+    y_pred, axis = labels.y_pred, labels.axis
+    others = ops.where(labels.one_hot(), ops.cast(HIDDEN, y_pred.dtype), y_pred)
     others = ops.max(others, axis=axis, initial=HIDDEN)  # without it, no batch of no rows
-    return ignoring(ops.relu(margin + others - of_label(y_pred, is_label, axis)), valid)
+    return labels.counted(ops.relu(margin + others - of_label(y_pred, labels)))
 
 
 @register

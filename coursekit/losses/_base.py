@@ -77,6 +77,7 @@ class PerExampleLoss(keras.losses.Loss):
         self.arguments = arguments
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None):
+        """Return one number, the mean of the values over the batch; the values, if not reduced."""
         if self.from_logits:
             refuse_probabilities(y_pred)
         mask = get_keras_mask(y_pred)

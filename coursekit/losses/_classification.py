@@ -29,13 +29,16 @@ from coursekit.losses._base import (
 from coursekit.losses._labels import (
     axis_of,
     by_class,
-    ignoring,
-    known,
+    crossentropy,
     labels_of,
     like,
     log_probabilities,
     smoothed,
+    weight_of_label,
 )
+
+# A probability that no loss can tell from 0, and whose powers have finite slopes.
+LEAST = 1e-37
 
 
 @loss_function
@@ -81,13 +84,13 @@ def sparse_categorical_focal_crossentropy(
             whose sizes are not those of `y_pred`.
 
     Numerics:
-        `log(1 - p_y)` is `log1p(-p_y)`, and of the likeliest class the logsumexp of the others:
-        neither cancels. Where alpha, gamma or a share of the label is 0, the term is left out, also
-        if it is infinite (a class that is masked by a logit of minus infinity). Keras's
-        `CategoricalFocalCrossentropy` clips p at 1e-7: from a logit gap of 17 on its gradient is
-        exactly 0, and a confident wrong answer is never corrected; its `BinaryFocalCrossentropy`
-        has NaN gradients for gamma < 1. Neither happens here with `from_logits=True`; probabilities
-        are clipped as in Keras.
+        `1 - p_y` is `-expm1(log(p_y))`; of soft labels its logarithm is `log1p(-p)`, and of the
+        likeliest class the logsumexp of the others: none of them cancels. Where alpha, gamma or a
+        share of the label is 0, the term is left out, also if it is infinite (a class that is
+        masked by a logit of minus infinity). Keras's `CategoricalFocalCrossentropy` clips p at
+        1e-7: from a logit gap of 17 on its gradient is exactly 0, and a confident wrong answer is
+        never corrected; its `BinaryFocalCrossentropy` has NaN gradients for gamma < 1. Neither
+        happens here with `from_logits=True`; probabilities are clipped as in Keras.
 
     Example:
         >>> from keras import ops
@@ -102,22 +105,26 @@ def sparse_categorical_focal_crossentropy(
         alpha, gamma, from_logits, ignore_class, axis
     ).values()
     y_pred = floats(y_pred)
-    given, valid = shape_of("y_true", y_true), None
+    given = shape_of("y_true", y_true)
     if len(given) == len(y_pred.shape) and given[axis_of(y_pred, axis)] not in (1, None):
         axis = axis_of(y_pred, axis)
         shares, fits = _soft(y_true, y_pred, axis, ignore_class)
-    else:
-        is_label, valid, y_pred, axis = labels_of(y_true, y_pred, axis, ignore_class)
-        shares, fits = ops.cast(is_label, y_pred.dtype), known(is_label, axis)
-    if isinstance(alpha, list):
-        alpha = by_class("alpha", alpha, y_pred, axis)
-    log_p = log_probabilities(y_pred, from_logits, axis)
-    shares = shares * alpha
-    costs = -ops.where(ops.equal(shares, 0), 0.0, log_p)
+        if isinstance(alpha, list):
+            alpha = by_class("alpha", alpha, y_pred, axis)
+        log_p, shares = log_probabilities(y_pred, from_logits, axis), shares * alpha
+        costs = -ops.where(ops.equal(shares, 0), 0.0, log_p)
+        if gamma > 0:
+            costs = ops.exp(gamma * _log_others(log_p, from_logits, axis)) * costs
+        values = ops.sum(times(shares, costs), axis=axis)
+        return ops.where(ops.squeeze(fits, axis), values, float("nan"))
+    labels = labels_of(y_true, y_pred, axis, ignore_class)
+    weights, costs = weight_of_label("alpha", alpha, labels), crossentropy(labels, from_logits)
+    if alpha == 0 or (isinstance(alpha, list) and 0 in alpha):
+        costs = ops.where(ops.equal(weights, 0), 0.0, costs)
     if gamma > 0:
-        costs = ops.exp(gamma * _log_others(log_p, from_logits, axis)) * costs
-    values = ops.sum(times(shares, costs), axis=axis)
-    return ignoring(ops.where(ops.squeeze(fits, axis), values, float("nan")), valid)
+        others = ops.maximum(-ops.expm1(-costs), LEAST if from_logits else keras.config.epsilon())
+        costs = ops.power(others, gamma) * costs
+    return labels.counted(weights * costs)
 
 
 def _soft(y_true, y_pred, axis, ignore_class):
@@ -234,8 +241,9 @@ def label_smoothed_crossentropy(
             `y_pred`.
 
     Numerics:
-        With logits, `log_softmax`; probabilities are clipped at 1e-7 as in Keras. Without smoothing
-        the other classes are left out: a logit of minus infinity masks one.
+        With logits, the backend's crossentropy of logits; probabilities are clipped at 1e-7 as in
+        Keras. Without smoothing the other classes are left out: a logit of minus infinity masks
+        one.
 
     Example:
         >>> values = label_smoothed_crossentropy([0], [[0.8, 0.2]], label_smoothing=0.2)
@@ -248,9 +256,8 @@ def label_smoothed_crossentropy(
     label_smoothing, from_logits, ignore_class, axis = _smoothed(
         label_smoothing, from_logits, ignore_class, axis
     ).values()
-    is_label, valid, y_pred, axis = labels_of(y_true, floats(y_pred), axis, ignore_class)
-    log_p = log_probabilities(y_pred, from_logits, axis)
-    return ignoring(smoothed(log_p, is_label, label_smoothing, axis), valid)
+    labels = labels_of(y_true, floats(y_pred), axis, ignore_class)
+    return labels.counted(smoothed(labels, label_smoothing, from_logits))
 
 
 @register

@@ -1,6 +1,6 @@
 """Integer labels, without rounding them and without gathering by boolean."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -14,18 +14,34 @@ from coursekit.losses._base import Tensor, seen, set_keras_mask, sizes_fit, tens
 class Labels(NamedTuple):
     """Labels beside predictions.
 
-    is_label: one-hot labels as booleans, of the shape of `y_pred`; none is True for a label that
-        is no class.
+    classes: the label of each example, another class where it is none: an array of NumPy where
+        labels are seen, a tensor while a program is traced.
+    fits: where it is a class; None: all are seen to be.
     valid: which labels count, of the shape of `y_pred` without its axis of classes; None: all.
     y_pred: the predictions; 0 where the label does not count, so that what is computed of it is
         finite.
     axis: the axis of classes, from 0.
     """
 
-    is_label: Tensor
+    classes: Tensor
+    fits: Tensor
     valid: Tensor
     y_pred: Tensor
     axis: int
+
+    def one_hot(self, dtype: Any = "bool"):
+        """Return one-hot labels, of the shape of `y_pred`."""
+        shape, axis = self.y_pred.shape, self.axis
+        number = ops.shape(self.y_pred)[axis] if shape[axis] is None else shape[axis]
+        return ops.one_hot(self.classes, number, axis=axis, dtype=dtype)
+
+    def known(self, values):
+        """Return values, NaN where the label is no class."""
+        return values if self.fits is None else ops.where(self.fits, values, float("nan"))
+
+    def counted(self, values):
+        """Return values, 0 where ignored and NaN where the label is no class, and tell Keras."""
+        return ignoring(self.known(values), self.valid)
 
 
 def labels_of(y_true: Tensor, y_pred: Tensor, axis: int, ignore_class: int | None = None) -> Labels:
@@ -34,7 +50,7 @@ def labels_of(y_true: Tensor, y_pred: Tensor, axis: int, ignore_class: int | Non
     labels = as_classes(whole(y_true), ignore_class)
     given, wanted = tuple(labels.shape), shape[:axis] + shape[axis + 1 :]
     if len(given) == len(shape) and given[axis] == 1:
-        labels = ops.squeeze(labels, axis)
+        labels = module(labels).squeeze(labels, axis)
     require(
         sizes_fit(tuple(labels.shape), wanted),
         "`y_true` must hold integer labels, of the shape of `y_pred` without its axis of classes.",
@@ -43,15 +59,25 @@ def labels_of(y_true: Tensor, y_pred: Tensor, axis: int, ignore_class: int | Non
         y_pred=shape,
     )
     labels = like(labels, wanted, lambda: [n for i, n in enumerate(ops.shape(y_pred)) if i != axis])
-    valid = None
+    if shape[axis] is None:
+        labels = ops.convert_to_tensor(labels)
+    xp, valid = module(labels), None
     if ignore_class is not None:
-        valid = ops.not_equal(labels, ignore_class)
-        labels = ops.where(valid, labels, 0)
+        valid = ops.convert_to_tensor(xp.not_equal(labels, ignore_class))
+        labels = xp.where(xp.equal(labels, ignore_class), 0, labels)
         y_pred = ops.where(ops.expand_dims(valid, axis), y_pred, 0.0)
-    number = ops.shape(y_pred)[axis] if shape[axis] is None else shape[axis]
-    classes = ops.arange(number, dtype="int32")
-    classes = ops.reshape(classes, [-1 if i == axis else 1 for i in range(len(shape))])
-    return Labels(ops.equal(ops.expand_dims(labels, axis), classes), valid, y_pred, axis)
+    number = shape[axis] or ops.cast(ops.shape(y_pred)[axis], labels.dtype)
+    classes = xp.clip(labels, 0, number - 1)
+    fits = xp.equal(classes, labels)
+    return Labels(classes, None if xp is np and fits.all() else fits, valid, y_pred, axis)
+
+
+def module(values: Tensor) -> Any:
+    """Return NumPy for its arrays and `keras.ops` for tensors: labels that are seen are arrays.
+
+    Next to a batch they are few numbers, of which NumPy makes short work.
+    """
+    return np if isinstance(values, np.ndarray) else ops
 
 
 def axis_of(y_pred: Tensor, axis: int) -> int:
@@ -87,15 +113,14 @@ def whole(y_true: Tensor):
     A label that is seen to be no whole number is refused; while a program is traced none is seen.
     """
     refuse_masked("y_true", y_true)
-    labels = y_true
-    if not ops.is_tensor(y_true):
-        labels = np.asarray(y_true) if seen(y_true) is not None else tensor("y_true", y_true)
-    if isinstance(labels, np.ndarray) and labels.dtype.kind not in "biuf":
+    labels = seen(y_true)
+    if labels is None:
+        return y_true if ops.is_tensor(y_true) else tensor("y_true", y_true)
+    if labels.dtype.kind not in "biuf":
         half = "bfloat16" in str(labels.dtype)
         labels = labels.astype("float32") if half else tensor("y_true", labels)
-    values = seen(labels) if "float" in dtype_of(labels) else None
-    if values is not None:
-        values = values.astype("float64")
+    if labels.dtype.kind == "f":
+        values = labels.astype("float64")
         odd = values[~(np.isfinite(values) & (values == np.round(values)))]
         rule = "`y_true` must hold integer labels."
         if odd.size:
@@ -109,19 +134,23 @@ def dtype_of(labels: Tensor) -> str:
 
 
 def as_classes(labels: Tensor, ignore_class: int | None = None):
-    """Return labels as int32; what does not fit, or is no whole number, as one that is no class."""
+    """Return labels as integers; what does not fit, or is no whole number, as one that is no class.
+
+    An array of NumPy stays one.
+    """
     none = -1 if ignore_class != -1 else -2
     if isinstance(labels, np.ndarray):
         fits = (labels >= -INT32) & (labels < INT32)
         if labels.dtype.kind == "f":
             fits &= labels == np.round(labels)
-        labels = np.where(fits, labels, none).astype("int32")
-        return ops.convert_to_tensor(labels)
+        return np.where(fits, labels, none).astype("int32")
     dtype = dtype_of(labels)
+    if dtype == "int64":
+        return labels
     small = ops.cast(labels, "int32")
     if dtype in ("uint32", "uint64"):
         fits = ops.less(ops.cast(labels, "float32"), INT32)  # Keras compares them cut to 32 bits
-    elif dtype == "int64" or "float" in dtype:
+    elif "float" in dtype:
         fits = ops.equal(ops.cast(small, dtype), labels)
     else:
         return small
@@ -153,26 +182,36 @@ def refuse_logits(y_pred: Tensor) -> None:
     )
 
 
-def known(is_label: Tensor, axis: int):
-    """Return where the label is a class, with an axis of classes of size 1."""
-    return ops.any(is_label, axis=axis, keepdims=True)
+def crossentropy(labels: Labels, from_logits: bool):
+    """Return -log p of each label; a logit of minus infinity masks a class that is not the label.
+
+    TensorFlow has this as one operation for logits, which leaves the other classes out; Keras on
+    JAX multiplies them with 0.
+    """
+    y_pred, last = labels.y_pred, len(labels.y_pred.shape) - 1
+    if from_logits and labels.axis == last and keras.backend.backend() == "tensorflow":
+        return ops.sparse_categorical_crossentropy(labels.classes, y_pred, from_logits=True)
+    return -of_label(log_probabilities(y_pred, from_logits, labels.axis), labels)
 
 
-def of_label(x: Tensor, is_label: Tensor, axis: int):
-    """Return the entry of the true class; NaN where the label is no class."""
-    found = ops.sum(ops.where(is_label, x, 0.0), axis=axis)
-    return ops.where(ops.any(is_label, axis=axis), found, float("nan"))
+def of_label(x: Tensor, labels: Labels):
+    """Return the entry of the true class."""
+    return ops.sum(ops.where(labels.one_hot(), x, 0.0), axis=labels.axis)
 
 
-def smoothed(log_p: Tensor, is_label: Tensor, label_smoothing: float, axis: int):
+def smoothed(labels: Labels, label_smoothing: float, from_logits: bool):
     """Return the crossentropy of smoothed labels; a share of 0 of an infinite term is 0."""
-    values = 0.0
-    if label_smoothing < 1:
-        found = ops.sum(ops.where(is_label, log_p, 0.0), axis=axis)
-        values = -(1 - label_smoothing) * found
-    if label_smoothing > 0:
-        values = values - label_smoothing * ops.mean(log_p, axis=axis)
-    return ops.where(ops.any(is_label, axis=axis), values, float("nan"))
+    if label_smoothing == 0:
+        return crossentropy(labels, from_logits)
+    y_pred, axis = labels.y_pred, labels.axis
+    if not from_logits:
+        log_p = log_probabilities(y_pred, from_logits, axis)
+        values = -label_smoothing * ops.mean(log_p, axis=axis)
+        return values - (1 - label_smoothing) * of_label(log_p, labels)
+    number = y_pred.shape[axis] or ops.cast(ops.shape(y_pred)[axis], y_pred.dtype)
+    share = label_smoothing / number
+    shares = labels.one_hot(y_pred.dtype) * (1 - label_smoothing) + share
+    return ops.categorical_crossentropy(shares, y_pred, from_logits=True, axis=axis)
 
 
 def by_class(name: str, weights: list[float], y_pred: Tensor, axis: int):
@@ -191,7 +230,9 @@ def weight_of_label(name: str, weights: float | list[float], labels: Labels):
     if not isinstance(weights, list):
         return weights
     spread = by_class(name, weights, labels.y_pred, labels.axis)
-    return ops.sum(ops.where(labels.is_label, spread, 0.0), axis=labels.axis)
+    if isinstance(labels.classes, np.ndarray):
+        return np.asarray(weights, dtype_of(spread))[labels.classes]
+    return ops.take(ops.reshape(spread, (-1,)), labels.classes, axis=0)
 
 
 def ignoring(values: Tensor, valid: Tensor):

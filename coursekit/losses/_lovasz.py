@@ -15,6 +15,7 @@ from coursekit.losses import _arguments
 from coursekit.losses._base import Tensor, floats, loss_function, register
 from coursekit.losses._masks import (
     ImageLoss,
+    errors,
     flat,
     masks_of,
     over_classes,
@@ -90,15 +91,15 @@ def lovasz_softmax(
     if multilabel or tuple(y_pred.shape)[-1:] == (1,):
         y_true = whole_masks(y_true)
     masks = masks_of(y_true, y_pred, ignore_class, multilabel)
-    t, p = flat(masks.targets), flat(probabilities(masks, from_logits))
-    valid = None if masks.valid is None else flat(masks.valid)
-    if masks.independent:
-        t = ops.where(ops.equal(t, 0) | ops.equal(t, 1), t, float("nan"))
-        t, p = (ops.concatenate([1 - x, x], axis=-1) for x in (t, p))
-        valid = None if valid is None else ops.concatenate([valid, valid], axis=-1)
+    parts = [masks.targets, probabilities(masks, from_logits), masks.valid]
+    t, p, valid = (part if part is None else ops.swapaxes(flat(part), 1, 2) for part in parts)
+    if masks.labels is None:
+        masks = masks._replace(fits=ops.equal(masks.targets, 0) | ops.equal(masks.targets, 1))
+        t, p = (ops.concatenate([1 - x, x], axis=1) for x in (t, p))
+        valid = None if valid is None else ops.concatenate([valid, valid], axis=1)
     by_class, found = _by_class(t, p, valid)
     counts = ops.ones_like(found) if classes == "all" else ops.cast(found > 0, p.dtype)
-    if masks.independent:  # the mean of background and foreground, for each channel
+    if masks.labels is None:  # the mean of background and foreground, for each channel
         sides = (-1, 2, masks.y_pred.shape[-1])
         by_class, counts = ops.reshape(by_class, sides), ops.reshape(counts, sides)
         values = ops.sum(by_class * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1)
@@ -107,26 +108,29 @@ def lovasz_softmax(
         total = over_classes(counts, class_weights, ops.sum)
         total = ops.where(total > 0, total, 1.0)
         values = over_classes(by_class * counts, class_weights, ops.sum) / total
-    # Said once more: XLA makes 0 of NaN times the number of a class that is not there.
-    unknown = ops.any(ops.isnan(t), axis=(1, 2))
-    return ops.where(unknown, float("nan"), values)
+    return masks.known(values)
 
 
 def _by_class(t, p, valid):
     """Return the loss of each class in each image, and how many pixels it has there."""
-    errors = ops.where(ops.isnan(t), t, ops.where(t > 0, 1 - p, p))
+    costs, (rows, classes, number) = errors(t, p), ops.shape(p)
     if valid is not None:
-        t, errors = t * valid, errors * valid + (valid - 1)  # ignored pixels come last ...
-    order = ops.argsort(-errors, axis=1)
-    errors = ops.relu(ops.take_along_axis(errors, order, axis=1))  # ... and are no errors
-    t_sorted = ops.take_along_axis(t, order, axis=1)
-    found = ops.sum(t, axis=1, keepdims=True)
-    intersection = found - ops.cumsum(t_sorted, axis=1)
-    union = found + ops.cumsum(1 - t_sorted, axis=1)
+        t, costs = t * valid, costs * valid + (valid - 1)  # ignored pixels come last ...
+    order = ops.top_k(ops.stop_gradient(costs), number)[1]
+    if valid is not None:
+        costs = ops.relu(costs)  # ... and are no errors
+    first = ops.reshape(ops.arange(rows * classes, dtype="int32") * number, (rows, classes, 1))
+    order = ops.reshape(order + first, (-1,))
+    t_sorted = ops.reshape(ops.take(ops.reshape(t, (-1,)), order), ops.shape(p))
+    found, hits = ops.sum(t, axis=2, keepdims=True), ops.cumsum(t_sorted, axis=2)
+    intersection = found - hits
+    union = intersection + ops.arange(1, number + 1, dtype=p.dtype)
     # J_k - J_(k-1), written out for a pixel of the class and for another one: no cancellation.
     of_another = ops.where(union > 1, intersection, 1.0) / (union * ops.maximum(union - 1, 1))
     steps = ops.where(t_sorted > 0, 1 / union, of_another)
-    return ops.sum(errors * steps, axis=1), found[:, 0]
+    # Steps go to their pixels: errors to their ranks would need a gradient back, which is slower.
+    steps = ops.segment_sum(ops.reshape(steps, (-1,)), order, rows * classes * number)
+    return ops.sum(costs * ops.reshape(steps, ops.shape(p)), axis=2), found[:, :, 0]
 
 
 @register

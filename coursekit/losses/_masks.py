@@ -19,12 +19,13 @@ from coursekit.losses._base import (
     times,
 )
 from coursekit.losses._labels import (
+    Labels,
     as_classes,
     by_class,
-    known,
+    crossentropy,
     labels_of,
     like,
-    log_probabilities,
+    module,
     refuse_logits,
     whole,
 )
@@ -65,16 +66,27 @@ class ImageLoss(PerExampleLoss):
 class Masks(NamedTuple):
     """Masks beside predictions.
 
-    targets: masks of the shape of `y_pred`; NaN where the label is none.
-    valid: 1 for what counts, of that shape or with one channel; None: all of it.
+    targets: masks of the shape of `y_pred`.
+    labels: the labels of the pixels, where the channels exclude each other; None: each channel is
+        a mask by itself.
+    fits: where the target is one, by pixel or by pixel and channel; None: everywhere.
+    valid: 1 for what counts, of the shape of `y_pred` or with one channel; None: all of it.
     y_pred: the predictions; 0 where they do not count.
-    independent: whether each channel is a mask by itself, or the channels exclude each other.
     """
 
     targets: Tensor
+    labels: Labels | None
+    fits: Tensor
     valid: Tensor
     y_pred: Tensor
-    independent: bool
+
+    def known(self, values):
+        """Return the values of images, NaN where a label in the image is none."""
+        if self.fits is None:
+            return values
+        xp = module(self.fits)
+        of_image = xp.all(self.fits, axis=tuple(range(1, len(self.fits.shape))))
+        return ops.where(of_image, values, float("nan"))
 
 
 def masks_of(y_true: Tensor, y_pred: Tensor, ignore_class: int | None, multilabel: bool) -> Masks:
@@ -97,10 +109,11 @@ def masks_of(y_true: Tensor, y_pred: Tensor, ignore_class: int | None, multilabe
         y_true=given,
         y_pred=shape,
     )
-    is_label, valid, y_pred, axis = labels_of(y_true, y_pred, -1, ignore_class)
-    targets = ops.where(known(is_label, axis), ops.cast(is_label, y_pred.dtype), float("nan"))
+    labels = labels_of(y_true, y_pred, -1, ignore_class)
+    y_pred, valid = labels.y_pred, labels.valid
+    targets = labels.one_hot(y_pred.dtype)
     valid = None if valid is None else ops.cast(valid[..., None], y_pred.dtype)
-    return Masks(targets, valid, y_pred, False)
+    return Masks(targets, labels, labels.fits, valid, y_pred)
 
 
 def _independent(y_true, y_pred, ignore_class) -> Masks:
@@ -121,9 +134,8 @@ def _independent(y_true, y_pred, ignore_class) -> Masks:
         counts = ops.not_equal(targets, ignore_class)
         targets, y_pred = ops.where(counts, targets, 0.0), ops.where(counts, y_pred, 0.0)
         valid = ops.cast(counts, y_pred.dtype)
-    in_range = ops.logical_and(targets >= 0, targets <= 1)
-    targets = ops.where(in_range, targets, float("nan"))  # 255, for example, not ignored
-    return Masks(targets, valid, y_pred, True)
+    fits = ops.logical_and(targets >= 0, targets <= 1)  # not 255, for example, not ignored
+    return Masks(targets, None, fits, valid, y_pred)
 
 
 def probabilities(masks: Masks, from_logits: bool):
@@ -131,22 +143,41 @@ def probabilities(masks: Masks, from_logits: bool):
     if not from_logits:
         refuse_logits(masks.y_pred)
         return masks.y_pred
-    return ops.sigmoid(masks.y_pred) if masks.independent else ops.softmax(masks.y_pred, axis=-1)
+    if masks.labels is None:
+        return ops.sigmoid(masks.y_pred)
+    return ops.softmax(masks.y_pred, axis=-1)
 
 
 def flat(x: Tensor):
     """Return `(batch, pixels, channels)`."""
+    if len(x.shape) == 3:
+        return x
     pixels = -1 if None in x.shape[1:-1] else math.prod(x.shape[1:-1])  # a batch may have no row
     return ops.reshape(x, (ops.shape(x)[0], pixels, x.shape[-1]))
 
 
-def overlap(masks: Masks, p: Tensor):
-    """Return TP, FP and FN of each image and class, over the pixels that count."""
-    targets = masks.targets
-    counts = (p * targets, p * (1 - targets), (1 - p) * targets)
+def errors(targets: Tensor, p: Tensor):
+    """Return p where the target is 0 and 1 - p where it is 1, both without rounding."""
+    return targets + (1 - 2 * targets) * p
+
+
+def overlap(masks: Masks, p: Tensor, fp_weight: float = 1.0, fn_weight: float = 1.0):
+    """Return TP, and FP and FN weighted and added, of each image and class.
+
+    Over the pixels that count.
+    """
+    t = masks.targets
+    if masks.labels is None:
+        wrong = fp_weight * p * (1 - t) + fn_weight * (1 - p) * t
+    elif fp_weight == fn_weight:
+        wrong = errors(t, p)
+    else:
+        wrong = errors(t, p) * (fp_weight + (fn_weight - fp_weight) * t)
+    counts = [p * t, wrong]
     if masks.valid is not None:
         counts = [count * masks.valid for count in counts]
-    return [ops.sum(flat(count), axis=1) for count in counts]
+    tp, wrong = (ops.sum(flat(count), axis=1) for count in counts)
+    return tp, fp_weight * wrong if masks.labels and fp_weight == fn_weight else wrong
 
 
 def over_classes(values: Tensor, weights: list[float] | None, reduce=ops.mean):
@@ -162,9 +193,8 @@ def over_classes(values: Tensor, weights: list[float] | None, reduce=ops.mean):
 def mean_crossentropy(masks: Masks, from_logits: bool):
     """Return the mean crossentropy of the pixels of each image that count."""
     y_pred, targets = masks.y_pred, masks.targets
-    if not masks.independent:
-        log_p = log_probabilities(y_pred, from_logits, -1)
-        values = -ops.sum(times(targets, log_p), -1, keepdims=True)
+    if masks.labels is not None:
+        values = crossentropy(masks.labels, from_logits)[..., None]
     else:
         yes, no = ops.softplus(-y_pred), ops.softplus(y_pred)
         if not from_logits:
@@ -172,9 +202,12 @@ def mean_crossentropy(masks: Masks, from_logits: bool):
             p = ops.clip(y_pred, epsilon, 1 - epsilon)
             yes, no = -ops.log(p), -ops.log(1 - p)
         values = times(targets, yes) + times(1 - targets, no)
-    valid = ops.ones_like(values) if masks.valid is None else masks.valid
-    pixels = ops.maximum(ops.sum(flat(valid), axis=1), 1)
-    return ops.mean(ops.sum(flat(values * valid), axis=1) / pixels, axis=-1)
+    if masks.valid is None:
+        values = flat(values)
+        pixels = ops.shape(values)[1] if values.shape[1] is None else max(values.shape[1], 1)
+        return ops.mean(ops.sum(values, axis=1), axis=-1) / ops.cast(pixels, values.dtype)
+    pixels = ops.maximum(ops.sum(flat(masks.valid), axis=1), 1)
+    return ops.mean(ops.sum(flat(values * masks.valid), axis=1) / pixels, axis=-1)
 
 
 def whole_masks(y_true: Tensor):

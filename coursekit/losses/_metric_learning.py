@@ -10,9 +10,10 @@ Triplets are in `_triplet.py`.
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
-from coursekit._checks import number, require
+from coursekit._checks import number, refuse_masked, require
 from coursekit.losses import _arguments
 from coursekit.losses._base import (
     HIDDEN,
@@ -26,7 +27,8 @@ from coursekit.losses._base import (
     sizes_fit,
     tensor,
 )
-from coursekit.losses._pairs import mean_of, pairs, rank_is, root, unit
+from coursekit.losses._labels import module
+from coursekit.losses._pairs import pairs, rank_is, root, unit
 
 __all__ = [
     "InfoNCE",
@@ -107,7 +109,10 @@ def pair_contrastive(y_true: Tensor, y_pred: Tensor, *, margin: float = 1.0):
         2006, equation 4.
     """
     margin = number("margin", margin, above=0)
-    distances, similar = floats(y_pred), tensor("y_true", y_true)
+    distances, similar = floats(y_pred), seen(y_true)
+    if similar is None or similar.dtype.kind not in "biuf":
+        similar = tensor("y_true", y_true)
+    refuse_masked("y_true", y_true)
     shape, given = tuple(distances.shape), tuple(similar.shape)
     require(
         len(shape) == 1 or (len(shape) == 2 and shape[1] == 1),
@@ -121,15 +126,26 @@ def pair_contrastive(y_true: Tensor, y_pred: Tensor, *, margin: float = 1.0):
         y_true=given,
         y_pred=shape,
     )
-    distances = ops.reshape(distances, (-1,))
-    similar = ops.cast(ops.reshape(similar, ops.shape(distances)), distances.dtype)
-    known = ops.equal(similar, 1) | ops.equal(similar, 0) | ops.equal(similar, -1)
-    labels, there = seen(similar), seen(known)
-    if there is not None and not there.all():
+    if len(shape) == 2:
+        distances = ops.squeeze(distances, -1)
+    if None in given + shape:
+        similar = ops.reshape(similar, ops.shape(distances))
+    xp = module(similar)
+    if not isinstance(similar, np.ndarray):
+        similar = ops.cast(similar, distances.dtype)
+    similar = xp.reshape(similar, (-1,))
+    known = xp.logical_or(xp.equal(xp.abs(similar), 1), xp.equal(similar, 0))
+    if xp is np and not known.all():
         rule = "`y_true` must be 1 for a similar pair and 0 (or -1) for a dissimilar one."
-        require(False, rule, label=float(labels[~there][0]))
-    values = ops.where(similar > 0, ops.square(distances), ops.square(ops.relu(margin - distances)))
-    return ops.where(known, values, float("nan"))
+        require(False, rule, label=float(similar[~known][0]))
+    # d, or margin - d where that is above 0.
+    is_similar = xp.greater(similar, 0)
+    sign, start, least = (
+        ops.convert_to_tensor(xp.where(is_similar, *either), dtype=distances.dtype)
+        for either in ((1.0, -1.0), (0.0, margin), (-float("inf"), 0.0))
+    )
+    values = ops.square(ops.maximum(start + sign * distances, least))
+    return values if xp is np else ops.where(known, values, float("nan"))
 
 
 @register
@@ -190,7 +206,7 @@ def supervised_contrastive(
         ValueError: if `temperature` is not > 0.
 
     Numerics:
-        A log_softmax per anchor, in at least float32, its own row masked with a finite number. The
+        Crossentropy of logits, in at least float32, its own row masked with a finite number. The
         reference implementation of the paper divides by the number of positives, 0 / 0 without any.
 
     Example:
@@ -206,12 +222,34 @@ def supervised_contrastive(
     temperature, gather_replicas = _supervised(temperature, gather_replicas).values()
     x = floats(y_pred)
     rank_is(x, 2, "(batch, features)")
-    x = _unit(x, temperature)
+    x = _scaled(x, temperature)
     compared = pairs(y_true, x, gather_replicas)
-    logits = ops.matmul(x / (temperature or 1.0), ops.transpose(compared.others))
-    others = compared.is_positive | compared.is_negative
-    log_p = ops.log_softmax(ops.where(others, logits, HIDDEN), axis=1)
-    return compared.unless_unknown(mean_of(-log_p, compared.is_positive))
+    logits = _without(compared.itself, ops.matmul(x, ops.transpose(compared.others)))
+    is_positive = ops.cast(compared.positive(), logits.dtype)
+    count = ops.sum(is_positive, axis=1, keepdims=True)
+    shares = is_positive / ops.maximum(count, 1)
+    values = _unless_empty(ops.categorical_crossentropy, shares, logits)
+    return compared.unless_unknown(ops.where(count[:, 0] > 0, values, 0.0))
+
+
+def _without(pairs, logits):
+    """Return logits of which no softmax sees these pairs."""
+    return logits + HIDDEN * ops.cast(pairs, logits.dtype)
+
+
+def _unless_empty(crossentropy, labels, logits):
+    """Return the crossentropy of each row; TensorFlow refuses a batch of no rows, so no columns."""
+
+    def values():
+        return crossentropy(labels, logits, from_logits=True)
+
+    def none():
+        return ops.sum(logits, axis=1)
+
+    columns = ops.shape(logits)[1]
+    if isinstance(columns, int):
+        return values() if columns else none()
+    return ops.cond(columns > 0, values, none)
 
 
 @register
@@ -242,8 +280,9 @@ def _supervised(temperature, gather_replicas) -> dict[str, Any]:
     return {"temperature": temperature, **_arguments.common(gather_replicas=gather_replicas)}
 
 
-def _unit(x, temperature):
-    return x if temperature is None else unit(x)
+def _scaled(x, temperature):
+    """Return embeddings whose scalar products are cosine / temperature."""
+    return x if temperature is None else unit(x, temperature**-0.5)
 
 
 @loss_function
@@ -286,7 +325,7 @@ def info_nce(
         ValueError: if `temperature` is not > 0, or `y_pred` has another shape.
 
     Numerics:
-        A log_softmax per row, in at least float32, masked with a finite number.
+        Crossentropy of logits, in at least float32, masked with a finite number.
 
     Example:
         >>> views = [[[1.0, 0.0], [3.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]
@@ -303,19 +342,22 @@ def info_nce(
     x = floats(y_pred)
     rank_is(x, 3, "(batch, 2, features): a query and a key")
     require(x.shape[1] == 2, "`y_pred` must hold a query and a key.", shape=tuple(x.shape))
-    x = _unit(x, temperature)
+    x = _scaled(x, temperature)
     compared = pairs(y_true, x, gather_replicas)
-    others, is_alike = compared.others, compared.is_positive
-    itself = ~(is_alike | compared.is_negative)
+    others, is_positive = compared.others, compared.positive()
 
-    def picking(anchors, candidates):
-        logits = ops.matmul(anchors / (temperature or 1.0), ops.transpose(candidates))
-        log_p = ops.log_softmax(ops.where(is_alike, HIDDEN, logits), axis=1)
-        return mean_of(-log_p, itself)
+    def scores(half):
+        logits = ops.matmul(x[:, half], ops.transpose(others[:, 1 - half]))
+        return _without(is_positive, logits)
 
-    values = picking(x[:, 0], others[:, 1])
+    def picking(logits):
+        return _unless_empty(ops.sparse_categorical_crossentropy, compared.columns, logits)
+
+    of_queries = scores(0)
+    values = picking(of_queries)
     if symmetric:
-        values = 0.5 * (values + picking(x[:, 1], others[:, 0]))
+        of_keys = ops.transpose(of_queries) if others is x else scores(1)
+        values = 0.5 * (values + picking(of_keys))
     return compared.unless_unknown(values)
 
 

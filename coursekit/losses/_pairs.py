@@ -8,7 +8,7 @@ from keras import ops
 
 from coursekit._checks import require
 from coursekit._replicas import gather
-from coursekit.losses._base import Tensor, seen, sizes_fit
+from coursekit.losses._base import Tensor, sizes_fit
 from coursekit.losses._labels import dtype_of, whole
 
 # Farther than any embedding: what masked distances are set to. Infinity would make inf - inf.
@@ -19,15 +19,25 @@ class Pairs(NamedTuple):
     """What the rows of a batch are compared with.
 
     others: all rows, `(all, ...)`.
-    is_positive: whether a pair has one label and is not a row with itself, `(batch, all)`.
-    is_negative: whether it has two labels.
+    columns: where the rows of this batch are among them.
+    itself: whether a pair is a row with itself, `(batch, all)`.
+    alike: whether it has one label.
     known: whether all labels are whole numbers that were not rounded; None: they are.
     """
 
     others: Tensor
-    is_positive: Tensor
-    is_negative: Tensor
+    columns: Tensor
+    itself: Tensor
+    alike: Tensor
     known: Tensor
+
+    def positive(self):
+        """Return whether a pair has one label and is not a row with itself."""
+        return ops.not_equal(self.alike, self.itself)
+
+    def negative(self):
+        """Return whether a pair has two labels."""
+        return ops.logical_not(self.alike)
 
     def unless_unknown(self, values):
         """Return values, all of them NaN if labels are unknown: each depends on every label."""
@@ -56,37 +66,44 @@ def pairs(y_true: Tensor, x: Tensor, gather_replicas: bool) -> Pairs:
         y_true=shape,
         y_pred=tuple(x.shape),
     )
-    labels = ops.reshape(labels, ops.shape(x)[:1])
+    if not isinstance(labels, np.ndarray) or None in rows:
+        labels = ops.reshape(labels, ops.shape(x)[:1])
+    else:
+        labels = labels.reshape(-1)
     others, other_labels, start = x, labels, 0
     if gather_replicas:
         (others, other_labels), start = gather(x, labels)
+    rows = ops.shape(x)[0]
+    columns = (np if isinstance(rows, int) else ops).arange(rows, dtype="int32") + start
+    itself = ops.one_hot(columns, ops.shape(others)[0], dtype="bool")
     alike = ops.equal(labels[:, None], other_labels[None, :])
-    rows, columns = ops.arange(ops.shape(x)[0]), ops.arange(ops.shape(others)[0])
-    itself = ops.equal(rows[:, None] + start, columns[None, :])
-    return Pairs(others, alike & ~itself, ~alike, _known(other_labels))
+    return Pairs(others, columns, itself, alike, _known(other_labels))
 
 
 def identities(y_true: Tensor):
-    """Return labels as a tensor in which different labels are different, or refuse them."""
+    """Return labels in which different labels are different, or refuse them.
+
+    Labels that are seen are an array of NumPy.
+    """
     labels = whole(y_true)
-    values = seen(labels)
-    if "float" in dtype_of(labels) and values is not None:
-        limit = _exact_below(dtype_of(labels))
-        wide = values[np.abs(values.astype("float64")) >= limit]
+    if not isinstance(labels, np.ndarray):
+        return ops.cast(labels, "int64") if dtype_of(labels) == "uint64" else labels
+    dtype = dtype_of(y_true if hasattr(y_true, "dtype") else labels)
+    if "float" in dtype:
+        limit = _exact_below(dtype)
+        wide = labels[np.abs(labels.astype("float64")) >= limit]
         if wide.size:
             require(
                 False,
-                f"`y_true`: labels in {dtype_of(labels)} must be below {limit:,}: larger ones "
-                "are rounded, and two of them may be one.",
+                f"`y_true`: labels in {dtype} must be below {limit:,}: larger ones are rounded, "
+                "and two of them may be one.",
                 "Give them as integers",
                 label=float(wide[0]),
             )
-    if isinstance(labels, np.ndarray) and keras.backend.backend() != "tensorflow":
+    if labels.dtype.itemsize == 8 and keras.backend.backend() != "tensorflow":
         numbers = np.unique(labels, return_inverse=True)[1]  # 64 bits would be cut to 32
-        labels = numbers.reshape(labels.shape).astype("int32")
-    if dtype_of(labels) == "uint64":  # which Keras would compare cut to 32 bits
-        labels = ops.cast(ops.convert_to_tensor(labels), "int64")
-    return ops.convert_to_tensor(labels)
+        return numbers.reshape(labels.shape).astype("int32")
+    return labels.astype("int64") if dtype == "uint64" else labels  # compared cut to 32 bits
 
 
 def _exact_below(dtype: str) -> int:
@@ -95,7 +112,7 @@ def _exact_below(dtype: str) -> int:
 
 def _known(labels):
     dtype = dtype_of(labels)
-    if "float" not in dtype:
+    if isinstance(labels, np.ndarray) or "float" not in dtype:
         return None
     whole_number = ops.equal(labels, ops.round(labels))
     return ops.all(whole_number & (ops.abs(labels) < _exact_below(dtype)))
@@ -107,15 +124,16 @@ def rank_is(x: Tensor, rank: int, wanted: str) -> None:
     require(len(shape) == rank, f"`y_pred` must have shape {wanted}.", shape=shape)
 
 
-def unit(x):
-    """Return vectors scaled to length 1; a zero vector stays zero, with finite gradients.
+def unit(x, length=1.0):
+    """Return vectors scaled to a length; a zero vector stays zero, with finite gradients.
 
     Dividing by the largest entry first changes nothing but keeps every square in range: no epsilon
     is needed, whatever the size of the vector.
     """
     size = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0))
-    x = x / ops.where(size > 0, size, ops.ones_like(size))
-    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 0.5))
+    x = x / ops.where(size > 0, size, 1.0)
+    inverse = ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 0.5))
+    return x * (inverse if length == 1 else length * inverse)
 
 
 def root(squares, floor=0.0):
@@ -154,6 +172,22 @@ DISTANCES = {
     "squared": lambda x, others: squared_distances(x, others)[0],
     "cosine": cosine_distances,
 }
+
+
+def distance_of(distance, a, b):
+    """Return the distance of each `a` from its `b`, of features on the last axis."""
+    if distance == "cosine":
+        return 1.0 - ops.sum(unit(a) * unit(b), axis=-1)
+    squares = ops.sum(ops.square(a - b), axis=-1)
+    return root(squares) if distance == "euclidean" else squares
+
+
+def rows_of(x, index):
+    """Return rows by their numbers. Their gradient is a tensor, as that of every operation is.
+
+    Without the reshape TensorFlow would make pieces of it, which replicas could not add up.
+    """
+    return ops.take(ops.reshape(x, ops.shape(x)), index, axis=0)
 
 
 def mean_of(values, chosen, axis=1):

@@ -105,12 +105,12 @@ def crossentropy_dice(
     if ce_weight > 0:
         crossentropy = ce_weight * mean_crossentropy(masks, from_logits)
     if ce_weight < 1:
-        tp, fp, fn = overlap(masks, probabilities(masks, from_logits))
+        tp, wrong = overlap(masks, probabilities(masks, from_logits))
         if not per_class:
-            tp, fp, fn = (over_classes(count, class_weights, ops.sum) for count in (tp, fp, fn))
-        dice = (fp + fn) / (2 * tp + fp + fn + smooth)
+            tp, wrong = (over_classes(count, class_weights, ops.sum) for count in (tp, wrong))
+        dice = wrong / (2 * tp + wrong + smooth)
         dice = (1 - ce_weight) * (over_classes(dice, class_weights) if per_class else dice)
-    return crossentropy + dice
+    return masks.known(crossentropy + dice)
 
 
 @register
@@ -238,9 +238,10 @@ def focal_tversky(
     )
     fp_weight, fn_weight, exponent, smooth, class_weights, *_ = arguments.values()
     masks = masks_of(y_true, floats(y_pred), arguments["ignore_class"], arguments["multilabel"])
-    tp, fp, fn = overlap(masks, probabilities(masks, arguments["from_logits"]))
-    wrong = fp_weight * fp + fn_weight * fn
-    return over_classes(_power(wrong / (tp + wrong + smooth), exponent), class_weights)
+    p = probabilities(masks, arguments["from_logits"])
+    tp, wrong = overlap(masks, p, fp_weight, fn_weight)
+    cost = _power(wrong / (tp + wrong + smooth), exponent)
+    return masks.known(over_classes(cost, class_weights))
 
 
 @register

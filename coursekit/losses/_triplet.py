@@ -15,7 +15,15 @@ from keras import ops
 from coursekit._checks import number, one_of, require
 from coursekit.losses import _arguments
 from coursekit.losses._base import PerExampleLoss, Tensor, floats, loss_function, register
-from coursekit.losses._pairs import DISTANCES, FAR, mean_of, pairs, rank_is
+from coursekit.losses._pairs import (
+    DISTANCES,
+    FAR,
+    distance_of,
+    mean_of,
+    pairs,
+    rank_is,
+    rows_of,
+)
 
 __all__ = ["TripletLoss", "triplet_loss"]
 
@@ -65,8 +73,9 @@ def triplet_loss(
     Numerics:
         Distances come from one matrix product, relative to the mean of the batch: embeddings far
         from the origin do not cancel. With "euclidean", a distance under 1e-3 of the embeddings'
-        spread is rounding and counts as 0, with gradient 0. Memory grows with batch ** 2: mining
-        sorts each row instead of comparing all triplets.
+        spread is rounding and counts as 0, with gradient 0; of a hardest row the distance is taken
+        anew, from the difference. Of equally hard rows the first gets the gradient. Memory grows
+        with batch ** 2: mining sorts each row instead of comparing all triplets.
 
     Example:
         >>> embeddings = [[0.0], [0.5], [0.6]]
@@ -83,32 +92,45 @@ def triplet_loss(
     x = floats(y_pred)
     rank_is(x, 2, "(batch, features)")
     compared = pairs(y_true, x, gather_replicas)
-    distances = DISTANCES[distance](x, compared.others)
-    is_positive, is_negative = compared.is_positive, compared.is_negative
+    others, is_positive, is_negative = compared.others, compared.positive(), compared.negative()
+    distances = DISTANCES[distance](x, others)
     if positives == "all" and negatives != "hard":
         sums = _semi_hard if negatives == "semi_hard" else _all_with_all
         losses, is_positive = sums(distances, is_positive, is_negative, margin)
+        has_negative = ops.any(is_negative, axis=1, keepdims=True)
+        return compared.unless_unknown(mean_of(losses, is_positive & has_negative))
+    near, mined = distances, ops.stop_gradient(distances)
+    if positives == "hard":
+        farthest, row = _first(mined, is_positive)
+        near = distance_of(distance, x[:, None], rows_of(others, row))
+        is_positive = ops.not_equal(farthest, -FAR)
+    if negatives == "all":
+        losses = mean_of(_excess(near - distances, margin), is_negative)[:, None]
+        has_negative = ops.any(is_negative, axis=1, keepdims=True)
     else:
-        near = distances
-        if positives == "hard":
-            near = _largest(near, is_positive)
-            is_positive = ops.any(is_positive, axis=1, keepdims=True)
-        if negatives == "all":
-            losses = mean_of(_excess(near - distances, margin), is_negative)[:, None]
-        else:
-            beyond = is_negative
-            if negatives == "semi_hard":
-                beyond = is_negative & (distances > near)
-            far = -_largest(-distances, beyond)
-            farthest = _largest(distances, is_negative)
-            losses = _excess(near - ops.where(far < FAR, far, farthest), margin)
-    has_negative = ops.any(is_negative, axis=1, keepdims=True)
+        beyond = is_negative
+        if negatives == "semi_hard":
+            beyond = ops.logical_and(is_negative, mined > farthest)
+        order, row = _first(-mined, beyond)
+        if negatives == "semi_hard":
+            there = ops.not_equal(order, -FAR)
+            order, last = _first(mined, is_negative)
+            row = ops.where(there, row, last)
+        has_negative = ops.not_equal(order, -FAR)
+        far = distance_of(distance, x[:, None], rows_of(others, row))
+        losses = _excess(near - far, margin)
     return compared.unless_unknown(mean_of(losses, is_positive & has_negative))
 
 
-def _largest(values, chosen):
-    """Return the largest chosen value of each row; there may be no row, or none chosen."""
-    return ops.max(ops.where(chosen, values, -FAR), axis=1, keepdims=True, initial=-FAR)
+def _first(order, chosen):
+    """Return the largest chosen entry of each row, -FAR where none is, and its column.
+
+    Only what has been picked is computed with a gradient: that of batch ** 2 distances, almost all
+    of it 0, takes longer than they do. A batch of no rows has no column either.
+    """
+    columns = ops.shape(order)[1]
+    one = min(1, columns) if isinstance(columns, int) else ops.minimum(1, columns)
+    return ops.top_k(ops.where(chosen, order, -FAR), one)
 
 
 def _excess(gap, margin):

@@ -111,6 +111,22 @@ def test_labels_with_and_without_a_last_axis_of_1(case):
         np.testing.assert_allclose(array(case.values(labels, p)), case.expected(y, p), atol=1e-6)
 
 
+@pytest.mark.skipif(JAX, reason="a graph of TensorFlow")
+@each
+def test_labels_that_a_graph_holds(case):
+    """They are seen while it is traced; the sizes of the predictions are not."""
+    import tensorflow as tf
+
+    y, p = case.batch()
+    known = [None] * p.ndim
+    for axis in {case.config.get("axis", -1), 1, -1} - {0}:
+        if p.ndim > 1:
+            known[axis] = p.shape[axis]
+    labels = tf.constant(y)
+    graph = compiled(lambda p: case.values(labels, p), [tf.TensorSpec(known, p.dtype)])
+    np.testing.assert_allclose(array(graph(p)), case.expected(y, p), rtol=1e-6, atol=1e-6)
+
+
 def wide_dtypes(label):
     names = ["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float64"]
     for name in names:
@@ -181,6 +197,9 @@ def test_identities_are_never_rounded_to_one(function):
     with pytest.raises(ValueError, match=r"below 16,777,216.*label=16777216"):
         function(rounded, x)
     assert np.isnan(array(traced(function)(rounded, x))).all()
+    half = keras.ops.convert_to_tensor([256.0, 256, 0, 0], dtype="bfloat16")
+    with pytest.raises(ValueError, match=r"labels in bfloat16 must be below 256.*label=256"):
+        function(half, x)
     wide = np.array([2.0**53, 2**53, 0, 0])
     with pytest.raises(ValueError, match=r"below 9,007,199,254,740,992"):
         function(wide, x)
