@@ -4,6 +4,7 @@ import itertools
 import json
 import linecache
 import textwrap
+from datetime import date, timedelta
 
 import pytest
 
@@ -102,3 +103,21 @@ def solutions(tmp_path, monkeypatch):
     monkeypatch.setattr(lesson_module, "SOLUTIONS", folder)
     (folder / "losses.json").write_text(json.dumps({"twice": "def twice(x):\n    return 2 * x"}))
     return folder / "losses.json"
+
+
+@pytest.fixture
+def today(monkeypatch):
+    """Return a function that moves today by some days."""
+
+    class Date(date):
+        now = date(2030, 1, 30)
+
+        @classmethod
+        def today(cls):
+            return cls.now
+
+    def move(days):
+        Date.now += timedelta(days)
+
+    monkeypatch.setattr("coursekit.exercises._review.date", Date)
+    return move

@@ -63,3 +63,16 @@ def test_an_open_decision(lesson, shown, parts):
     choice, because, score = parts
     lesson().decide(choice, because=because, score=score)
     assert shown().startswith("○ Not done yet: decision")
+
+
+def test_the_log_is_there_to_be_read(lesson, shown):
+    """As a copy: what is done to it changes nothing that is kept."""
+    check = lesson()
+    assert check.logged() == {}
+    check.decisions()
+    assert "None so far" in shown()
+    check.decide("Huber", because="outliers", score=0.5)
+    (entry,) = check.logged().values()
+    assert entry == {"choice": "Huber", "because": "outliers", "val_accuracy": 0.5}
+    entry.clear()
+    assert next(iter(check.logged().values()))["choice"] == "Huber"

@@ -75,11 +75,18 @@ def test_a_solution_before_an_attempt(lesson, shown, solutions):
 
 @pytest.mark.parametrize("text", [None, "{", "{}"])
 def test_a_solution_that_is_missing(lesson, shown, solutions, text):
-    solutions.unlink()
+    solutions.rename(solutions.with_name("another.json"))
     if text:
         solutions.write_text(text)
     lesson().solution("twice", anyway=True)
     assert shown().startswith("? Our check failed, not you: Twice")
+
+
+def test_a_class_has_no_solutions(lesson, shown, solutions):
+    solutions.unlink()
+    lesson().solution("twice", anyway=True)
+    text = shown()
+    assert "Your teacher has the solutions" in text and "failed" not in text
 
 
 def test_hints_before_an_attempt(lesson, shown):

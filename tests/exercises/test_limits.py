@@ -80,6 +80,26 @@ def test_an_interrupt_that_comes_when_all_is_over(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+class Signals:
+    """A lock during whose taking an interrupt comes."""
+
+    def __enter__(self):
+        signal.raise_signal(signal.SIGINT)
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["of the limit", "of a person"])
+def test_an_interrupt_while_the_limit_ends_waits_until_it_has_ended(late):
+    """Raised there, it would leave the handler in place, to interrupt what comes later."""
+    limit = time_limit(30)
+    with pytest.raises(TimeIsUp if late else Interrupted), limit:
+        limit.lock, limit.late = Signals(), late
+    assert limit.ended.is_set()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 WAITS = {
     "sleep": lambda: time.sleep(20),
     "lock": lambda: [lock := threading.Lock(), lock.acquire(), lock.acquire()],

@@ -1,32 +1,11 @@
 """What a lesson asks and asks again: predictions, a quiz, and cards that come back."""
 
-from datetime import date, timedelta
-
 import numpy as np
 import pytest
 
 from coursekit.exercises import Lesson
-from coursekit.exercises import _review as module
 
 pytestmark = pytest.mark.any_backend
-
-
-@pytest.fixture
-def today(monkeypatch):
-    """Return a function that moves today by some days."""
-
-    class Date(date):
-        now = date(2030, 1, 30)
-
-        @classmethod
-        def today(cls):
-            return cls.now
-
-    def move(days):
-        Date.now += timedelta(days)
-
-    monkeypatch.setattr(module, "date", Date)
-    return move
 
 
 # Cards.
