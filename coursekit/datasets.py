@@ -174,6 +174,8 @@ def _read(name: str) -> bytes:
     try:
         content = (DATA_DIR / name).read_bytes()
     except OSError as error:
+        if not DATA_DIR.exists():
+            way_out = "A wheel of the package alone has no data: install the full one."
         raise DataFileError(
             f"The data file {name} is missing or cannot be read. Expected: sha256 {SHA256[name]}. "
             f"Received: {error.strerror or error} in {DATA_DIR}. {way_out}"

@@ -30,6 +30,7 @@ from coursekit.exercises._judge import CheckFailed, Outcome
 from coursekit.exercises._lesson import Lesson
 from coursekit.exercises._progress import home
 from coursekit.exercises._report import versions
+from coursekit.exercises._whole import WholeCourse
 from coursekit.exercises._wrong import Wrong, brief, with_article
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Lesson",
     "NotDone",
     "Outcome",
+    "WholeCourse",
     "Wrong",
     "brief",
     "cards",

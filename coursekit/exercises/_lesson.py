@@ -122,6 +122,9 @@ class Lesson:
             way = f'`check.solution("{name}", anyway=True)` shows it all the same.'
             text = Text(f"Try it once first: a wrong answer teaches more than a read one. {way}")
             return self._show("note", f"The solution of {exercise.title} waits", text)
+        if not any(SOLUTIONS.glob("*.json")):  # what `make class` builds
+            text = "They are not in this copy of the course: ask your teacher."
+            return self._show("note", "Your teacher has the solutions", Text(text))
         try:
             texts = json.loads((SOLUTIONS / f"{self.slug}.json").read_text(encoding="utf-8"))
             solution = texts[name]
@@ -174,12 +177,16 @@ class Lesson:
             text = "Replace each `...`, then run the cell again."
             return self._show(TODO, decisions.TITLE, Text(text))
         self._keep("decision", entry)
-        return self._show_decisions()
+        return self.decisions()
 
     def decisions(self) -> None:
         """Show every decision you have logged on the running model, in all lessons."""
-        self._read_progress()
-        self._show_decisions()
+        self._show_card(decisions.listed(self.logged()))
+
+    def logged(self) -> dict[str, dict]:
+        """Return every decision you have logged on the running model, by lesson."""
+        mine = self._read_progress().data["decision"]
+        return {**all_decisions(), **({self.slug: dict(mine)} if mine else {})}
 
     def summary(self) -> None:
         """Show what is done in this lesson."""
@@ -297,11 +304,6 @@ class Lesson:
         first = (close or names or ["name"])[0]
         text = f'The first argument is a name in quotes, as in `check("{first}", ...)`. {wanted}'
         self._show(WRONG, f"no exercise is called {words}", Text(text))
-
-    def _show_decisions(self) -> None:
-        mine = self._progress.data["decision"]
-        own = {self.slug: mine} if mine else {}
-        self._show_card(decisions.listed({**all_decisions(), **own}))
 
     def _show(self, state: str, title: str, *blocks) -> None:
         self._show_card(Card(state, title, blocks))

@@ -20,50 +20,60 @@ class Interrupted(Stopped, KeyboardInterrupt):
     """Someone pressed Ctrl-C or the stop button; a learner's own KeyboardInterrupt is none."""
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float):
+class time_limit:
     """Raise TimeIsUp in the block after `seconds`, or at its end if nothing could stop it sooner.
 
     Python code is stopped, and what waits: a sleep, a lock, a queue, a child, a socket. Not stopped
     before its end is one long operation of a library, and code that ignores interrupts. Where there
     are no signals to a thread (Windows), what waits is not stopped either.
 
-    Works in the main thread; elsewhere there is no limit. A real interrupt raises Interrupted.
+    Works in the main thread; elsewhere there is no limit. A real interrupt raises Interrupted. No
+    interrupt is raised while the limit itself begins or ends: it would never end then, and go on
+    interrupting whatever comes later. (Of a generator's `with` block that cannot be made sure.)
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    lock, over, late = threading.Lock(), False, False
-    ended = threading.Event()
 
-    def watch():
-        nonlocal late
-        wait = seconds
-        while not ended.wait(wait):
-            with lock:
-                if not over:
-                    late = True
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def __enter__(self) -> None:
+        self.here = threading.current_thread() is threading.main_thread()
+        if not self.here:
+            return
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.over = self.late = self.missed = False
+        # A process started in the background ignores SIGINT, and interrupt_main() with it.
+        self.before = signal.signal(signal.SIGINT, self._interrupt)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def __exit__(self, kind, error, trace) -> None:
+        if not self.here:
+            return
+        self.over = True  # an interrupt that is still on its way is ignored
+        with self.lock:
+            self.ended.set()
+        signal.signal(signal.SIGINT, self.before or signal.default_int_handler)
+        if self.missed:
+            raise Interrupted
+        if kind is None and self.late:
+            raise TimeIsUp
+
+    def _watch(self) -> None:
+        wait = self.seconds
+        while not self.ended.wait(wait):
+            with self.lock:
+                if not self.over:
+                    self.late = True
                     _interrupt_main()
             wait = 1  # code that swallows the first interrupt gets another one
 
-    def interrupt(number, frame):
-        if not late:
-            raise Interrupted
-        if not over:
-            raise TimeIsUp
-
-    # A process started in the background ignores SIGINT, and interrupt_main() with it.
-    before = signal.signal(signal.SIGINT, interrupt)
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-        if late:
-            raise TimeIsUp
-    finally:
-        over = True  # an interrupt that is still on its way is ignored
-        with lock:
-            ended.set()
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+    def _interrupt(self, number, frame) -> None:
+        within = (time_limit.__enter__.__code__, time_limit.__exit__.__code__)
+        while frame is not None:
+            if frame.f_code in within:
+                self.missed |= not self.late
+                return
+            frame = frame.f_back
+        raise TimeIsUp if self.late else Interrupted
 
 
 def _interrupt_main() -> None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from coursekit._files import write_whole
+from coursekit._files import is_held, write_whole
 from coursekit.exercises._wrong import shorten
 
 KINDS = {"exercises": dict, "predictions": str, "quiz": str, "cards": dict,
@@ -167,27 +167,9 @@ def _alone(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             file = stack.enter_context(open(folder / ".lock", "ab"))
             until = time.monotonic() + PATIENCE_SECONDS
-            while _is_held(file) and time.monotonic() < until:
+            while is_held(file) and time.monotonic() < until:
                 time.sleep(0.005)
         yield
-
-
-def _is_held(file) -> bool:
-    """Take the lock of a file; True where another one has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return True
-    except OSError:  # there are no locks here
-        return False
-    return False
 
 
 def _read(path: Path) -> dict:

@@ -80,10 +80,18 @@ class Deck:
     def __init__(self, texts: Sequence[tuple[str, str]], progress: Progress):
         self.texts, self.progress = texts, progress
 
+    def left(self) -> list[int]:
+        """Return in how many days each card is due; one that is new is due now."""
+        today = date.today()
+        return [self._days_left(number, today) for number in range(1, len(self.texts) + 1)]
+
+    def is_new(self, number: int) -> bool:
+        """Say whether a card has never been known."""
+        return self.texts[number - 1][0] not in self.progress.data["cards"]
+
     def due(self) -> Card:
         """Show the cards that are due."""
-        today, total = date.today(), len(self.texts)
-        left = [self._days_left(number, today) for number in range(1, total + 1)]
+        left, total = self.left(), len(self.texts)
         due = [number for number, days in enumerate(left, 1) if days <= 0]
         if not due:
             text = f"The next one comes back in {_days(min(left))}." if left else "There are none."

@@ -1,7 +1,7 @@
 """Slips in combination: the fewest that explain an answer together, each said in its own words."""
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from coursekit.exercises import Wrong
 
@@ -17,11 +17,18 @@ def fewest(parts: Sequence[Iterable[str]], fits: Callable[..., bool]) -> list[st
     return next(([name for name in names if name] for names in ways if fits(*names)), [])
 
 
-class Several(Wrong):
-    """Wrong in several ways: the message "several", and then the text of each slip."""
+def combined(groups: Sequence[Sequence[str]], most: int) -> Iterator[tuple[str, ...]]:
+    """Yield combinations of faults, at most one of each group, the fewest first."""
+    for count in range(1, most + 1):
+        for chosen in itertools.combinations(groups, count):
+            yield from itertools.product(*chosen)
 
-    def __init__(self, texts: Iterable[str], **values):
-        super().__init__("several", **values)
+
+class Several(Wrong):
+    """Wrong in several ways: a message, "several", and then the whole text of each slip."""
+
+    def __init__(self, texts: Iterable[str], key: str = "several", **values):
+        super().__init__(key, **values)
         self.texts = list(texts)
 
     def sentence(self, messages: dict[str, str] | None = None) -> str:

@@ -1,11 +1,10 @@
 """Backpropagation: checks, hints, quiz and cards."""
 
-import itertools
-
 import numpy as np
 
 from coursekit.exercises import Lesson, NotDone, Wrong, brief, expect, has_dots, lesson
 from coursekit.lessons import _backpropagation as parts
+from coursekit.lessons._combined import Several, combined
 
 __all__ = ["check", "parts"]
 
@@ -99,7 +98,7 @@ GROUPS = (
         "rows": "{name} has a row for each of the {rows} rows of the batch. A bias is added to "
         "each of them, and is blamed by each: what becomes of their blames?",
         "one": "{fault}.",
-        "several": "several things at once: {faults}.",
+        "several": "several things at once:",
         "parts": "right so far: {right}. Not right: {wrong}. Look at the step where they part.",
         "row": "right for some batches, not for {rows} rows and {classes} classes.",
         "wrong": "none of the four is right. For a batch of one row your dW2 is {got}. Print "
@@ -126,14 +125,13 @@ def backward(answer):
             for pair in zip(made, rights, strict=True)]  # fmt: skip
     if all(map(all, fits)):
         return
-    for faults in _combined(GROUPS, 3):
+    for faults in combined(GROUPS, 3):
         theirs = [_gradients(*case, faults) for case in cases]
         if all(_same(a, b) for pair in zip(made, theirs, strict=True)
                for a, b in zip(*pair, strict=True)):  # fmt: skip
-            words = [FAULTS[fault] for fault in faults]
-            if len(words) == 1:
-                raise Wrong("one", fault=words[0])
-            raise Wrong("several", faults="; ".join(words))
+            if len(faults) == 1:
+                raise Wrong("one", fault=FAULTS[faults[0]])
+            raise Several(f"{FAULTS[fault]}." for fault in faults)
     columns = [all(fit[k] for fit in fits) for k in range(4)]
     if any(columns):
         right = " and ".join(n for n, ok in zip(NAMES, columns, strict=True) if ok)
@@ -143,13 +141,6 @@ def backward(answer):
         if not all(fit) and any(map(all, fits)):
             raise Wrong("row", rows=len(case[0]), classes=len(case[-1]))
     raise Wrong("wrong", got=made[1][2])
-
-
-def _combined(groups, most):
-    """Yield combinations of faults, at most one of each group, the fewest first."""
-    for count in range(1, most + 1):
-        for chosen in itertools.combinations(groups, count):
-            yield from itertools.product(*chosen)
 
 
 def _batch(rows, inputs, hidden, classes):

@@ -57,7 +57,7 @@ STARTS = ((0.0, 0.0), (4.0, -5.0), (-3.0, 2.0))
     why="The gradient of the mean squared error is 2 mean(e x) for w and 2 mean(e) for b, with e = "
     "wx + b - y. Against it the loss falls, and for a line there is one lowest point to fall to.",
     alternative="`np.polyfit(x, y, 1)` knows a formula for lines and needs no steps.",
-    seconds=30,
+    seconds=120,  # 150 epochs of Keras's `fit` for each of three lines take 20 s
 )
 def fit_line(answer):
     expect.function(answer, "`fit_line`")
