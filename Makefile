@@ -1,18 +1,24 @@
 # make course   open the course in JupyterLab    make lesson NAME=slug   build and test one lesson
 # make build    rebuild what changed             make test               what a change must pass
 # make wheel    a wheel, for Colab               make test-all           everything that CI runs
+# make site     the website, in build/site
+# make class    the same without solutions, for a class
 PYTHON ?= python3
 COLAB_PYTHON ?= $(shell python3.13 -c 'print("python3.13")' 2>/dev/null || echo $(PYTHON))
 BIN := .venv/bin
 LAB_ARGS ?=
 OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
 
-# What `make test` leaves to `make test-rest`: what installs, or needs a browser.
-LATER := tests/test_packaging.py tests/tools/test_run_in_lab.py
+# What `make test` leaves to `make test-rest`: what installs, needs a browser or many processes, is
+# killed, or trains a network for each disease.
+LATER := tests/test_packaging.py tests/tools/test_run_in_lab.py tests/site tests/grade \
+	tests/validation/test_executor.py tests/diagnosis/test_doctor.py tests/tuning/test_kills.py \
+	tests/training/test_resume.py
+INSTALL := pip install -q --no-compile  # Python compiles what is imported, when it is
 PYTEST := $(BIN)/python -m pytest -q -n 2
 
-.PHONY: course test test-rest test-untouched-jax test-all lesson lint build wheel test-oldest \
-	tpu-check tpu-strategy-check colab-check clean
+.PHONY: course test test-rest test-untouched-jax test-all lesson lint build site wheel wheel-alone class \
+	test-oldest tpu-check tpu-strategy-check colab-check clean
 
 course: .venv/course
 	$(BIN)/python tools/open_course.py $(LAB_ARGS)
@@ -46,8 +52,20 @@ lint: .venv/dev
 build: .venv/dev
 	$(BIN)/python tools/build_notebooks.py
 
+# Lessons, topics, cards and reference, from what is stored: nothing is executed.
+site: .venv/site
+	$(BIN)/python tools/build_site.py
+
 wheel: .venv/dev
 	$(BIN)/python -m build --wheel --outdir dist .
+
+# The package without the course, its data and its grader, in dist/alone.
+wheel-alone: wheel
+	$(BIN)/python tools/light_wheel.py
+
+# For a class: a wheel and notebooks without solutions in dist/class, the full wheel beside it.
+class: wheel
+	$(BIN)/python tools/release_class.py
 
 # The oldest versions that are supported, in an environment of their own.
 test-oldest: .venv-oldest/dev
@@ -74,29 +92,34 @@ colab-check: wheel .venv-colab/dev .venv-colab-tpu/dev
 
 .venv/course: pyproject.toml constraints.txt
 	$(call venv,.venv)
-	.venv/bin/python -m pip install -q -c constraints.txt -e ".[course]"
+	.venv/bin/python -m $(INSTALL) -c constraints.txt -e ".[course]"
+	@touch $@
+
+.venv/site: pyproject.toml constraints.txt
+	$(call venv,.venv)
+	.venv/bin/python -m $(INSTALL) -c constraints.txt -e ".[site]"
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt
 	$(call venv,.venv)
-	.venv/bin/python -m pip install -q -c constraints.txt -e ".[dev]"
-	@touch $@ .venv/course
+	.venv/bin/python -m $(INSTALL) -c constraints.txt -e ".[dev]"
+	@touch $@ .venv/course .venv/site
 
 .venv-oldest/dev: pyproject.toml constraints.txt
 	$(call venv,.venv-oldest)
 	sed -E '/^(keras|tensorflow|tensorboard)==/d' constraints.txt > .venv-oldest/constraints.txt
-	.venv-oldest/bin/python -m pip install -q -c .venv-oldest/constraints.txt -e ".[dev]" $(OLDEST)
+	.venv-oldest/bin/python -m $(INSTALL) -c .venv-oldest/constraints.txt -e ".[dev]" $(OLDEST)
 	@touch $@
 
 .venv-tpu/dev: pyproject.toml constraints.txt constraints-tpu.txt
 	$(call venv,.venv-tpu)
-	.venv-tpu/bin/python -m pip install -q -c constraints-tpu.txt -e ".[tpu-check]"
+	.venv-tpu/bin/python -m $(INSTALL) -c constraints-tpu.txt -e ".[tpu-check]"
 	@touch $@
 
 .venv-tpu-tf/dev: pyproject.toml constraints.txt
 	$(call venv,.venv-tpu-tf)
 	sed '/^tensorboard==/d' constraints.txt > .venv-tpu-tf/constraints.txt
-	.venv-tpu-tf/bin/python -m pip install -q -c .venv-tpu-tf/constraints.txt -e ".[tpu]" nbval pytest-xdist
+	.venv-tpu-tf/bin/python -m $(INSTALL) -c .venv-tpu-tf/constraints.txt -e ".[tpu]" nbval pytest-xdist
 	@touch $@
 
 # What Colab has before the first cell, in its Python where there is one.
@@ -109,7 +132,7 @@ colab-check: wheel .venv-colab/dev .venv-colab-tpu/dev
 define colab
 rm -rf $(1)
 $(call venv,$(1),$(COLAB_PYTHON))
-$(1)/bin/python -m pip install -q -r $(2) nbval pytest-xdist
+$(1)/bin/python -m $(INSTALL) -r $(2) nbval pytest-xdist
 @touch $(1)/dev
 endef
 

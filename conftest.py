@@ -1,6 +1,7 @@
-"""Settings of the whole suite: repeatable numbers, a progress folder a notebook, its time."""
+"""Settings of the whole suite: repeatable numbers, a progress folder a notebook, what was slow."""
 
 import collections
+import gc
 import hashlib
 import json
 import os
@@ -14,8 +15,10 @@ import pytest
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
-if os.environ.get("KERAS_BACKEND") == "jax":  # tiny models: compiling is most of the time
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+QUICK = "--xla_backend_optimization_level=0"  # tiny models: compiling is most of the time
+OPTIMIZED = {"transfer"}  # lessons whose convolutions would take XLA minutes then
+ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
+OURS = ON_JAX and os.environ.setdefault("XLA_FLAGS", QUICK) == QUICK
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run in the background has no Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 HOMES = Path(tempfile.mkdtemp(prefix="coursekit-tests-"))
@@ -40,6 +43,9 @@ def pytest_runtest_setup(item):
     if item.path.suffix == ".ipynb":
         os.environ.pop("MPLBACKEND", None)  # a notebook draws inline
         os.environ["COURSEKIT_HOME"] = str(_home(item.path))
+        if OURS:
+            slug = item.path.stem.split("_", 1)[1]
+            os.environ["XLA_FLAGS"] = "" if slug in OPTIMIZED else QUICK
     else:
         os.environ["MPLBACKEND"] = "agg"
         os.environ["COURSEKIT_HOME"] = str(HOMES / "tests")
@@ -47,10 +53,18 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
-    """After a test no figure is left; after a notebook the solved one has every exercise done."""
+    """After a test no figure is left; after a notebook the solved one has every exercise done.
+
+    What is there after a file is not searched for garbage again: Keras searches all at each
+    `clear_session`, which took more than a quarter of the time of some files.
+    """
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
-    if item.path.suffix != ".ipynb" or (nextitem is not None and nextitem.path == item.path):
+    if nextitem is not None and nextitem.path == item.path:
+        return
+    gc.collect()
+    gc.freeze()
+    if item.path.suffix != ".ipynb":
         return
     slug = item.path.stem.split("_", 1)[1]
     from importlib import import_module
@@ -69,11 +83,11 @@ def _home(path: Path) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print how long each notebook took."""
+    """Print the ten files that took longest."""
     spent = collections.Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            if str(getattr(report, "fspath", "")).endswith(".ipynb"):
-                spent[report.fspath] += report.duration
-    for name, seconds in spent.most_common():
+            if hasattr(report, "duration"):
+                spent[report.nodeid.partition("::")[0]] += report.duration
+    for name, seconds in spent.most_common(10):
         terminalreporter.write_line(f"{seconds:6.1f} s  {name}")

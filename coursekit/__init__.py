@@ -32,6 +32,7 @@ __all__ = [
     "diagnosis",
     "distribution",
     "exercises",
+    "grade",
     "lessons",
     "losses",
     "optimizers",
@@ -56,7 +57,15 @@ def __getattr__(name: str):
     if name in FIRST:
         return getattr(import_module(f"{__name__}.{FIRST[name]}"), name)
     if name in __all__:
-        return import_module(f"{__name__}.{name}")
+        try:
+            return import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+            raise ImportError(
+                f"coursekit.{name} belongs to the course, and this wheel is the package alone: "
+                "install the full one."
+            ) from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -44,6 +44,7 @@ CLASSES = {
         "Warmup",
         "WarmupInverseSqrt",
     ],
+    "training": ["GAN"],
 }
 FUNCTIONS = {
     "losses": [

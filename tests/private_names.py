@@ -46,6 +46,7 @@ NAMES = {  # by what has them
         "_distribution_strategy_stack", "_global_distribute_strategy_scope",
         "_variable_creator_stack",
     ],
+    "session": ["_make_callable_from_options"],
     "eager context": ["_set_device", "_rng", "_seed"],
 }  # fmt: skip
 
@@ -63,5 +64,13 @@ MODULES = [
 ELSEWHERE = [
     "_keras_mask", "_keras_logits", "_score_func", "_inner_optimizers", "_collective_key_base",
     "_collective_ops", "_cross_device_ops", "_finalize_ema_values",
-    "_exclude_from_weight_decay",
+    "_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern",
+    # the state of Keras's callbacks, what a fit that was interrupted leaves, TensorFlow's datasets:
+    # tests/training/test_resume.py
+    "_model", "_batches_seen_since_last_saving", "_last_batch_seen", "_current_epoch",
+    "_ema_weights_in_model", "_global_train_batch", "_global_test_batch", "_eval_epoch_iterator",
+    "_jax_state", "_ShuffleDataset", "_RandomDataset", "_inputs", "_seed2",
+    "_reshuffle_each_iteration", "_primary",
+    # how many workers a pool has: tests/validation/test_executor.py
+    "_max_workers",
 ]  # fmt: skip

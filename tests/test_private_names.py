@@ -18,7 +18,8 @@ from coursekit._fingerprint._keras import RECORDS, SEEDS
 
 ROOT = Path(__file__).parent.parent / "coursekit"
 LISTED = {name for names in NAMES.values() for name in names} | {*ELSEWHERE, *RECORDS, *SEEDS}
-PYTHONS = {"_replace", "_abc_impl", "_self_", "_thread"}
+PYTHONS = {"_replace", "_abc_impl", "_self_", "_thread", "_exit", "_getframe", "_frozen_importlib",
+           "_frozen_importlib_external"}  # fmt: skip
 OWN = {"_solutions", "_macro"}  # a folder, the end of a name
 TREES = {
     path: ast.parse(path.read_text())
@@ -167,6 +168,12 @@ class Installed:
 
         with tf.device("CPU:0"):
             return tf.compat.v1.get_default_graph()
+
+    @property
+    def session(self):
+        import tensorflow as tf
+
+        return tf.compat.v1.Session(graph=self.graph)
 
     @property
     def eager_context(self):

@@ -15,8 +15,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # The floors of coursekit: a part imports from floors below its own, and from itself.
 FLOORS = [
-    {"_checks"},
+    {"_checks", "_disk"},
     {
+        "_elsewhere",
         "_endings",
         "_files",
         "_findings",
@@ -27,6 +28,7 @@ FLOORS = [
         "_replicas",
         "_saving",
     },
+    {"_claim", "_spool"},
     {"losses", "schedules", "optimizers", "augmentation", "exercises", "datasets"},
     {"training", "precision"},
     {"callbacks", "distribution", "diagnosis", "validation"},
@@ -43,8 +45,8 @@ KERAS = {"numpy", "keras"}
 SKLEARN = {"numpy", "keras", "pandas", "sklearn", "scipy"}
 TOP = {
     "__init__": set(),
-    **dict.fromkeys([*FLOORS[0], *FLOORS[1]], NUMPY),
-    **dict.fromkeys(["_endings", "_monitor", "_optimizers", "_replicas"], KERAS),
+    **dict.fromkeys([*FLOORS[0], *FLOORS[1], *FLOORS[2]], NUMPY),
+    **dict.fromkeys(["_endings", "_monitor", "_optimizers", "_replicas", "_spool"], KERAS),
     **dict.fromkeys(["losses", "schedules", "optimizers", "augmentation"], KERAS),
     "exercises": {"numpy", "IPython"},
     "datasets": SKLEARN,
@@ -52,7 +54,7 @@ TOP = {
     "precision": KERAS,
     "callbacks": KERAS,
     "distribution": KERAS,
-    "diagnosis": KERAS,
+    "diagnosis": KERAS | {"scipy"},
     "validation": SKLEARN,
     "tuning": SKLEARN | {"keras_tuner"},
     "plots": {"numpy", "matplotlib"},
@@ -62,7 +64,9 @@ TOP = {
 INSIDE = {
     **{part: {"tensorflow"} for part in ("_replicas", "losses", "optimizers", "validation")},
     **{part: {"tensorflow", "jax", "keras"} for part in ("training", "distribution", "precision")},
+    "_elsewhere": {"keras", "cloudpickle"},
     "_randomness": {"keras", "tensorflow"},
+    "grade": {"IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "keras"},
     "_saving": {"keras"},
     "callbacks": {"tensorflow", "jax"},
     "tuning": {"grpc"},

@@ -13,7 +13,7 @@ import sys
 import pytest
 from build_notebooks import Course, SourceError
 
-OPTIONS = "--nbval-lax --nbval-current-env --nbval-cell-timeout=300 --dist=loadfile"
+OPTIONS = "--nbval-lax --nbval-current-env --nbval-cell-timeout=600 --dist=loadfile"
 QUIET = "ignore::pytest.PytestAssertRewriteWarning"  # of what this program has imported itself
 
 

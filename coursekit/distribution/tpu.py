@@ -65,6 +65,9 @@ class TpuProgram:
         temporaries: bytes in between, such as activations that wait for the backward pass.
         code: bytes of the program.
         all_reduces: how often the chips add up numbers.
+        operations: of numbers, on each chip, as the compiler counts them: a multiplication and an
+            addition are two. What a loop repeats counts once.
+        accessed: bytes read from and written to the memory of each chip, counted likewise.
     """
 
     topology: str
@@ -74,6 +77,8 @@ class TpuProgram:
     temporaries: int
     code: int
     all_reduces: int
+    operations: float
+    accessed: float
 
     @property
     def memory(self) -> int:
@@ -255,7 +260,7 @@ def _compile(function, topology, *, state=(), rows=()) -> TpuProgram:
         if refusal is None:  # a mistake in the function, on any device
             raise
         raise refusal from error
-    sizes = compiled.memory_analysis()
+    sizes, counts = compiled.memory_analysis(), compiled.cost_analysis()
     return TpuProgram(
         topology=topology,
         chips=len(devices),
@@ -264,6 +269,8 @@ def _compile(function, topology, *, state=(), rows=()) -> TpuProgram:
         temporaries=sizes.temp_size_in_bytes,
         code=sizes.generated_code_size_in_bytes,
         all_reduces=len(re.findall(r" all-reduce(-start)?\(", compiled.as_text())),
+        operations=counts.get("flops", 0.0),
+        accessed=counts.get("bytes accessed", 0.0),
     )
 
 

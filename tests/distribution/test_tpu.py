@@ -136,7 +136,7 @@ def test_importing_it_loads_neither_jax_nor_keras():
 
 
 def test_a_program_in_words():
-    program = TPU.TpuProgram("v5e:2x2", 4, 3_000_000, 500_000, 1_000_000, 1_500_000, 2)
+    program = TPU.TpuProgram("v5e:2x2", 4, 3_000_000, 500_000, 1_000_000, 1_500_000, 2, 5e9, 7e6)
     assert str(program) == (
         "Compiles for v5e:2x2: 6.0 MB on each chip, of which variables and batch 3.0, "
         "temporaries 1.0; 2 all-reduces."

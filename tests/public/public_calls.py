@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,19 @@ class Call:
 def build() -> keras.Model:
     """A fresh compiled model of three inputs and one output."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    return model
+
+
+def network(inputs: int, outputs: int) -> keras.Model:
+    """One dense layer, not compiled."""
+    return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
+
+
+def named() -> keras.Model:
+    """Two layers that have names of their own."""
+    layers = [keras.layers.Dense(2, name="body"), keras.layers.Dense(1, name="head")]
+    model = keras.Sequential([keras.Input((3,)), *layers])
     model.compile(keras.optimizers.SGD(0.01), "mse")
     return model
 
@@ -388,8 +402,11 @@ CALLS: dict[str, Call] = {
             "seed": 0,
             "callbacks": None,
             "verbose": 0,
+            "folder": None,
+            "version": None,
         },
         {
+            "folder": "path",
             "epochs": "count",
             "batch_size": "count",
             "shuffle": "switch",
@@ -398,7 +415,50 @@ CALLS: dict[str, Call] = {
             "verbose": "option",
         },
         {"seed": ([1],)},
-        free=("callbacks",),
+        free=("callbacks", "version"),
+    ),
+    "training.GAN": Call(
+        lambda: {
+            "generator": network(2, 3),
+            "discriminator": network(3, 1),
+            "loss": "hinge",
+        },
+        {"generator": "model", "discriminator": "model", "loss": "option"},
+        after=lambda made: made.compile("sgd", "sgd"),
+    ),
+    "training.resumable_fit": Call(
+        lambda: {
+            "model": build(),
+            "x": X,
+            "y": Y,
+            "folder": tempfile.mkdtemp(),
+            "epochs": 1,
+            "batch_size": 4,
+            "shuffle": True,
+            "seed": 0,
+            "verbose": 0,
+            "validation_split": 0.0,
+            "validation_batch_size": 4,
+            "validation_freq": 1,
+            "save_freq": 2,
+            "callbacks": None,
+            "version": None,
+        },
+        {
+            "epochs": "count",
+            "batch_size": "count",
+            "shuffle": "switch",
+            "seed": "natural",
+            "model": "model",
+            "verbose": "option",
+            "folder": "path",
+            "validation_split": "share",
+            "validation_batch_size": "count",
+            "validation_freq": "count",
+            "save_freq": "count",
+        },
+        {"batch_size": (None,), "validation_batch_size": (None,)},
+        free=("callbacks", "version"),
     ),
     "training.train_one_epoch": Call(
         lambda: {
@@ -432,6 +492,35 @@ CALLS: dict[str, Call] = {
     ),
     "training.value_and_gradients": Call(
         made(build, x=X, y=Y, training=True), {"model": "model", "training": "switch"}
+    ),
+    "training.thaw": Call(
+        lambda: {"model": named(), "layers": ["head"], "rate": 0.1},
+        {"model": "model", "layers": "names", "rate": "positive"},
+    ),
+    "training.gradual_unfreezing": Call(
+        lambda: {
+            "model": named(),
+            "groups": ["head", "body"],
+            "x": X,
+            "y": Y,
+            "rates": [0.1, 0.01],
+            "epochs": 1,
+        },
+        {"model": "model", "epochs": "count", "rates": "schedules"},
+    ),
+    "training.fisher": Call(
+        made(build, x=X, y=Y, seed=0, draws=1),
+        {"model": "model", "seed": "natural", "draws": "count"},
+    ),
+    "training.anchor": Call(
+        made(build, importance=1.0, strength=1.0),
+        {"model": "model", "importance": "at_least_0", "strength": "at_least_0"},
+    ),
+    "training.EWC": Call(
+        lambda: {"home": np.ones(2), "importance": 1.0, "strength": 1.0},
+        {"importance": "at_least_0", "strength": "at_least_0"},
+        free=("home",),
+        after=lambda penalty: penalty(np.zeros(2, "float32")),
     ),
     "training.trace_path": Call(
         lambda: {
@@ -471,6 +560,12 @@ CALLS: dict[str, Call] = {
         made(build, x=X, y=Y, rows=50, seed=0),
         {"model": "model", "rows": "count", "seed": "natural"},
     ),
+    "diagnosis.Doctor": Call(
+        given(x=X, y=Y, every=5, rows=8, seed=0),
+        {"every": "count", "rows": "count", "seed": "natural"},
+        {"every": (None,)},
+    ),
+    "diagnosis.diagnose": Call(given(run={"loss": [0.9, 0.5, 0.4]}), {"run": "model"}),
     "distribution.lint": Call(made(build), {"model": "model"}),
     "distribution.runtime": Call(given(device="cpu"), {"device": "option"}),
     "distribution.roofline.step_time": Call(
@@ -510,6 +605,7 @@ CALLS: dict[str, Call] = {
             "task": None,
             "temporal": False,
             "folder": None,
+            "executor": None,
             "verbose": 0,
             "preprocess": None,
             "scoring": "r2",
@@ -521,6 +617,7 @@ CALLS: dict[str, Call] = {
             "task": "option",
             "temporal": "switch",
             "folder": "path",
+            "executor": "title",
             "verbose": "option",
             "scoring": "option",
             "preprocess": "title",
@@ -539,6 +636,7 @@ CALLS: dict[str, Call] = {
             "seed": 0,
             "task": None,
             "temporal": False,
+            "executor": None,
             "verbose": 0,
             "preprocess": None,
             "scoring": "r2",
@@ -549,6 +647,7 @@ CALLS: dict[str, Call] = {
             "seed": "natural",
             "task": "option",
             "temporal": "switch",
+            "executor": "title",
             "verbose": "option",
             "scoring": "option",
             "preprocess": "title",
@@ -566,6 +665,7 @@ CALLS: dict[str, Call] = {
             "epochs": 1,
             "batch_size": 32,
             "seed": 0,
+            "executor": None,
             "verbose": 0,
         },
         {
@@ -575,6 +675,7 @@ CALLS: dict[str, Call] = {
             "epochs": "count",
             "batch_size": "count",
             "seed": "natural",
+            "executor": "title",
             "verbose": "option",
         },
     ),
@@ -602,6 +703,7 @@ CALLS: dict[str, Call] = {
             "task": None,
             "temporal": False,
             "trials_at_once": 2,
+            "executor": None,
             "silence_seconds": 60.0,
             "overwrite": True,
             "directory": None,
@@ -613,6 +715,7 @@ CALLS: dict[str, Call] = {
             "task": "option",
             "temporal": "switch",
             "trials_at_once": "count",
+            "executor": "title",
             "silence_seconds": "positive",
             "oracle": "model",
             "overwrite": "switch",
@@ -637,7 +740,12 @@ ELSEWHERE = {"plots", "exercises", "datasets"}
 UNCHECKED = {
     # the same under another name
     "training.many.fit_many", "training.gradients.value_and_gradients",
-    "training.gradients.Gradients",
+    "training.resume.resumable_fit",
+    "training.gradients.Gradients", "training.consolidation.EWC", "training.consolidation.anchor",
+    "training.consolidation.fisher", "training.unfreezing.gradual_unfreezing",
+    "training.unfreezing.thaw",
+    # what it asks of callbacks: tests/training/test_resume.py; a result, and what takes nothing
+    "training.resume.check_callbacks", "training.Environment", "training.environment",
     # before the devices are made, in a process of its own: tests/distribution
     "distribution.virtual_devices", "distribution.parity",
     # a file that is not there: tests/distribution/test_precision.py

@@ -73,6 +73,9 @@ def test_an_unbuilt_model_with_names_and_weights_and_a_step_of_its_own():
     assert program.arguments >= 3 * kernel + rows, "weights, two averages of Adam, and the batch"
     assert program.outputs < kernel, "the new weights overwrite the old ones"
     assert program.all_reduces == 0 and program.chips == 1
+    products = 6 * 64 * (1000 * 256 + 256 * 4)  # forward, and two backward
+    assert 0.9 * products - 2 * 64 * 1000 * 256 < program.operations < 1.5 * products
+    assert program.accessed > 3 * kernel + rows
     assert program.memory == (
         program.arguments + program.outputs + program.temporaries + program.code
     )
