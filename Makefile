@@ -9,29 +9,31 @@ BIN := .venv/bin
 LAB_ARGS ?=
 OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
 
-# What `make test` leaves to `make test-rest`: what installs, needs a browser or many processes, is
-# killed, or trains a network for each disease.
-LATER := tests/test_packaging.py tests/tools/test_run_in_lab.py tests/site tests/grade \
-	tests/validation/test_executor.py tests/diagnosis/test_doctor.py tests/tuning/test_kills.py \
-	tests/training/test_resume.py
 INSTALL := pip install -q --no-compile  # Python compiles what is imported, when it is
 PYTEST := $(BIN)/python -m pytest -q -n 2
 
-.PHONY: course test test-rest test-untouched-jax test-all lesson lint build site wheel wheel-alone class \
-	test-oldest tpu-check tpu-strategy-check colab-check clean
+.PHONY: course test test-rest test-later test-replicas test-jax test-untouched-jax test-all lesson lint \
+	build site wheel wheel-alone class test-oldest tpu-check tpu-strategy-check colab-check clean
 
 course: .venv/course
 	$(BIN)/python tools/open_course.py $(LAB_ARGS)
 
-# What a change must pass: style and types, unit tests, `--check`, every solved notebook.
+# What a change must pass: style and types, the quick unit tests, `--check`, every solved notebook.
 test: lint
 	$(BIN)/python tools/build_notebooks.py --check
-	$(PYTEST) $(LATER:%=--ignore=%) tests coursekit notebooks/solutions
+	$(PYTEST) -m "not slow" tests coursekit notebooks/solutions
 
-# The rest: the wheel and the browser, untouched notebooks, two replicas, JAX.
-test-rest: .venv/dev
-	$(PYTEST) $(LATER) notebooks --ignore=notebooks/solutions
+# The rest: tests marked `slow`, and untouched notebooks; two replicas; JAX.
+test-rest: test-later test-replicas test-jax
+
+test-later: .venv/dev
+	$(PYTEST) -m slow tests
+	$(PYTEST) notebooks --ignore=notebooks/solutions
+
+test-replicas: .venv/dev
 	$(PYTEST) --no-loadscope-reorder tests/replicas  # its longest file has few tests: first
+
+test-jax: .venv/dev
 	KERAS_BACKEND=jax $(PYTEST) -m any_backend $$(grep -rl any_backend tests --include='test_*.py')
 
 # Untouched notebooks on JAX.

@@ -1,10 +1,12 @@
 """Settings of the whole suite: repeatable numbers, a progress folder a notebook, what was slow."""
 
+import atexit
 import collections
 import gc
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -22,6 +24,11 @@ OURS = ON_JAX and os.environ.setdefault("XLA_FLAGS", QUICK) == QUICK
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run in the background has no Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 HOMES = Path(tempfile.mkdtemp(prefix="coursekit-tests-"))
+atexit.register(shutil.rmtree, HOMES, ignore_errors=True)
+if ON_JAX:  # what one worker or kernel has compiled, the others load
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HOMES / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def pytest_addoption(parser):

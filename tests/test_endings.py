@@ -26,6 +26,7 @@ PROBABILITIES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("kind", PROBABILITIES)
 def test_the_finder_refuses_logits_for_probabilities(kind):
@@ -47,6 +48,7 @@ def test_the_finder_refuses_probabilities_for_logits(kind, last):
         find_learning_rate(net(kind(from_logits=True), *last), X, Y, steps=20)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_the_finder_leaves_alone_what_fits_or_cannot_be_seen():
     passed = keras.layers.Activation("linear")  # the last layer of mixed precision
@@ -81,6 +83,7 @@ def test_a_loss_sees_what_a_softmax_of_keras_has_made():
     net(loss, keras.layers.Dense(3)).fit(X, Y, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("label", [255, 3, -1])
 def test_the_finder_names_a_label_that_is_no_class(label):

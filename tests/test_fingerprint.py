@@ -502,6 +502,7 @@ print(fingerprint([g, A(), make_scorer(g), pd.DataFrame({"a": ["x", 1]}), {"k": 
 """
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same():
     found = {
         subprocess.run(

@@ -187,6 +187,7 @@ def test_an_example_in_a_docstring_keeps_its_indent(path):
             assert not bare, f"{dotted(path)}: code without indent or fence: {bare[0]}"
 
 
+@pytest.mark.slow
 def test_no_circle():
     """Not even one that an import inside a function hides."""
     graph = {dotted(p): imports(ast.parse(p.read_text())) & MODULES for _, p in parts()}

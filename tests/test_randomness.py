@@ -196,6 +196,7 @@ print([name for name in ("keras", "tensorflow", "jax") if name in sys.modules])
     assert fresh(source) == "[]"
 
 
+@pytest.mark.slow
 def test_what_is_loaded_in_the_block_starts_afresh():
     source = """
 from coursekit._randomness import kept

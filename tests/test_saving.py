@@ -137,6 +137,7 @@ def saved(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 def test_in_a_fresh_process(saved, order):
     code = LOAD.format(imports=ORDERS[order])

@@ -111,6 +111,7 @@ def test_seeds_and_kinds(change):
     assert change(np.ones((2, 600), "int16"), 1).dtype == "float32"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(ON_JAX, reason="tf.data needs the TensorFlow backend")
 def test_in_a_dataset():
     import tensorflow as tf

@@ -26,6 +26,7 @@ def batches(n=1000):
         yield X[rows], Y[rows]
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_it_suggests_a_rate_that_trains_and_does_not_break():
     result = find_learning_rate(regression(), X, Y)
@@ -38,6 +39,7 @@ def test_it_suggests_a_rate_that_trains_and_does_not_break():
     assert losses[-1] < 0.2 * losses[0]
 
 
+@pytest.mark.slow
 def test_it_gives_the_loss_of_each_batch_not_a_running_mean():
     model = regression(keras.optimizers.SGD(0.1), metrics=["mae"])
     weights = model.get_weights()
@@ -89,6 +91,7 @@ def test_tf_data_and_a_model_that_is_not_built():
     assert find_learning_rate(model, data.repeat(), highest=0.01, steps=30).rates.shape == (30,)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("how", ["mixed", "jit", "eager", "custom"])
 def test_ways_to_train(how):
@@ -119,6 +122,7 @@ def test_data_that_end_give_no_suggestion_and_no_warning(recwarn):
     assert not [w for w in recwarn if "ran out of data" in str(w.message)]
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_models_that_tell_nothing():
     dead = regression()
@@ -171,6 +175,7 @@ def test_bad_arguments(name):
         call()
 
 
+@pytest.mark.slow
 def test_a_training_step_without_a_loss():
     class Silent(keras.Sequential):
         def train_step(self, data):

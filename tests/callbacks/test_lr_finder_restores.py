@@ -67,6 +67,7 @@ def find(model, **options):
     return find_learning_rate(model, X, Y, **{"batch_size": 16, "steps": 20, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fit_after_the_finder_gives_the_same_bits(name):
@@ -89,6 +90,7 @@ def test_fit_after_the_finder_gives_the_same_bits(name):
     same(s0, s1)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_a_schedule_is_back_and_works():
     model = built(sgd(DECAY))
@@ -99,6 +101,7 @@ def test_a_schedule_is_back_and_works():
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05 * 0.5**2, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_a_rate_set_after_the_finder_reaches_the_compiled_step():
     model = built(keras.optimizers.SGD(0.05))
@@ -111,6 +114,7 @@ def test_a_rate_set_after_the_finder_reaches_the_compiled_step():
         np.testing.assert_array_equal(value, keras.ops.convert_to_numpy(variable))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_everything_is_back_after_an_error(error, monkeypatch):
     from coursekit.callbacks import _lr_finder as lr_finder
@@ -134,6 +138,7 @@ def test_everything_is_back_after_an_error(error, monkeypatch):
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_history_flags_and_metrics_are_back(monkeypatch):
     from coursekit.callbacks import _lr_finder as lr_finder
@@ -151,6 +156,7 @@ def test_history_flags_and_metrics_are_back(monkeypatch):
     same(metrics, [np.array(v) for v in model.metrics_variables])
 
 
+@pytest.mark.slow
 def test_random_states_are_back():
     import random
 
@@ -170,6 +176,7 @@ def test_random_states_are_back():
     assert draws[0] == draws[1]
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("data", ["arrays", "py_dataset", "generator"])
 def test_a_model_that_is_not_built(data):
@@ -204,6 +211,7 @@ def test_a_model_that_is_not_built(data):
     same(*finals)
 
 
+@pytest.mark.slow
 def test_other_optimizers_of_the_model_are_back():
     class Two(keras.Model):
         def __init__(self):

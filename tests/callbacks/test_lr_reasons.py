@@ -85,6 +85,7 @@ def test_no_sentence_says_what_was_not_seen(kind, steps, lowest, highest):
         assert result.suggestion is not None or "more `steps`" in result.reason, result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
 def test_other_optimizers(optimizer):
     for steps in (20, 60):
@@ -204,6 +205,7 @@ def test_numpy_numbers_are_numbers():
     assert len(result.rates) <= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x, words", [
     (np.float32(3.0), "`x` must hold rows. Received: x="),
     (np.zeros(8, "datetime64[D]"), r"`x` must hold numbers.*Received: datetime64\[D\]"),

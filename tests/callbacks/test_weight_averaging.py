@@ -76,6 +76,7 @@ def test_all_other_state_is_left_as_it_was():
         np.testing.assert_array_equal(old, np.array(new))
 
 
+@pytest.mark.slow
 def test_without_the_refresh_a_deep_net_collapses():
     """Why `refresh_data` is asked for: averaged weights with fresh and with stale statistics."""
     digits = datasets.load_digits().train
@@ -141,6 +142,7 @@ def test_frozen_normalization_needs_no_data_and_keeps_its_statistics():
     np.testing.assert_array_equal(np.array(model.layers[1].moving_mean), np.zeros(6))
 
 
+@pytest.mark.slow
 def test_the_state_goes_on():
     whole, model = StochasticWeightAveraging(0, X), net()
     model.fit(X, Y, epochs=4, shuffle=False, verbose=0, callbacks=[whole])

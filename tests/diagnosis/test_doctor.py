@@ -11,6 +11,8 @@ from trainings import FAULTS, HEALTHY, ready
 
 from coursekit.diagnosis import Doctor, diagnose
 
+pytestmark = pytest.mark.slow
+
 # Tracing takes seconds on JAX: these run there too.
 BOTH = {"sgd_of_thirty", "sgd_of_nothing", "eight_sigmoids", "few_rows_with_wrong_labels",
         "statistics_that_never_arrive", "the_log_of_a_negative", "plain", "words", "two_outputs",

@@ -31,6 +31,7 @@ def test_a_fault_is_named_first_or_second(name):
     assert set(names) & set(report.names[:2]), str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each(HEALTHY))
 def test_a_healthy_run_is_not_accused(name):
     keras.utils.set_random_seed(0)
@@ -43,6 +44,7 @@ def state(model):
     return [np.array(keras.ops.convert_to_numpy(v)) for v in values]
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("name", ["convolutions", "plain"])
 def test_nothing_is_changed(name):
@@ -95,6 +97,7 @@ def test_what_cannot_be_seen_is_said():
     assert any("learning rate" in what for what in looked(HEALTHY["subclassed"](0)).skipped)
 
 
+@pytest.mark.slow
 def test_one_row_and_rows_that_are_lost():
     one = run(mlp(), *digits(0))
     assert examine(one.model, one.x[:1], one.y[:1]).names == []

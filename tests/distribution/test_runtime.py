@@ -267,6 +267,7 @@ def test_other_mistakes(machine):
         RUNTIME.virtual_devices(0)
 
 
+@pytest.mark.slow
 def test_virtual_devices_in_a_process_of_their_own():
     code = """
         from coursekit.distribution import virtual_devices
@@ -285,6 +286,7 @@ def test_virtual_devices_in_a_process_of_their_own():
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags, count", [("", 8), ("host_platform_device_count=8", 8)])
 def test_virtual_devices_of_jax_in_a_process_of_their_own(flags, count):
     code = f"""

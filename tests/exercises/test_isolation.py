@@ -64,6 +64,7 @@ def fails():
 # Random states.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [draws, fails])
 def test_training_after_a_check_is_the_same(run, check):
     def both(with_checks):
@@ -463,6 +464,7 @@ FRESH = """
 """
 
 
+@pytest.mark.slow
 def test_in_a_fresh_process(tmp_path):
     source = textwrap.dedent(FRESH).replace("BACKEND", repr(BACKEND))
     environment = {**os.environ, "KERAS_BACKEND": BACKEND}

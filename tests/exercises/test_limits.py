@@ -259,6 +259,7 @@ def test_an_endless_loop_ends(run, cell, source):
     assert "within 0.1 seconds" in outcome.message
 
 
+@pytest.mark.slow
 def test_a_loop_that_swallows_even_the_first_stop(run, cell):
     answer = cell("""
         def answer(x):
@@ -374,6 +375,7 @@ WHATS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", WHATS)
 def test_whatever_a_lesson_is_given_it_answers_in_time(what, lesson, shown, monkeypatch):
     monkeypatch.setattr(judge, "SECONDS", 0.05)

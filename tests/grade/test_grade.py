@@ -16,7 +16,10 @@ from coursekit.grade import _class, _report, _sandbox
 from coursekit.grade.__main__ import main
 
 WHY = _sandbox.available()
-pytestmark = pytest.mark.skipif(bool(WHY), reason=f"rooms for submissions need root: {WHY}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(WHY), reason=f"rooms for submissions need root: {WHY}"),
+]
 HONEST, HARMFUL, CHEATS = map(list, (fakes.honest(), fakes.harmful(), fakes.cheats()))
 SECRET = "hush-5871"
 

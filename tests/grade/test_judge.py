@@ -5,6 +5,8 @@ import pytest
 from coursekit.grade import _judge, _run
 from coursekit.grade._warm import chosen
 
+pytestmark = pytest.mark.slow
+
 OURS = [[0.3, True]]
 REFERENCE = {"exercises": {"rate": {"title": "t"}}, "answers": {"rate": OURS}, "changed": []}
 FOR_CODE = {**REFERENCE, "answers": {}}

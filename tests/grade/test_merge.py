@@ -8,6 +8,8 @@ import pytest
 from coursekit.grade import __main__ as command
 from coursekit.grade import _merge, _probe, _report, _scan, _submissions
 
+pytestmark = pytest.mark.slow
+
 EXERCISES = ["guess", "rate"]
 
 

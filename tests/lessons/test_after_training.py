@@ -435,6 +435,7 @@ def test_an_exported_model_answers_as_the_model_does(tmp_path):
         np.testing.assert_allclose(np.asarray(program(images[:rows])), expected[:rows], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n, miss", [(10, 0.1), (25, 0.2), (99, 0.05)])
 def test_conformal_sets_cover_what_they_promise(n, miss):
     """On average over draws k / (n + 1), whatever the model says."""

@@ -137,6 +137,7 @@ def right_answers(slug):
     return {r.exercise: r.answers for r in rows if r.key == "ok"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_nonsense_is_never_right_and_never_told_what_is(slug):
     check, found = check_of(slug), []

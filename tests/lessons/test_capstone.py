@@ -286,6 +286,7 @@ def test_the_vault_remembers_in_a_folder_of_its_own(tmp_path, monkeypatch):
     assert "schedules" not in lesson.check.logged() and not list(tmp_path.glob("*.json"))
 
 
+@pytest.mark.slow
 def test_the_snapshots_show_what_the_messages_say():
     p, q, r = (log.history for log in parts.three_runs())
     level = slice(parts.COOLED - 5, parts.COOLED)  # the epochs before the line

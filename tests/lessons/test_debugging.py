@@ -225,6 +225,7 @@ def test_answer(answer):
     answer.holds()
 
 
+@pytest.mark.slow
 def test_the_planted_bugs_leave_their_traces():
     """What the lesson's text and its checks say of each project."""
     first, last = {}, {}
@@ -239,6 +240,7 @@ def test_the_planted_bugs_leave_their_traces():
     assert all(first[name] < 3.5 for name in "ABCDF")
 
 
+@pytest.mark.slow
 def test_what_examine_finds_and_does_not():
     """It names four, asks about one, and is silent about the rate and the healthy one."""
     wanted = {"A": "labels_independent", "B": "broadcast", "C": "activation_twice",
@@ -257,5 +259,6 @@ def test_gradients_stop_in_one_project():
         assert stops == [name == "D"] * 2 + [False]
 
 
+@pytest.mark.slow
 def test_one_stage_breaks_the_pipeline():
     assert parts.learns(3) and not parts.learns(4) and not parts.learns(5)

@@ -227,6 +227,7 @@ def jumps(losses):
     return float(np.clip(np.diff(losses[2:]), 0, None).sum())
 
 
+@pytest.mark.slow
 def test_a_run_tells_a_cause_or_leaves_two_patients_alike():
     """What the messages say of each of the 25 runs is what they do."""
     for name, (_, cure) in RIGHT.items():

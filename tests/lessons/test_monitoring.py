@@ -227,6 +227,7 @@ def test_answer(answer):
     answer.holds()
 
 
+@pytest.mark.slow
 def test_only_a_run_that_decides_parts_a_pair():
     """And the runs that help both part nothing."""
 
@@ -257,6 +258,7 @@ def test_other_letters_are_refused(asked):
         clinic.again(*asked)
 
 
+@pytest.mark.slow
 def test_the_clinic_shows_what_its_groups_say():
     """At every seed."""
     found = {letter: clinic.curves(case) for letter, case in clinic.CASES.items()}
@@ -302,6 +304,7 @@ def test_adam_is_that_of_keras():
     np.testing.assert_allclose(weights[0], np.asarray(variable), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_spike_is_answered():
     """Each answer spares a bad batch's cost; only a rewind helps against the rate."""
     found = spikes.answers()

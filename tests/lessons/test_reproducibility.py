@@ -156,6 +156,7 @@ def test_answer(answer):
     answer.holds()
 
 
+@pytest.mark.slow
 def test_only_the_order_of_additions_moves_little():
     losses, nets = parts.five_sources(runs=3)
     assert set(nets.values()) <= {2, 3}

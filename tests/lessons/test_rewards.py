@@ -274,6 +274,7 @@ def test_policy_gradients_take_the_steps_of_keras(pair, baseline):
             np.testing.assert_allclose(ours.reshape(theirs.shape), theirs, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_what_the_lesson_says_of_the_cart_holds_at_other_seeds():
     """A baseline is ahead half-way, replay holds the pole, a target network is no help."""
     seeds = range(10, 20)

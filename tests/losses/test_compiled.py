@@ -52,6 +52,7 @@ def test_xla_equals_the_reference_and_eager(case, by_xla):
     np.testing.assert_allclose(array(gradient), array(eager), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(JAX, reason="a graph of TensorFlow")
 @pytest.mark.parametrize("rows", [8, 1, 5, 0])
 def test_one_graph_for_all_batch_sizes(graph, rows):

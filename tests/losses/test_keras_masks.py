@@ -40,6 +40,7 @@ def tagger(masking="embedding", activation=None):
     return keras.Model(words, keras.layers.Dense(3, activation=activation)(states))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rows, steps, masking", [*((*shape, "embedding") for shape in SHAPES), (5, 5, "layer")]
 )
@@ -55,6 +56,7 @@ def test_a_tagger_costs_what_ignore_class_says(rows, steps, masking):
             assert got == pytest.approx(wanted, rel=1e-5), (make().name, more)
 
 
+@pytest.mark.slow
 def test_a_ragged_last_batch_trains():
     ids, y = sentences(7, 4)
     for make in ALL:

@@ -301,6 +301,7 @@ def test_losses_of_angles_do_not_depend_on_lengths(seed):
 # In use ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("negatives", ["semi_hard", "all"])
 def test_compiled_gradients_are_the_eager_ones(negatives):
     y, x = batch(rows=16)

@@ -21,6 +21,7 @@ def trained():
     return history.history, model
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @each_policy
 def test_fit(policy, trained):
@@ -67,6 +68,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_by_value_in_a_fresh_process(tmp_path):
     model, (x, y) = build(dtype="float64", reduction="sum"), data()
     path = str(tmp_path / "model.keras")

@@ -43,6 +43,7 @@ def walk(model, gradients):
     return np.array(seen, "float64")
 
 
+@pytest.mark.slow
 @any_backend
 def test_weights_scale_and_iterations_are_those_of_keras():
     gradients = [1.0, INF, 2.0, 1.0, NAN, -1.0, 3.0, 1.0, 1.0, 0.5, -INF, 1.0]
@@ -109,6 +110,7 @@ def test_clipping_sees_the_unscaled_gradients():
     np.testing.assert_allclose(moved, [-0.03, -0.04], rtol=1e-5)
 
 
+@pytest.mark.slow
 @any_backend
 def test_a_loaded_model_goes_on_where_it_stopped(tmp_path):
     rows = [1.0, INF, 2.0, 1.0, 0.5, NAN, 1.0, 3.0, 1.0]

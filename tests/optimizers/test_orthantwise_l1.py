@@ -82,6 +82,7 @@ def test_it_is_the_lasso_of_scikit_learn(make, start):
     np.testing.assert_array_equal(weights == 0, LASSO == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_keras_own_l1_has_no_exact_zero():
     """The defect that this cures; once Keras has zeros here, this optimizer can go."""
@@ -142,6 +143,7 @@ def test_each_step_is_that_of_a_float64_loop():
     assert 60 < zeros < 400 and (w[5:] != 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("name", ["sgd_schedule", "momentum", "adam"])
 def test_batches_leave_the_zeros_of_the_whole(name):
@@ -194,6 +196,7 @@ def network(optimizer, **compiling):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("compiling", [{"jit_compile": True}, {"run_eagerly": True}])
 def test_fit_kills_kernels_and_no_bias(compiling):
@@ -204,6 +207,7 @@ def test_fit_kills_kernels_and_no_bias(compiling):
     assert last[0] != 0
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_one_layer_can_be_chosen():
     optimizer = OrthantwiseL1(keras.optimizers.SGD(0.05), 1.0, var_names=["first/kernel"])
@@ -213,6 +217,7 @@ def test_one_layer_can_be_chosen():
     assert (model.get_weights()[2] != 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_loss_scaling_goes_around_it():
     keras.config.set_dtype_policy("mixed_float16")
@@ -226,6 +231,7 @@ def test_loss_scaling_goes_around_it():
     assert int(model.optimizer.iterations) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_round_trip_by_value(tmp_path):
     inner = keras.optimizers.Adam(decaying(0.01), beta_1=0.7, weight_decay=0.1)

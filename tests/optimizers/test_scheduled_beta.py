@@ -172,6 +172,7 @@ def state(model):
     return [np.array(ops.convert_to_numpy(v)) for v in (*model.weights, *model.optimizer.variables)]
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_saved_and_resumed_inside_the_cycle(tmp_path):
     whole = fit(model_with(ScheduledBetaAdam(RATE, BETA, 0.99, 1e-6)))
@@ -199,6 +200,7 @@ def test_a_beta_that_is_set_in_fit_counts_and_is_saved():
     assert float(ScheduledBetaAdam.from_config(config).beta_1) == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("rates", [(0.15, 0.05), (0.15, 0.15)])
 def test_fit_many_trains_it_as_fit_does(rates, capsys):

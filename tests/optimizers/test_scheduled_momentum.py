@@ -243,6 +243,7 @@ def test_a_momentum_that_is_set_in_fit_counts():
     close(fit_and_set(ScheduledMomentumSGD(0.1, 0.9)), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_saved_and_resumed_inside_the_cycle(tmp_path):
     whole = fit(model_with(ScheduledMomentumSGD(RATE, MOMENTUM, nesterov=True)))
@@ -273,6 +274,7 @@ def test_a_config_is_not_changed_by_its_use():
     assert repr(config) == before == repr(twin.get_config())
 
 
+@pytest.mark.slow
 def test_fit_many_trains_it_as_fit_does(capsys):
     from coursekit.training import fit_many
 

@@ -397,6 +397,7 @@ def test_swallowed_updates():
     assert precision_report(scaled, batch).swallowed == 0
 
 
+@pytest.mark.slow
 def test_the_optimizer_goes_on_from_its_state():
     """After a large gradient Adam's next step is small."""
     x = np.ones((1, 1), "float32")

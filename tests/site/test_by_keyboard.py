@@ -9,6 +9,8 @@ from coursekit.exercises._progress import Progress
 from coursekit.exercises._review import Deck
 from coursekit.lessons.optimizers import check
 
+pytestmark = pytest.mark.slow
+
 LESSON, PHONE = "lessons/optimizers.html", 390
 REFUSED = """Object.defineProperty(window, 'localStorage', {
   get() { throw new DOMException('storage is refused', 'SecurityError'); } });"""

@@ -10,6 +10,8 @@ import run_in_lab
 from build_notebooks import Course
 from nbformat.v4 import new_code_cell, new_notebook
 
+pytestmark = pytest.mark.slow
+
 SLIDER = "figure[data-explore] input[type=range]"
 
 

@@ -13,6 +13,8 @@ from site_pages import Page, launch_links
 from coursekit.exercises import Lesson
 from coursekit.lessons.optimizers import check as optimizers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def docstrings(monkeypatch):

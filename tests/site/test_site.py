@@ -8,6 +8,8 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from build_notebooks import Course
 
+pytestmark = pytest.mark.slow
+
 PAGES = ["index", "lessons/index", "lessons/optimizers", "topics", "cards", "progress", "api/index"]
 PAGES += ["api/callbacks", "genindex", "search", "accessibility"]
 LOOKS = {

@@ -296,6 +296,7 @@ def test_a_copied_source_is_a_lesson(course, runs):
 # What is run, and when.
 
 
+@pytest.mark.slow
 def test_a_forced_rebuild_elsewhere_gives_the_same_bytes(course, built, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONHASHSEED", "7")
@@ -356,6 +357,7 @@ def test_only_the_named_lesson_is_run(course, runs):
     assert runs == ["02_copies", "02_copies", "01_sums"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -376,6 +378,7 @@ def test_a_wrong_answer_or_an_error_stops_the_build(course, change, message, cap
     assert changed(before, course) == set()
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_stops_the_build(course, capsys):
     edit(lesson(course), ("import os\n", "import os\n\nos._exit(1)\n"))
     before = contents(course)

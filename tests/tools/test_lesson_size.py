@@ -11,6 +11,7 @@ def counted(root):
     return size(course, course.sources[0])
 
 
+@pytest.mark.slow
 def test_the_tiny_lesson(course):
     got = counted(course)
     # `double = ...`, its check, two prints, the last check; neither the setup nor the figure

@@ -25,6 +25,7 @@ def full(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_the_students_wheel(full, tmp_path):
     light = without(full, tmp_path, [SOLUTIONS])
     before, after = (set(zipfile.ZipFile(w).namelist()) for w in (full, light))
@@ -55,6 +56,7 @@ except ImportError as error:
 """
 
 
+@pytest.mark.slow
 def test_the_package_alone(full, tmp_path):
     light = without(full, tmp_path, COURSE, build="0alone")
     assert light.name.split("-")[2:] == ["0alone", "py3", "none", "any.whl"]

@@ -8,6 +8,8 @@ import run_in_lab
 from matplotlib.image import imread
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("playwright", reason="Playwright is not installed")
 needs_browser = pytest.mark.skipif(run_in_lab.find_browser() is None, reason=run_in_lab.NO_BROWSER)
 

@@ -13,6 +13,7 @@ from tiny_course import NAME, PYPROJECT, SOLVED, cells, contents, edit
 # The public address, and the setup cell.
 
 
+@pytest.mark.slow
 def test_an_address_is_set_and_taken_back_without_a_run(course, built, runs):
     assert main(["--repository", "some-one/keras.course"], course) == 0
     assert (course / "pyproject.toml").read_text() == PYPROJECT.replace(

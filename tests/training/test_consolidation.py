@@ -146,6 +146,7 @@ def test_heads_add_up():
             np.testing.assert_allclose(one, alone[path], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_heads_share_a_trunk():
     """Drawn labels of two heads are independent: the informations of the trunk add up."""
 
@@ -161,6 +162,7 @@ def test_heads_share_a_trunk():
     np.testing.assert_allclose(made((0, 1)), made((0,)) + made((1,)), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_places_add_up():
     """Of a sequence each step counts once: three times the same step is three times as much."""
 
@@ -312,6 +314,7 @@ def descend(steps, anchors, weights, x, y, rate=0.1):
     return W, b
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["fit", "fit_many"])
 def test_training_sees_the_anchor(how):
     """After a fit, when the step is traced already; two anchors, each its own model's."""

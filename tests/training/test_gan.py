@@ -131,6 +131,7 @@ def test_it_draws_new_noise_in_every_step():
     assert first.shape == X.shape and np.abs(first - second).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [SGD, keras.optimizers.Adam])
 def test_fit_many_equals_fit(make):
     """Of models that differ in rates, loss and start, each on rows of its own."""
@@ -146,6 +147,7 @@ def test_fit_many_equals_fit(make):
         same([history.history[k] for k in sorted(seen)], [seen[k] for k in sorted(seen)], 1e-5)
 
 
+@pytest.mark.slow
 def test_on_jax_models_of_one_architecture_share_a_program(capsys):
     """Rates, starts and seeds are state; another loss, width or optimizer is another program."""
     kinds = [{}, {"seed": 1}, {"loss": "hinge"}, {"kernel_regularizer": "l2"}]
@@ -168,6 +170,7 @@ def test_several_steps_at_a_time_are_the_same_steps():
     same(arrays(one.variables), arrays(several.variables))
 
 
+@pytest.mark.slow
 def test_a_saved_model_trains_on_as_before(tmp_path):
     gan = build(1e-2, 1e-3, make=keras.optimizers.Adam, loss="hinge")
     gan.fit(X, verbose=0)
@@ -192,6 +195,7 @@ def test_config_and_what_was_not_compiled(tmp_path):
     assert not keras.models.load_model(tmp_path / "gan.keras").compiled
 
 
+@pytest.mark.slow
 def test_averages_of_weights_are_put_in_their_place():
     passed = []  # the weights of G after each of two steps
     for epochs in (1, 2):

@@ -164,6 +164,7 @@ def test_gradients_are_what_fit_moves(kind):
     assert_as_fit(*compiled(kind))
 
 
+@pytest.mark.slow
 def test_weights_of_rows():
     assert_as_fit(*compiled(masked_steps), np.tile(WEIGHTS[:, None], (1, 5)))
     plain = value_and_gradients(*compiled(dense))
@@ -345,6 +346,7 @@ def print_gradients(path):
     np.savez(path, **arrays)
 
 
+@pytest.mark.slow
 def test_the_backends_agree(tmp_path):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("compared on the TensorFlow lane")

@@ -42,6 +42,7 @@ def two_outputs(k, **compiling):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [None, np.linspace(0.0, 2.0, ROWS, dtype="float32")])
 def test_nested_inputs_and_outputs(weight, capsys):
     x, y = {"a": TABLE, "b": TABLE[:, :3]}, {"kind": CLASSES, "sum": TARGET}
@@ -57,6 +58,7 @@ def test_nested_inputs_and_outputs(weight, capsys):
         assert_same_history(histories[k], history)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("models", [1, 2])
 @pytest.mark.parametrize("rows, held", [(24, 0), (27, 0), (27, 16), (8, 11), (5, 8)])
 def test_the_trackers_of_several_losses_count_as_in_fit(rows, held, models):
@@ -75,6 +77,7 @@ def test_the_trackers_of_several_losses_count_as_in_fit(rows, held, models):
     assert_same_history(histories[-1], history)
 
 
+@pytest.mark.slow
 def test_metrics_and_weights(capsys):
     def binary(k):
         keras.utils.set_random_seed(k)
@@ -89,6 +92,7 @@ def test_metrics_and_weights(capsys):
     assert "shared" in told
 
 
+@pytest.mark.slow
 def test_class_weight():
     ours, theirs = ([make(dense, k) for k in range(2)] for _ in range(2))
     fit_many(
@@ -115,6 +119,7 @@ class Halved(keras.Model):
         return {**logs, "norm": keras.ops.norm(self.dense.kernel)}
 
 
+@pytest.mark.slow
 def test_own_train_step(capsys):
     def build(k):
         keras.utils.set_random_seed(k)
@@ -126,6 +131,7 @@ def test_own_train_step(capsys):
     assert "2 by their own programs" in compare(build, TABLE, CLASSES, capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
 def test_precision(policy, capsys):
     def build(k):
@@ -140,6 +146,7 @@ def test_precision(policy, capsys):
     compare(build, TABLE, CLASSES, capsys, tolerance=1e-6, eager=False)
 
 
+@pytest.mark.slow
 def test_unlike_models_and_rates(capsys):
     """Learning rates and seeds are state; anything else asks for another program."""
 
@@ -157,6 +164,7 @@ def test_unlike_models_and_rates(capsys):
         assert_same(ours[k], theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [(1.0, 1.0), (1.0, 2.0)])
 def test_losses_are_compared_by_what_they_do(scale, capsys):
     def loss(factor):
@@ -180,6 +188,7 @@ class Weighted(keras.losses.Loss):
         return keras.ops.mean(self.weight * keras.ops.square(y - p), -1)
 
 
+@pytest.mark.slow
 def test_loss_objects_keep_their_own_values(capsys):
     weights = (1.0, 3.0)
     told = compare(
@@ -189,6 +198,7 @@ def test_loss_objects_keep_their_own_values(capsys):
     assert "own" in told
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on_where_the_last_call_ended():
     ours, theirs = ([make(mixed_layers, k) for k in range(2)] for _ in range(2))
     for _ in range(2):
@@ -207,6 +217,7 @@ def eager(models):
         model.run_eagerly = True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", ["eager", "strategy"])
 def test_fit_is_fed_with_the_same_batches(why):
     import tensorflow as tf
@@ -228,6 +239,7 @@ def test_fit_is_fed_with_the_same_batches(why):
         assert_same_history(histories[k], expected[k])
 
 
+@pytest.mark.slow
 def test_single_arguments():
     """One model, tensors, pandas, no targets."""
     import pandas as pd

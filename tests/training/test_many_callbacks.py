@@ -78,6 +78,7 @@ KINDS = ["record", "test_hooks", "early", "rates", "checkpoint", "swap", "batch"
 CASES = [(kind, mixed_layers) for kind in KINDS] + [("record", own_layer), ("early", own_layer)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "layers"), CASES)
 def test_callbacks(kind, layers, tmp_path):
     x = layers()[0]
@@ -118,6 +119,7 @@ def test_callbacks(kind, layers, tmp_path):
                 np.testing.assert_allclose(left, right, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_model_stops_alone():
     stop = keras.callbacks.LambdaCallback
     models = [make(dense, k) for k in range(3)]
@@ -135,6 +137,7 @@ def test_each_model_stops_alone():
         assert_same(models[k], theirs)
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_a_callback_leaves_no_model_ahead_of_its_history():
     """All models have trained the epoch when the first one's callback is interrupted."""
 
@@ -153,6 +156,7 @@ def test_an_interrupt_in_a_callback_leaves_no_model_ahead_of_its_history():
         assert [len(values) for values in history.history.values()] == [2] * len(history.history)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [dense, own_layer])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_is_finished_is_kept(layers, error):

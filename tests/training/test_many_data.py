@@ -43,6 +43,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_text_goes_through_fit(form):
     x = FORMS[form](WORDS)

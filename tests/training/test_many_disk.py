@@ -58,6 +58,7 @@ def both(layers, in_memory, on_disk, y=CLASSES, other=None, **settings):
     return ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["float64", "float32", "float16", ">f4", "int16"])
 def test_every_type_and_order(mapped, kind):
     shuffle = kind != "float32"
@@ -71,6 +72,7 @@ def test_every_size_of_batch(mapped, batch_size):
     both(mixed_layers, TABLE, mapped(TABLE), batch_size=batch_size, epochs=1)
 
 
+@pytest.mark.slow
 def test_two_architectures_and_a_convolution(mapped, monkeypatch):
     monkeypatch.setattr(_disk, "memory", lambda: 0)  # pages are announced
     both(convolution, IMAGES, mapped(IMAGES), other=lambda: (IMAGES, [L.Flatten(), L.Dense(3)]),
@@ -96,6 +98,7 @@ class Own(keras.Sequential):
         return logs
 
 
+@pytest.mark.slow
 def test_a_step_of_ones_own_and_weights_and_callbacks(mapped):
     def build(k):
         keras.utils.set_random_seed(k)
@@ -215,6 +218,7 @@ class Killer(keras.callbacks.Callback):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rest", ["array", "file"])
 def test_a_folder_goes_on_from_disk_or_from_memory(mapped, tmp_path, rest):
     def train(x, killed_at, folder):
@@ -295,6 +299,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(mapped, tmp_path, how):
         fit_many([model], x, CLASSES, epochs=3, verbose=0, callbacks=[[Change()]])
 
 
+@pytest.mark.slow
 def test_rows_may_be_removed_or_replaced_while_they_are_mapped(mapped, tmp_path):
     x = mapped(TABLE)
     np.save(tmp_path / "new.npy", TABLE + 1)
@@ -304,6 +309,7 @@ def test_rows_may_be_removed_or_replaced_while_they_are_mapped(mapped, tmp_path)
     both(dense, TABLE, x)
 
 
+@pytest.mark.slow
 def test_what_was_written_into_the_map_counts(mapped):
     changed = TABLE.copy()
     changed[:, 2] = 0
@@ -331,6 +337,7 @@ class Listed(keras.utils.PyDataset):
         return tuple(a[k * 11 : k * 11 + 11] for a in self.arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_dataset_is_its_rows_in_order(workers):
     data = Listed(TABLE, CLASSES, WEIGHTS, workers=workers)
@@ -455,6 +462,7 @@ print(peak.bytes // 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it")
 def test_a_file_larger_than_the_bound_is_trained_on(tmp_path):
     """A gigabyte of zeros, which the disk does not hold either, in half of that."""

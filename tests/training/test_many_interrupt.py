@@ -36,6 +36,7 @@ print(1 < epochs[0] < 10000, [5000 * one for one in epochs] == steps)
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_returns_what_is_finished():
     """Each model has the weights of its last finished epoch, and a warning tells their number."""
     run = [sys.executable, "-W", "ignore", "-c", PROGRAM]

@@ -79,6 +79,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", LAYERS, ids=lambda f: f.__name__)
 def test_layers(layers, capsys):
     only = (0, 1) if layers is mixed_layers else (1,)
@@ -111,6 +112,7 @@ def test_sparse_gradients(name):
     compare_updates(embedding, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [dense, own_layer])
 def test_xla(layers, capsys):
     """Models that ask for XLA: `fit` compiles their step, and so do their own programs."""

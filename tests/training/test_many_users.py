@@ -55,6 +55,7 @@ def tuned(folder):
     return [trial.score for trial in tuner.oracle.get_best_trials(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", [crossed, spread, tuned])
 def test_as_by_fit(use, monkeypatch, tmp_path):
     with warnings.catch_warnings():

@@ -22,6 +22,8 @@ from coursekit.training._resume_folder import Checkpoints
 from coursekit.training._resume_run import SHARE, Clock
 from coursekit.training._resume_values import check, dump, load
 
+pytestmark = pytest.mark.slow
+
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 

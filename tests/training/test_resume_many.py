@@ -71,6 +71,7 @@ def train(route, folder, at=-1):
     return bits, [history.history for history in histories], [h.epoch for h in histories]
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("route", ["shared", "own", "fit"])
 def test_killed_and_called_again(route, tmp_path):
@@ -92,6 +93,7 @@ def test_what_cannot_be_resumed_is_refused_by_name(tmp_path):
         fit_many(models("shared"), x, y, folder=tmp_path, epochs=2, verbose=0)
 
 
+@pytest.mark.slow
 def test_a_cross_validation_goes_on_in_the_middle_of_its_folds(tmp_path, monkeypatch):
     (x, y), _ = arrays()
 

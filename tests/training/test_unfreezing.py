@@ -111,6 +111,7 @@ def test_each_phase_moves_its_layers_and_those_before(kind, fitted):
         assert want
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 def test_it_is_what_one_would_write(kind):
     """Freeze, compile with a new optimizer, fit: by hand, phase after phase."""
@@ -225,6 +226,7 @@ def test_the_kernel_under_lora_stays_frozen():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_fit_many_takes_thawed_models():
     models, single = [plain(), plain()], plain()
     for model in (*models, single):

@@ -11,6 +11,8 @@ from keras_tuner import oracles
 from coursekit.tuning import CrossValidationTuner, _oracles
 from coursekit.validation import _run as validation_run
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(12, 1)).astype("float32")
 Y = (2 * X[:, 0]).astype("float32")
 R2 = kt.Objective("r2", "max")

@@ -138,6 +138,7 @@ def learning(hp):
     return model
 
 
+@pytest.mark.slow
 def test_a_trial_scores_as_it_would_alone(tmp_path):
     """Also with preprocessing, dropout and two architectures side by side."""
     oracle = oracles.RandomSearchOracle(R2, max_trials=3, seed=1)
@@ -355,6 +356,7 @@ def test_a_hypermodel_and_no_model_of_a_fold(tmp_path, untrained):
 # Folders ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORACLES)
 def test_a_search_that_was_stopped_goes_on(tmp_path, monkeypatch, name):
     """Ctrl-C in the second batch; reloaded, the search ends with what it would have found."""

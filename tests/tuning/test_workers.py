@@ -147,6 +147,7 @@ def free_port():
         return s.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_workers_and_the_chief_may_be_killed(tmp_path):
     """One chief, two workers. One worker is killed, then the chief; then all goes on to the end."""
     port = free_port()
@@ -201,6 +202,7 @@ def chief(tmp_path, monkeypatch):
     return thread
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:worker0 has left")
 def test_a_worker_that_fails_is_missed_at_once(chief):
     client = OracleClient(chief.oracle)
@@ -236,6 +238,7 @@ def test_results_of_a_trial_that_went_to_others_are_refused(chief):
                 call()
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_chief_does_not_wait_for_ever(monkeypatch):
     names = ("TUNER_ID", "worker0"), ("ORACLE_IP", "127.0.0.1"), ("ORACLE_PORT", str(free_port()))
     for key, value in names:

@@ -49,6 +49,7 @@ def test_models_are_kept_on_request():
         np.testing.assert_allclose(again, found.predictions[side], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_hook_sees_each_fold(tmp_path):
     seen = {}
 
@@ -78,6 +79,7 @@ def test_hooks_that_cannot_be_called_are_refused(options, error, words):
         run(**options)
 
 
+@pytest.mark.slow
 def test_names_that_people_reach_for_first():
     code = (
         "import sys, coursekit; before = set(sys.modules);"

@@ -96,6 +96,7 @@ def test_scores_are_those_of_arrays(mapped, case):
     same(run(build, Listed(X, y), None, **options), expected)
 
 
+@pytest.mark.slow
 def test_a_dict_of_inputs_and_weights(mapped):
     def build():
         a, b = keras.Input((2,), name="a"), keras.Input((1,), name="b")
@@ -131,6 +132,7 @@ def test_a_folder_belongs_to_the_rows_wherever_they_lie(mapped, tmp_path, capsys
         run(builder(), mapped(changed, "changed"), Y, **folder)
 
 
+@pytest.mark.slow
 def test_nested_and_bias_and_variance(mapped):
     candidates = {"line": builder(), "slow": builder(optimizer=lambda: keras.optimizers.SGD(1e-4))}
     settings = {"cv": 2, "inner_cv": 2, "fit_kwargs": FIT, "verbose": 0}
@@ -148,6 +150,7 @@ def test_nested_and_bias_and_variance(mapped):
     assert results[0].error.value == results[1].error.value
 
 
+@pytest.mark.slow
 def test_a_search_reads_files_and_datasets(mapped, tmp_path):
     def build(hp):
         return builder(optimizer=lambda: keras.optimizers.SGD(hp.Choice("rate", [0.01, 0.1])))()
@@ -210,6 +213,7 @@ def test_a_worker_that_finds_other_rows_says_so(mapped, tmp_path, how):
         cloudpickle.loads(content)
 
 
+@pytest.mark.slow
 def test_an_executor_gives_what_the_call_without_it_gives(mapped):
     expected = run(builder(), X, Y, fit_kwargs=FIT)
     with ThreadPoolExecutor(1) as pool:
@@ -272,6 +276,7 @@ def test_y_is_left_out_with_a_dataset_alone():
         cross_validate(builder(), X)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_is_so(tmp_path, monkeypatch):
     page = Path(__file__).parents[2] / "docs" / "rows_beyond_memory.md"
     monkeypatch.chdir(tmp_path)

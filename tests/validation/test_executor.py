@@ -20,6 +20,8 @@ from coursekit._elsewhere import TRIES, elsewhere
 from coursekit.tuning import CrossValidationTuner
 from coursekit.validation import bias_variance, cross_validate, nested_cross_validate
 
+pytestmark = pytest.mark.slow
+
 # A worker cannot import a test: its functions travel as a notebook's do.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

@@ -27,6 +27,7 @@ def same(a, b):
         np.testing.assert_array_equal(a.train_scores[name], b.train_scores[name])
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_a_killed_run_resumes_to_the_same_result(tmp_path):
     base = builder(optimizer=lambda: keras.optimizers.Adam(0.05))

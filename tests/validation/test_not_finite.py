@@ -237,6 +237,7 @@ def test_a_fold_from_disk_is_told_again(tmp_path, monkeypatch):
         assert np.isnan(result.scores["r2"]).all()
 
 
+@pytest.mark.slow
 def test_a_broken_candidate_is_never_chosen():
     x = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
     y = (x[:, 0] > 1.2).astype(int)

@@ -73,6 +73,7 @@ def test_several_outputs_equal_models_of_one(untrained):
     np.testing.assert_allclose(one.scores["r2"], both.scores["age_r2"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_of_rows_hold_for_all_outputs():
     weights = np.linspace(0.1, 2, 60)
     fit = {"epochs": 2, "sample_weight": weights}
@@ -143,6 +144,7 @@ def test_a_loss_that_broadcasts_targets_is_refused_by_name(untrained):
         run(two, X, TARGETS, task={"age": "regression"})
 
 
+@pytest.mark.slow
 def test_several_outputs_resume_from_a_folder(tmp_path):
     fit = {"epochs": 2}
     whole = run(heads(), X, TARGETS, fit_kwargs=fit)

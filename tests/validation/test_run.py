@@ -10,6 +10,7 @@ from crossed import BINARY, RNG, X, Y, builder, run
 from sklearn.preprocessing import FunctionTransformer
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_a_fold_equals_fit_on_its_rows():
     build = builder(optimizer=lambda: keras.optimizers.Adam(0.05), metrics=["mae"])
@@ -33,6 +34,7 @@ def test_a_fold_equals_fit_on_its_rows():
             np.testing.assert_allclose(history[name], curve, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_weights_of_rows_and_classes_are_passed_on():
     ones = keras.initializers.Zeros()
 
@@ -94,6 +96,7 @@ def test_the_warning_of_a_leak_comes_once():
     assert sum("EarlyStopping watches" in str(w.message) for w in told) == 1
 
 
+@pytest.mark.slow
 def test_tensorflow_says_nothing_of_retracing(caplog):
     def build_model():
         model = keras.Sequential([keras.Input((4, 1)), keras.layers.LSTM(2), keras.layers.Dense(1)])
