@@ -53,6 +53,7 @@ def test_it_gives_the_loss_of_each_batch_not_a_running_mean():
     np.testing.assert_allclose(result.losses, wanted[1:], rtol=1e-5)  # after the update
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("kind", ["weights", "dict", "outputs", "py_dataset", "generator"])
 def test_data(kind):

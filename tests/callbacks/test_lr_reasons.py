@@ -75,6 +75,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, steps, lowest, highest", CASES)
 def test_no_sentence_says_what_was_not_seen(kind, steps, lowest, highest):
     y = LABELS if kind == "classes" else Y
@@ -95,6 +96,7 @@ def test_other_optimizers(optimizer):
 BROKEN = [np.nan, np.inf]
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("value", BROKEN)
 @pytest.mark.parametrize("row", [0, 70])
@@ -120,6 +122,7 @@ def test_inputs_in_a_dict_are_named():
     assert "`x['b']` is NaN in row 9" in result.reason
 
 
+@pytest.mark.slow
 def test_a_nan_that_the_model_takes_is_no_cause():
     class Fill(L.Layer):
         def call(self, x):
@@ -173,6 +176,7 @@ def test_targets_of_a_dataset_are_asked_for_too():
         find_learning_rate(net(), data)
 
 
+@pytest.mark.slow
 def test_a_training_step_of_ones_own_needs_no_targets():
     class Reconstructs(keras.Sequential):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -111,6 +111,7 @@ def test_what_only_the_first_epoch_tells():
     assert trained.epochs == 1
 
 
+@pytest.mark.slow
 def test_fit_many_and_cross_validate(tmp_path):
     with pytest.raises(ValueError, match=r"`monitor` must be .*validation data"):
         fit_many([net()], X, Y, callbacks=lambda k: [EarlyStopping()], verbose=0)

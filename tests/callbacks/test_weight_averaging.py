@@ -109,6 +109,7 @@ def test_without_the_refresh_a_deep_net_collapses():
     assert collapsed.mean() < 0.85, collapsed
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_arrays_or_batches():
     finals = []
@@ -262,6 +263,7 @@ GOOD_DATA = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("make", GOOD_DATA.values(), ids=GOOD_DATA)
 def test_data_of_every_kind_give_the_same_statistics(make):
@@ -272,6 +274,7 @@ def test_data_of_every_kind_give_the_same_statistics(make):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("kind", ["list", "tuple", "dict", "batches"])
 def test_two_inputs(kind):
@@ -330,6 +333,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data, size, words", ODD.values(), ids=ODD)
 def test_statistics_that_are_none_are_not_given_to_the_model(data, size, words):
     record, model = Record(), net()

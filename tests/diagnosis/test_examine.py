@@ -23,6 +23,7 @@ def looked(one):
     return examine(one.model, one.x, one.y, one.valid, **one.more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", each(FAULTS))
 def test_a_fault_is_named_first_or_second(name):
     keras.utils.set_random_seed(0)
@@ -60,6 +61,7 @@ def test_nothing_is_changed(name):
     assert str(report) == str(looked(one))
 
 
+@pytest.mark.slow
 def test_a_report_in_words_and_as_data():
     one = FAULTS["no_softmax"][1](0)
     report = looked(one)
@@ -91,6 +93,7 @@ def test_what_is_refused(name):
         examine(**{"model": one.model, "x": one.x, "y": one.y, **changed})
 
 
+@pytest.mark.slow
 def test_what_cannot_be_seen_is_said():
     report = looked(HEALTHY["two_inputs_two_outputs"](0))
     assert any("several outputs" in what for what in report.skipped)

@@ -28,6 +28,7 @@ def train(kind):
     return history.history["loss"], model.evaluate(*rows, verbose=0), model
 
 
+@pytest.mark.slow
 def test_fit_gives_what_keras_gives():
     *expected, plain = train(keras.Model)
     *logged, ours = train(ReplicaModel)
@@ -36,6 +37,7 @@ def test_fit_gives_what_keras_gives():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_saved_and_loaded(tmp_path):
     for model in (train(ReplicaModel)[-1], ReplicaSequential([keras.Input((3,)), layers.Dense(1)])):
         model.save(tmp_path / "model.keras")

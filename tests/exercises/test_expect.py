@@ -145,6 +145,7 @@ def test_tensors_as_numbers():
         assert expect.number(keras.ops.sum(tensor)) == 6.0
 
 
+@pytest.mark.slow
 def test_a_symbolic_tensor_in_a_graph():
     if BACKEND != "tensorflow":
         pytest.skip("of TensorFlow only: tf.function")

@@ -328,6 +328,7 @@ def test_a_folder_that_vanishes(tmp_path):
         os.chdir(start)
 
 
+@pytest.mark.slow
 @needs_tf
 @pytest.mark.parametrize("entered", ["scope", "set"])
 def test_a_strategy_that_is_never_left(entered, monkeypatch):

@@ -55,6 +55,7 @@ def test_the_time_limit_and_the_handler(handler):
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 def test_ending_near_the_limit_stops_nothing_else():
     for number in range(40):
         with_limit = 0.01 + number * 5e-5

@@ -74,6 +74,7 @@ def window(code, home, *arguments):
     return process
 
 
+@pytest.mark.slow
 def test_two_windows_that_save_in_the_same_instant(home):
     """Each of 2 x 100 entries is kept, and each of 2 x 100 attempts is counted."""
     code = """
@@ -121,6 +122,7 @@ def test_a_window_that_was_killed_holds_nothing(holder):
     assert Progress("losses").data["quiz"] == {"quiz_1": "a"}
 
 
+@pytest.mark.slow
 def test_a_window_that_hangs_is_not_waited_for_without_end(holder, monkeypatch):
     monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.2)
     begun = time.monotonic()

@@ -88,6 +88,7 @@ def test_a_loss_of_the_learners_in_fit(run, cell):
     assert "Line 2 of your cell" in outcome.message
 
 
+@pytest.mark.slow
 def test_an_endless_fit_ends(run):
     import keras
 
@@ -146,6 +147,7 @@ def test_tf_function_as_an_answer(run, cell, tf):
     assert "name 'two' is not defined" in outcome.message
 
 
+@pytest.mark.slow
 def test_a_check_that_compiles_the_answer(run, cell, tf):
     def compiled(answer):
         with learner_code():

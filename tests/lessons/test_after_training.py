@@ -411,6 +411,7 @@ def test_a_column_of_zeros_stays_one():
     np.testing.assert_allclose(parts.rounded(kernel, 2), [[0, 1], [0, 0]])
 
 
+@pytest.mark.slow
 def test_pruned_weights_stay_zero_while_the_others_train():
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (64, 28, 28)), rng.integers(0, 10, 64)

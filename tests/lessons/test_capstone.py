@@ -300,6 +300,7 @@ def test_the_snapshots_show_what_the_messages_say():
     assert q["val_loss"][-1] > 0.85 * np.mean(q["val_loss"][level])
 
 
+@pytest.mark.slow
 def test_scores_are_what_evaluate_says():
     data = parts.REDUCED.load().validation
     part = datasets.Part(data.x[:150], data.y[:150], {})

@@ -417,6 +417,7 @@ def test_train_gives_each_setting_its_own_row():
     assert found.shape == (4, 2) and (found[[0, 2], 1] > 0.7).all() and (found[[1, 3]] < 0.4).all()
 
 
+@pytest.mark.slow
 def test_networks_side_by_side_take_the_steps_of_keras():
     """Of different widths and rates, with the hidden layer as a fixed dropout leaves it."""
     rng, units, rates = np.random.default_rng(0), (5, 8), (0.01, 0.001)

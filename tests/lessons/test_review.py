@@ -118,6 +118,7 @@ def test_dropout_keeps_its_level_in_both_modes(rate):
     assert training == pytest.approx(2, abs=0.05) and prediction == 2
 
 
+@pytest.mark.slow
 def test_what_decides_six_statements():
     parts.decide()
 

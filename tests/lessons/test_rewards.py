@@ -213,6 +213,7 @@ def test_two_faults_are_both_said_whole():
     assert "the step that you ask about. There is one reward in each entry" in message
 
 
+@pytest.mark.slow
 def test_a_baseline_keeps_the_direction_and_shrinks_its_noise():
     """At the first policy, on other seeds than the lesson's."""
     for seed in range(1, 4):

@@ -154,6 +154,7 @@ def test_guesses_are_drawn_beside_dots():
     assert pairs((1, 2)).tolist() == [[1, 2]]
 
 
+@pytest.mark.slow
 def test_the_alternative_names_the_range_of_rates():
     right = [r for r in np.arange(0.2, 0.45, 0.005)
              if check.verdict("rate", r, X, Y).status == "correct"]  # fmt: skip

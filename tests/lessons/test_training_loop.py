@@ -667,6 +667,7 @@ def test_the_order_check_agrees_with_a_simulation(order):
     assert (check.verdict("loop_order", order, 6).status == "correct") == right
 
 
+@pytest.mark.slow
 def test_a_step_takes_as_long_as_its_batch():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -58,6 +58,7 @@ def test_a_masked_class_of_nobody(loss, low):
     np.testing.assert_allclose(array(traced(loss)(y, z)), array(expected), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_masked_class_of_nobody_in_xla():
     """In one program: the crossentropy of labels leaves the other classes out there too."""
     y = np.array([0, 2, 1])

@@ -186,6 +186,7 @@ def test_embeddings_far_from_the_origin_do_not_cancel():
         np.testing.assert_allclose(far, near, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_thousand_embeddings_in_every_mining():
     """Most of them duplicates, several zero: no NaN, and no batch ** 3 numbers in memory."""
     y, x = batch(rows=1024, classes=20, features=8)

@@ -48,6 +48,7 @@ def test_no_value_is_negative_or_infinite(case, seed, rows, scale):
         assert values.min(initial=0) >= 0
 
 
+@pytest.mark.slow
 @given(seed=seeds, shift=st.floats(-50, 50))
 @more
 def test_equal_logits_more_change_nothing(seed, shift):

@@ -56,6 +56,7 @@ def test_weights_scale_and_iterations_are_those_of_keras():
     np.testing.assert_array_equal(ours[:, 2], np.cumsum(np.isfinite(gradients)))
 
 
+@pytest.mark.slow
 @any_backend
 def test_the_scale_stays_above_its_floor_and_training_goes_on():
     model = line(SafeLossScaleOptimizer(sgd(), initial_scale=4.0))

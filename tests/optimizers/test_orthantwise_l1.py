@@ -314,6 +314,7 @@ def test_what_is_not_finite_is_never_a_zero(gradient, make, compiled):
     assert (ours[-1][:3] != 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_one_nan_in_the_data_is_seen_in_the_loss():
     model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(1, use_bias=False)])

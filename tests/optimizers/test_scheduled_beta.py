@@ -92,6 +92,7 @@ def test_a_whole_cycle_is_that_of_a_float64_loop(compiled):
     close(ours, adam(over_the_cycle(RATE), over_the_cycle(BETA)))
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_it_is_pytorchs_formula_but_for_the_correction():
     """Equal where beta_1 is constant; under a cycle the first moment is corrected exactly."""

@@ -176,6 +176,7 @@ def fit_in_numpy(rates, momenta, weights):
     return weights
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("jit", [False, True])
 def test_fit_over_a_whole_cycle(jit):
@@ -184,6 +185,7 @@ def test_fit_over_a_whole_cycle(jit):
     close(fit(model).get_weights(), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 def test_mixed_precision_follows_the_cycle():
     keras.config.set_dtype_policy("mixed_float16")
@@ -201,6 +203,7 @@ def test_mixed_precision_follows_the_cycle():
     close(model.get_weights(), wanted, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("nesterov, embedding", [(False, True), (True, False)])
 def test_a_constant_momentum_is_kerass_own(nesterov, embedding):
@@ -222,6 +225,7 @@ def fit_and_set(optimizer):
     return fit(model_with(optimizer), epochs=2, callbacks=[SetMomentum()]).get_weights()
 
 
+@pytest.mark.slow
 def test_keras_ignores_a_momentum_that_is_set_in_fit():
     """Keras's SGD bakes it in when the step is traced. This fails once it reads it."""
     never_set = fit(model_with(keras.optimizers.SGD(0.1, 0.9)), epochs=2).get_weights()

@@ -21,6 +21,7 @@ def doctor():
     return found
 
 
+@pytest.mark.slow
 def test_four_panels_show_the_record(doctor):
     fig = plots.training(doctor, "A title")
     loss, updates, gradient, units = fig.axes

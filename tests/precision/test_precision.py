@@ -222,6 +222,7 @@ def nested():
     return keras.Sequential([keras.Input((5,)), sequential(), layers.Dense(3, dtype="float32")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [functional, sequential, nested, Own], ids=lambda b: b.__name__)
 @pytest.mark.parametrize("saved, found", [(HALF, "float32"), ("float32", HALF), (BRAIN, HALF)])
 def test_a_model_goes_on_under_the_policy_it_was_saved_with(tmp_path, build, saved, found):
@@ -353,6 +354,7 @@ def test_underflow_overflow_and_their_cure():
     assert report.gradients == 0 and report.overflow == 0
 
 
+@pytest.mark.slow
 def test_a_policy_is_measured_as_if_the_model_were_built_under_it():
     """Bit by bit: batch normalization, dropout, penalties and a last layer in float32 included."""
     model, twin = compiled(net()), half()

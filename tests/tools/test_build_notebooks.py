@@ -30,6 +30,7 @@ from tiny_course import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sums.py", "1_sums.py", "01.py", "01_.py", "01_Sums.py"])
 def test_a_name_that_is_no_lessons_is_refused(course, name, capsys):
     lesson(course).rename(lesson(course).with_name(name))

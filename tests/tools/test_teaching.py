@@ -13,10 +13,12 @@ ORDER = [source.slug for source in COURSE.sources]
 TEXT = (ROOT / "TEACHING.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_generated_matches(capsys):
     assert teaching.main(["--check"]) == 0, capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_change_is_noticed(monkeypatch, capsys):
     monkeypatch.setattr(teaching, "tidy", lambda text: "another text")
     assert teaching.main(["--check"]) == 1

@@ -69,6 +69,7 @@ HEADS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HEADS)
 def test_it_is_the_formula(kind):
     """Of a linear layer: the mean of x_i^2 (dlog p/dz_c)^2, and its expectation over labels."""
@@ -94,6 +95,7 @@ def deep(**inputs):
     return model
 
 
+@pytest.mark.slow
 def test_row_by_row():
     """By hand: the gradient of each row alone, squared, without penalty and without dropout."""
     model = deep()
@@ -125,6 +127,7 @@ def two_heads(loss, as_dict=False, **compiling):
     return model
 
 
+@pytest.mark.slow
 def test_heads_add_up():
     """Each on weights of its own: the Fisher information of both is that of each alone."""
     bce = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -184,6 +187,7 @@ def test_nested_inputs():
     np.testing.assert_allclose(kernel[:4], kernel[4:], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_convolution_and_a_subclass():
     class Own(keras.Model):
         def __init__(self):
@@ -355,6 +359,7 @@ def test_anchors_and_regularizers_add_up():
     assert sum(float(one) for one in model.losses) == pytest.approx(want, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_optimizer_goes_on():
     model = single("mse")
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])

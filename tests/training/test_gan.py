@@ -162,6 +162,7 @@ def test_on_jax_models_of_one_architecture_share_a_program(capsys):
         same(arrays(model.variables), arrays(alone.variables))
 
 
+@pytest.mark.slow
 def test_several_steps_at_a_time_are_the_same_steps():
     one, several = build(), build()
     several.compile(SGD(0.1), SGD(0.1), steps_per_execution=2)

@@ -28,6 +28,7 @@ def build(kind="dense"):
     return keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3)])
 
 
+@pytest.mark.slow
 @pytest.mark.any_backend
 @pytest.mark.parametrize("kind", ["dense", "penalty", "batch norm", "dropout"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -232,6 +233,7 @@ def line(width):
     return keras.Sequential(layers if width else [*layers, keras.layers.Reshape(())])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_it_is_fit_for_every_loss_and_target(loss, target):

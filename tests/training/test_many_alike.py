@@ -308,6 +308,7 @@ def built(*stack, loss="mse", optimizer=None, **compiling):
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE_THING)
 def test_models_that_differ_in_one_thing_train_as_fit_trains_them(name):
     """Whatever it is, and whichever of the two models comes first."""

@@ -185,6 +185,7 @@ def test_what_is_finished_is_kept(layers, error):
         assert_same(models[k], theirs)
 
 
+@pytest.mark.slow
 def test_an_error_inside_an_epoch_brings_models_back_to_its_start():
     tokens = TOKENS.copy()
     tokens[20, 0] = 99  # no such row in the embedding: the CPU kernel refuses it

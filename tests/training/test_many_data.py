@@ -66,6 +66,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", LABELS)
 def test_class_weight_in_every_form_of_labels(form):
     loss = keras.losses.CategoricalCrossentropy(from_logits=True) if form == "one-hot" else None

@@ -66,6 +66,7 @@ def test_every_type_and_order(mapped, kind):
     both(dense, x.astype(x.dtype.newbyteorder("=")), mapped(x), shuffle=shuffle, **FOLDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 10, 29, 500])
 def test_every_size_of_batch(mapped, batch_size):
     """29 divides 203: batches are all of one size; 500 is all rows; one row in a batch."""
@@ -79,6 +80,7 @@ def test_two_architectures_and_a_convolution(mapped, monkeypatch):
          **FOLDS)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_one_row(mapped, monkeypatch):
     monkeypatch.setattr(_disk, "BLOCK", 1)
     both(dense, TABLE[:1], mapped(TABLE[:1]), CLASSES[:1])
@@ -119,6 +121,7 @@ def test_a_step_of_ones_own_and_weights_and_callbacks(mapped):
     assert_same(ours[0], theirs[0], 0)
 
 
+@pytest.mark.slow
 def test_class_weights_and_a_dict(mapped):
     def two_inputs(k):
         keras.utils.set_random_seed(k)
@@ -240,6 +243,7 @@ def test_a_folder_goes_on_from_disk_or_from_memory(mapped, tmp_path, rest):
         train(mapped(changed, "changed"), 9, tmp_path / "kept")
 
 
+@pytest.mark.slow
 def test_resumable_fit_reads_it_too(mapped, tmp_path):
     ours, theirs = make(dense, 0), make(dense, 0)
     for model, x, name in ((ours, mapped(TABLE), "a"), (theirs, TABLE, "b")):
@@ -247,6 +251,7 @@ def test_resumable_fit_reads_it_too(mapped, tmp_path):
     assert_same(ours, theirs)
 
 
+@pytest.mark.slow
 def test_what_fit_must_train_reads_batches(mapped):
     class Batch(keras.callbacks.Callback):
         seen = 0

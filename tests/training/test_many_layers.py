@@ -101,6 +101,7 @@ def compare_updates(layers, name):
     return told.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers(name):
     own = {"nadam", "muon", "ema_overwrite", "accumulation", "loss_scale"}

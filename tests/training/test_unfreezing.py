@@ -87,6 +87,7 @@ def is_norm(path):
     return "norm" in path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fitted", [False, True])
 @pytest.mark.parametrize("kind", MODELS)
 def test_each_phase_moves_its_layers_and_those_before(kind, fitted):
@@ -174,6 +175,7 @@ def test_the_optimizer_keeps_its_kind_and_settings(kind):
     model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.slow
 def test_a_schedule_starts_anew_in_each_phase():
     model = plain(run_eagerly=EAGER)
     schedules = [keras.optimizers.schedules.ExponentialDecay(r, 1, 0.5) for r in RATES]

@@ -79,6 +79,7 @@ def test_an_objective_that_nothing_measures_is_refused_before_training(
     assert not trained
 
 
+@pytest.mark.slow
 def test_what_the_model_measures_may_be_minimised(tmp_path, trained):
     for name in ("loss", "val_loss"):
         assert len(search(tmp_path / name, (name, "min")).table) == 2

@@ -29,6 +29,7 @@ def together(*recipes, **settings):
     return cross_validate_together(list(recipes), X, Y, 3, **(SETTINGS | settings))
 
 
+@pytest.mark.slow
 def test_a_broken_recipe_fails_alone():
     fit = {"epochs": 3}
     sound, broken = (lambda: classifier(0.01)), (lambda: classifier(1e30))
@@ -71,6 +72,7 @@ def test_recipes_that_cannot_be_built_or_trained_fail_alone(monkeypatch):
     assert isinstance(second, RuntimeError) and isinstance(third, MemoryError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [("accuracy", "max"), ("val_hits", "max"), ("loss", "min")])
 def test_a_search_never_chooses_a_model_that_is_not_finite(objective, tmp_path):
     def build(hp):

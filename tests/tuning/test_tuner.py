@@ -162,6 +162,7 @@ def test_a_trial_scores_as_it_would_alone(tmp_path):
         assert compare(found, alone).mean == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["random", "grid"])
 def test_the_number_at_once_changes_nothing_but_the_number(tmp_path, untrained, name):
     one = searched(tmp_path / "one", ORACLES[name](R2), trials_at_once=1)
@@ -256,6 +257,7 @@ def test_a_trial_that_cannot_be_built_fails_alone(tmp_path, untrained, error):
     assert oracle._run_times[trial.trial_id] == 1 + retries
 
 
+@pytest.mark.slow
 def test_a_training_that_stops_takes_no_other_with_it(tmp_path, monkeypatch):
     def fit_all(models, *args, **settings):
         if any(float(model.get_weights()[0][0, 0]) > 2 for model in models):
@@ -398,6 +400,7 @@ def test_keras_tuners_tables_are_shown_unless_silenced(tmp_path, untrained, caps
     assert not capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_more_trials_can_be_asked_for_later(tmp_path, untrained):
     searched(tmp_path, oracles.RandomSearchOracle(R2, max_trials=3, seed=3))
     more = searched(tmp_path, oracles.RandomSearchOracle(R2, max_trials=7, seed=3))
@@ -406,6 +409,7 @@ def test_more_trials_can_be_asked_for_later(tmp_path, untrained):
     assert list(more.table.weight) == list(straight.table.weight)
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_search_is_refused(tmp_path, untrained):
     searched(tmp_path, ORACLES["random"](R2))
 

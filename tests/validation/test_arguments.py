@@ -133,6 +133,7 @@ def test_class_weights_that_are_none_are_refused(weights, words, untrained):
         run(builder(loss=BCE(from_logits=True)), y=BINARY, fit_kwargs={"class_weight": weights})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [0, np.int64(0), 0.0])
 def test_class_weights_of_every_kind_of_number_are_taken(key):
     build = builder(loss=BCE(from_logits=True))
@@ -141,6 +142,7 @@ def test_class_weights_of_every_kind_of_number_are_taken(key):
     np.testing.assert_array_equal(found.predictions, plain.predictions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [int, np.int64, np.uint8])
 def test_integers_of_every_kind_are_taken(kind):
     fit = {"epochs": kind(2), "batch_size": kind(16)}

@@ -148,6 +148,7 @@ def run(build=build_linear, draw=draw_noise, refits=40, seed=0, **options):
     return x, f, bias_variance(build, draw, x, y, refits=refits, seed=seed, **options)
 
 
+@pytest.mark.slow
 def test_descent_on_a_linear_model_against_its_closed_form():
     x, f, result = run()
     linear = smoother(x)
@@ -164,6 +165,7 @@ def test_descent_on_a_linear_model_against_its_closed_form():
         assert estimate.standard_error < 0.5 * value, name
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_and_leaves_no_trace():
     def build():
         def drawn(shape, dtype=None):  # from the global generator, when the weights are made

@@ -136,6 +136,7 @@ def test_one_fold_is_refused():
         compare(result([0.5], FOLDS[:1]), result([0.6], FOLDS[:1]))
 
 
+@pytest.mark.slow
 def test_false_alarms_against_the_plain_t_test():
     """Two classifiers that are equally good by symmetry: each sees its own half of the columns.
 

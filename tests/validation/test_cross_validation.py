@@ -41,6 +41,7 @@ def test_public_names():
     assert set(validation.__all__) <= set(dir(validation))
 
 
+@pytest.mark.slow
 def test_models_are_kept_on_request():
     found = run(keep_models=True, fit_kwargs={"epochs": 2})
     assert len(found.models) == 3 and run().models == []

@@ -86,6 +86,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`preprocess` gets")
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_those_of_arrays(mapped, case):
@@ -120,6 +121,7 @@ def test_a_dict_of_inputs_and_weights(mapped):
         run(build, Parts(X, Y, weights), None, fit_kwargs={**FIT, "sample_weight": weights})
 
 
+@pytest.mark.slow
 def test_a_folder_belongs_to_the_rows_wherever_they_lie(mapped, tmp_path, capsys):
     folder = {"folder": tmp_path / "kept", "fit_kwargs": FIT}
     expected = run(builder(), X, Y, **folder)
@@ -243,6 +245,7 @@ def test_preprocessing_says_that_it_reads(mapped):
         run(builder(), mapped(X), Y, preprocess=StandardScaler(), fit_kwargs=FIT)
 
 
+@pytest.mark.slow
 def test_what_has_no_rows_gets_a_way_out_that_works(tmp_path, monkeypatch):
     with pytest.raises(TypeError, match=r"Received: generator.*open_memmap\(\"x.npy\", \"w\+\""):
         run(builder(), (row for row in X), Y)
@@ -253,6 +256,7 @@ def test_what_has_no_rows_gets_a_way_out_that_works(tmp_path, monkeypatch):
     same(run(builder(), np.load("x.npy", mmap_mode="r"), Y), run(builder(), X, Y))
 
 
+@pytest.mark.slow
 def test_a_diverged_model_is_told_of_without_reading_all_rows_at_once(mapped, monkeypatch):
     most = []
     read = _disk.OnDisk.__getitem__

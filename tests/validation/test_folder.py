@@ -278,6 +278,7 @@ def test_what_the_code_itself_changes_is_its_state(tmp_path, untrained, monkeypa
         run(preprocess=preprocess, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_apart_is_refused_before_training(tmp_path, monkeypatch):
     config = {"model": threading.Lock(), "scale": 2.0}
 

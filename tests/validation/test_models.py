@@ -10,6 +10,7 @@ from sklearn import model_selection
 from sklearn.decomposition import PCA
 
 
+@pytest.mark.slow
 def test_each_fold_starts_anew_and_a_seed_repeats_it():
     starts = []
 
@@ -53,6 +54,7 @@ def test_random_states_stay_as_they_were():
     assert (random.random(), np.random.rand()) == (python, legacy)
 
 
+@pytest.mark.slow
 def test_models_without_an_input_are_built_with_the_seed_of_the_fold(capsys):
     def build_model():
         model = keras.Sequential([keras.layers.Dense(1)])
@@ -78,6 +80,7 @@ def test_the_same_model_twice_is_refused():
         run(lambda fold: models[fold % 2])
 
 
+@pytest.mark.slow
 def test_shared_weights_and_optimizers_are_refused():
     base = keras.layers.Dense(2)
 

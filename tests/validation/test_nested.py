@@ -43,6 +43,7 @@ def untrained(monkeypatch):
 THREE = {"half": weighing(1.0), "right": weighing(2.0), "double": weighing(4.0)}
 
 
+@pytest.mark.slow
 def test_the_best_by_inner_folds_is_scored_on_the_outer_ones(untrained):
     found = nested_cross_validate(THREE, X, Y, cv=4, inner_cv=3, verbose=0)
     assert found.chosen == ["right"] * 4
@@ -96,6 +97,7 @@ def test_classes_are_stratified_outside_and_inside(untrained):
     assert found.outer.task == "binary"
 
 
+@pytest.mark.slow
 def test_groups_and_weights_go_with_their_rows(untrained):
     groups, weights = np.arange(60) // 6, np.arange(60, dtype="float32")
     found = nested_cross_validate(

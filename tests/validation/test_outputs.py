@@ -34,6 +34,7 @@ def heads(form="dict", **losses):
     return build_model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["dict", "list"])
 @pytest.mark.parametrize("preprocess", [None, StandardScaler()])
 def test_each_output_is_scored_by_name(form, preprocess):

@@ -80,6 +80,7 @@ def test_takes_a_table(untrained):
     np.testing.assert_array_equal(plain.predictions, run(builder(width=1), X[:, :1]).predictions)
 
 
+@pytest.mark.slow
 def test_columns_may_differ_from_fold_to_fold():
     def build_model():
         model = keras.Sequential([keras.layers.Dense(1)])
@@ -96,6 +97,7 @@ def test_columns_may_differ_from_fold_to_fold():
     assert len(calls) == 3 and np.isfinite(result.predictions).all()
 
 
+@pytest.mark.slow
 def test_takes_several_inputs():
     def build_model():
         a, b = keras.Input((2,), name="a"), keras.Input((1,), name="b")

@@ -73,6 +73,7 @@ def test_callbacks_are_made_for_each_fold():
     assert lengths[1:] == [2, 3] and lengths[0] <= 2
 
 
+@pytest.mark.slow
 def test_stopping_by_the_rows_that_score_is_called_a_leak():
     def callbacks():
         return [keras.callbacks.EarlyStopping(patience=1)]

@@ -51,6 +51,7 @@ def test_a_scorer_that_fails_in_a_fold_is_nan_there(untrained):
     assert np.isfinite(metrics.log_loss(y, result.predictions))
 
 
+@pytest.mark.slow
 def test_recurrent_models():
     def build_model():
         model = keras.Sequential([keras.Input((4, 1)), keras.layers.LSTM(2), keras.layers.Dense(1)])

@@ -72,6 +72,7 @@ def test_predictions_are_the_mean_over_repeats(untrained):
     np.testing.assert_allclose(result.predictions, total / 3, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_leave_one_out_scores_each_row(untrained):
     build = builder(loss=BCE(from_logits=True))
     result = run(build, y=BINARY, cv=model_selection.LeaveOneOut())
