@@ -4,8 +4,8 @@
 
 Seconds of `fit` with a doctor over seconds of the same `fit` without one, on a machine that does
 nothing else: the median of several pairs, each of fresh models, so that a pair holds the tracing of
-both. Seconds of the processor hang less on what else is running. Beside it, the growth of memory over
-epochs.
+both. Seconds of the processor hang less on what else is running. Beside it, the growth of memory
+over epochs.
 """
 
 import argparse
@@ -29,7 +29,7 @@ MODELS = {
 
 
 def seconds(name: str, steps: int, watched: bool) -> tuple[float, float]:
-    """Train one fresh model so many steps of 32 rows; return seconds of the clock and the processor."""
+    """Train a fresh model for so many batches; return seconds of the clock and the processor."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([*MODELS[name](), L.Dense(10, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -70,8 +70,8 @@ def main() -> None:
         ]
         plain, watched = np.median(pairs, axis=0)[:, 0]
         clock, processor = np.median([np.divide(b, a) for a, b in pairs], axis=0)
-        print(f"{name}: fit {plain:.2f} s, with a doctor {watched:.2f} s, ratio {clock:.3f}; of the "
-              f"processor's seconds {processor:.3f}", flush=True)  # fmt: skip
+        print(f"{name}: fit {plain:.2f} s, with a doctor {watched:.2f} s, ratio {clock:.3f}; of "
+              f"the processor's seconds {processor:.3f}", flush=True)  # fmt: skip
     print(f"record: {growth(given.epochs):.0f} bytes an epoch over {given.epochs} epochs")
 
 
