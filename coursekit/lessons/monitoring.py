@@ -32,10 +32,11 @@ SEEN = {
 @check.exercise(
     title="Name them",
     messages={
-        "missing": "{count} of the nine cases stand in no group. Each letter is wanted once.",
+        "missing": "cases without a group: {count} of nine. Each letter is wanted once.",
         "twice": "case {letter} stands in {groups}. Each letter is wanted once.",
-        "below": "E is not {group}. Its validation lies below its training loss, and that alone is "
-        "no fault: what is switched on while a net trains, and off when it is validated?",
+        "below": "E is not {group}. Its validation loss is lowest after the last epoch, and lies "
+        "below its training loss. That alone is no fault: what is switched on while a net trains, "
+        "and off when it is validated?",
         "wrong": "{letter} is not {group}: {seen}",
     },
     hints=[
@@ -72,8 +73,7 @@ NO_DECISION = {
     ("AF", "a"): "a tenth of the rate calms both: it cures one disease and hides the other.",
     ("AF", "b"): "ten times the rate makes both wilder.",
     ("AF", "d"): "other validation rows leave the training loss as it is, and that is what jumps.",
-    ("AF", "e"): "more units change neither how long the steps are nor how noisy: what comes out "
-    "speaks for neither cause.",
+    ("AF", "e"): "with more units both still jump: neither the rate nor the batch has changed.",
     ("AF", "f"): "you have seen it: another seed gives the same pictures.",
     ("CG", "a"): "a tenth of the rate slows both: neither turns up within its epochs, and why it "
     "did is as open as before.",
@@ -82,8 +82,8 @@ NO_DECISION = {
     "were.",
     ("CG", "e"): "with more units both still end above their lowest point.",
     ("CG", "f"): "another seed gives the same pictures, as it does for A and F.",
-    ("DH", "a"): "a tenth of the rate: both move less still.",
-    ("DH", "c"): "batches of 64 mean fewer steps: both move less still.",
+    ("DH", "a"): "at a tenth of the rate both still hardly move.",
+    ("DH", "c"): "batches of 64 mean fewer steps: both still hardly move.",
     ("DH", "d"): "other validation rows do not change how a net trains.",
     ("DH", "e"): "with more units both still hardly move.",
     ("DH", "f"): "another seed gives the same pictures, as it does for A and F.",
@@ -145,11 +145,12 @@ def decide(runs, small_batch, foreign_rows, low_rate):
 
 PERPLEXITY = {"base_two": 4.0, "loss": 2.0, "inverse": np.exp(-2.0), "base_ten": 100.0,
               "character": np.exp(0.5), "second": np.exp(0.6),
-              "logarithm": np.log(2.0)}  # fmt: skip
+              "logarithm": np.log(2.0), "whole": 7.0}  # fmt: skip
 RMSE = {"no_root": 9.0, "of_variance": np.sqrt(10), "oslo_rmse": 5.0, "halved": 4.5,
         "divided": np.sqrt(0.9)}  # fmt: skip
 R2 = {"unexplained": 0.9, "root_by_variance": 0.7, "roots": 1 - 3 / np.sqrt(10),
-      "turned_r2": 1 - 10 / 9, "oslo_r2": 0.75, "root_of_r2": np.sqrt(0.1)}  # fmt: skip
+      "turned_r2": 1 - 10 / 9, "oslo_r2": 0.75, "root_of_r2": np.sqrt(0.1), "percent": 10.0,
+      "rome_by_oslo": 1 - 9 / 100, "oslo_by_rome": 1 - 25 / 10}  # fmt: skip
 
 
 @check.exercise(
@@ -163,6 +164,7 @@ R2 = {"unexplained": 0.9, "root_by_variance": 0.7, "roots": 1 - 3 / np.sqrt(10),
         "character": "{got} counts the loss by character. Asked is the perplexity of a token.",
         "second": "{got} belongs to the second model.",
         "logarithm": "{got} is the logarithm of 2. Perplexity undoes a logarithm.",
+        "whole": "{got} is a whole number, and perplexity need not be one. Give two digits.",
         "per_what": "the perplexity is right. 0.6 is less than 2.0, but they are losses of "
         "different things. How much does the first model lose for each character?",
         "no_root": "the language is right. {got} is the mean squared error, in squared degrees.",
@@ -177,6 +179,9 @@ R2 = {"unexplained": 0.9, "root_by_variance": 0.7, "roots": 1 - 3 / np.sqrt(10),
         "turned_r2": "RMSE is right. {got} divides the variance by the error. Turn it round.",
         "oslo_r2": "RMSE is right. {got} belongs to Oslo.",
         "root_of_r2": "RMSE is right. {got} is a root of R2.",
+        "percent": "RMSE is right. {got} looks like a percentage. R2 is a share, at most 1.",
+        "rome_by_oslo": "RMSE is right. {got} divides Rome's error by the variance in Oslo.",
+        "oslo_by_rome": "RMSE is right. {got} divides Oslo's error by the variance in Rome.",
         "smaller_error": "the numbers are right. Rome has the smaller error, but there the mean "
         "alone is nearly as good. What is R2 in Oslo?",
     },
@@ -222,15 +227,18 @@ AP = {
     "weights": "a hit counts 1 / rank, and how many hits came before it is left out",
     "found": "there is a division by the hits found: objects that nobody found cost nothing",
     "boxes": "there is a division by the boxes, not by the objects",
+    "fewer": "there is a division by the boxes where they are fewer than the objects",
     "sum": "nothing is divided",
     "zero": "ranks count from 0, and one box must count as 1",
+    "own": "a hit does not count in its own precision",
     "late": "the precision is that before the box, without the box itself",
     "turned": "the list is read from the worst score to the best",
 }
+ROUNDED = 6e-3  # two decimals are enough
 AP_GROUPS = (
     ("all_ranks", "at_end", "smoothed", "counts", "weights"),
-    ("found", "boxes", "sum"),
-    ("zero", "late"),
+    ("found", "boxes", "fewer", "sum"),
+    ("zero", "late", "own"),
     ("turned",),
 )
 
@@ -238,10 +246,14 @@ AP_GROUPS = (
 @check.exercise(
     title="A ranking, graded",
     messages={
-        "faults": "for the hits {hits} and {objects} objects you return {got}: {faults}.",
+        "faults": "for the hits {hits} and {objects} objects you return {got}. One way to get all "
+        "that you return: {faults}.",
         "wrong": "for the hits {hits} and {objects} objects you return {got}. Go through them one "
         "by one: at each hit, how many hits so far, of how many boxes?",
-        "empty": "for no boxes at all you return {got}. Nothing was found: what is that worth?",
+        "nothing": "for the hits {hits} and {objects} objects you return 0, and so for all others. "
+        "One way to get this: `hits == 1` compares a list as a whole, and is False.",
+        "empty": "for the hits {hits} and {objects} objects you return {got}. Nothing was found: "
+        "what is that worth?",
         "detector": "the function is right. B finds all objects, but the surgeon looks at two "
         "boxes: how many hits are there among its first two?",
     },
@@ -257,34 +269,41 @@ AP_GROUPS = (
 def ranking(answer, detector):
     expect.function(answer, "`average_precision`")
     rng = np.random.default_rng(0)
-    cases = [([1, 0, 1], 2), ([1, 1, 0, 0, 0], 3), ([0, 0, 1, 1, 1], 3), ([0, 0], 4), ([1], 1),
-             (rng.integers(0, 2, 12).tolist(), 9), ([0, 1, 0, 1, 1, 0], 5)]  # fmt: skip
-    made = []
-    for hits, objects in cases:
-        given = list(hits)
-        made.append(expect.number(answer(given, objects), "`average_precision(...)`"))
-        if given != hits:
-            raise Wrong("mutated", argument="hits")
+    cases = [([1, 0, 1], 2), ([1, 1, 0, 0, 0], 3), ([0, 0, 1, 1, 1], 3), ([1], 1),
+             (rng.integers(0, 2, 12).tolist(), 9), ([0, 1, 0, 1, 1, 0], 5),
+             ([1, 0], 4)]  # fmt: skip
+    made = [_returned(answer, hits, objects) for hits, objects in cases]
     right = [_precision(hits, objects) for hits, objects in cases]
-    if not np.allclose(made, right, atol=2e-3):
+    if not np.allclose(made, right, atol=ROUNDED):
         raise _misranked(cases, made, right)
-    got = expect.number(answer([], 3), "`average_precision([], 3)`")
-    if got != 0:
-        raise Wrong("empty", got=got)
+    for hits, objects in (([0, 0], 4), ([], 3)):  # later: to divide by the hits fails here
+        got = _returned(answer, hits, objects)
+        if got != 0:
+            raise Wrong("empty", hits=hits, objects=objects, got=got)
     if has_dots(detector):
         raise NotDone
     if expect.choice(detector, ["A", "B"], "`detector`") != "A":
         raise Wrong("detector")
 
 
+def _returned(answer, hits, objects) -> float:
+    given = list(hits)
+    got = expect.number(answer(given, objects), f"`average_precision({hits}, {objects})`")
+    if given != hits:
+        raise Wrong("mutated", argument="hits")
+    return got
+
+
 def _misranked(cases, made, right) -> Wrong:
-    at = next(k for k, pair in enumerate(zip(made, right, strict=True)) if not np.isclose(*pair))
+    at = int(np.argmin(np.isclose(made, right, atol=ROUNDED)))
     told = {"hits": cases[at][0], "objects": cases[at][1], "got": round(made[at], 3)}
+    if not np.any(made):
+        return Wrong("nothing", hits=told["hits"], objects=told["objects"])
     for count in (1, 2, 3):
         for groups in itertools.combinations(AP_GROUPS, count):
             for faults in itertools.product(*groups):
                 theirs = [_precision(hits, objects, faults) for hits, objects in cases]
-                if np.allclose(made, theirs, atol=1e-3):
+                if np.allclose(made, theirs, atol=ROUNDED):
                     return Wrong("faults", faults="; ".join(AP[one] for one in faults), **told)
     return Wrong("wrong", **told)
 
@@ -297,12 +316,15 @@ def _precision(hits, objects, faults=()) -> float:
         so_far, ranks = so_far - hits, ranks - 1
     elif "zero" in faults:
         ranks = ranks - 1
+    elif "own" in faults:
+        so_far = so_far - hits
     precision = so_far / np.maximum(ranks, 1)
     if "smoothed" in faults:
         precision = np.maximum.accumulate(precision[::-1])[::-1]
     parts_ = {"all_ranks": precision, "counts": hits, "weights": hits / np.maximum(ranks, 1)}
     summed = next((parts_[one] for one in faults if one in parts_), precision * hits).sum()
-    below = {"found": max(hits.sum(), 1), "boxes": len(hits), "sum": 1}
+    below = {"found": max(hits.sum(), 1), "boxes": len(hits),
+             "fewer": min(len(hits), objects), "sum": 1}  # fmt: skip
     if "at_end" in faults:
         return float(precision[-1])
     return float(summed / next((below[one] for one in faults if one in below), objects))
@@ -313,30 +335,41 @@ def _precision(hits, objects, faults=()) -> float:
 ALARMS = {
     "mean": "it is the mean of those before it; one spike among them hides the next",
     "largest": "it is the largest of those before it that you compare with",
+    "low": "20 norms have two in the middle, and you take the lower; the median is half their sum",
+    "high": "20 norms have two in the middle, and you take the upper, or count the last norm among "
+    "them; the median is half their sum",
+    "short": "only 19 of those before it count",
+    "long": "21 of those before it count",
+    "gap": "the one just before it does not count",
     "own": "the last norm is among the 20 that it is compared with",
     "all": "all norms before it count, from the first step on; what is usual changes",
     "first": "the first 20 norms count, not the 20 just before it",
     "before": "it is compared with the one norm before it",
     "no_factor": "any norm above the usual one is an alarm to you; wanted is 5 times that",
+    "any": "an earlier norm that is large sets it off as well; only the last counts",
     "fixed": "you compare with a fixed number; what is usual differs from run to run",
     "early": "with fewer than 20 before it you say what these few say; wanted is False",
     "late": "with just 20 before it you say False; they are enough",
 }
-ALARM_GROUPS = (("mean", "largest", "before"), ("own", "all", "first"), ("no_factor",),
+ALARM_GROUPS = (("mean", "largest", "before", "low", "high"),
+                ("short", "long", "gap", "own", "all", "first"), ("no_factor", "any"),
                 ("early", "late"))  # fmt: skip
 
 
 @check.exercise(
     title="An alarm",
     messages={
-        "always": "you say True in every case, also where all norms are the same.",
-        "never": "you never say True, not even where a norm is 100 times the usual one.",
+        "always": "you say True even where the last norm is like all those before it.",
+        "never": "you say False even where the last norm is 100 times the usual one.",
         "turned": "you say True where there is no alarm, and False where there is one.",
-        "not_a_number": "for a last norm that is NaN you say False. A comparison with NaN is "
-        "False; ask for it first.",
+        "not_a_number": "for a last norm that is NaN, with {count} before it, you say False. A "
+        "comparison with NaN is False; ask for it first.",
         "infinite": "for a last norm that is infinite, with {count} before it, you say False.",
         "faults": "where the last norm is {last} and the median of the 20 before it {median}, you "
         "say {got}. One way to get all that you return: {faults}.",
+        "faults_few": "with {count} norms before the last you say {got}. One way to get all that "
+        "you return: {faults}.",
+        "earlier": "a norm that was infinite 31 steps before the last still sets it off.",
         "edge": "a last norm of exactly 5 times the median is no alarm: more than that is.",
         "wrong": "where the last norm is {last} and the median of the 20 before it {median}, you "
         "say {got}.",
@@ -358,19 +391,25 @@ def alarm(answer):
     cases = _norms()
     said = [_truth(answer, case) for case in cases]
     right = [_alarm(case) for case in cases]
-    odd = [([1.0] * 30 + [np.nan], "not_a_number"), ([1.0] * 3 + [np.nan], "not_a_number"),
-           ([1.0] * 30 + [np.inf], "infinite"), ([1.0] * 3 + [np.inf], "infinite")]  # fmt: skip
+    nan, inf = float("nan"), float("inf")  # and not `np.nan` itself: no step returns that object
+    odd = [([1.0] * 30 + [nan], "not_a_number"), ([1.0] * 3 + [nan], "not_a_number"),
+           ([1.0] * 30 + [inf], "infinite"), ([1.0] * 3 + [inf], "infinite")]  # fmt: skip
     if said != right:
         raise _misjudged(cases, said, right)
     for norms, key in odd:
         if not _truth(answer, norms):
             raise Wrong(key, count=len(norms) - 1)
+    if _truth(answer, [inf] + [1.0] * 31):
+        raise Wrong("earlier")
     if _truth(answer, [2.0] * 20 + [10.0]):
         raise Wrong("edge")
 
 
 def _truth(answer, norms) -> bool:
-    value = answer(list(norms))
+    given = list(norms)
+    value = answer(given)
+    if len(given) != len(norms) or any(a is not b for a, b in zip(given, norms, strict=True)):
+        raise Wrong("mutated", argument="norms")
     if has_dots(value):
         raise NotDone
     if value is None:
@@ -399,7 +438,10 @@ def _norms() -> list[list[float]]:
              [*(9.0 * quiet[:20]), *quiet[:9], *(9 * quiet[:11]), 12.0],
              [*quiet[:20], *quiet[20:30], 4.0, 4.5, 12.0], [*quiet[:30], 5.8],
              [1.0] * 16 + [3.0] * 10 + [12.0], [*quiet[:20], 9.0, *quiet[:5], 8.0],
-             [*(9.0 * quiet[:20]), *quiet[:40], 12.0]]  # fmt: skip
+             [*(9.0 * quiet[:20]), *quiet[:40], 12.0], [1.0] * 10 + [3.0] * 10 + [8.0],
+             [1.0] * 11 + [3.0] * 10 + [8.0], [3.0] * 11 + [1.0] * 10 + [12.0],
+             [1.0] * 3 + [3.0] * 5 + [1.0] * 10 + [3.0] * 5 + [8.0], [1.0] * 25 + [5.1],
+             [1.0] * 25 + [4.9], [*quiet[:25], 30.0, *quiet[:3], 1.1]]  # fmt: skip
     return [[float(one) for one in case] for case in cases]
 
 
@@ -407,8 +449,11 @@ def _alarm(norms, faults=()) -> bool:
     enough = 1 if "early" in faults else 22 if "late" in faults else 21
     if len(norms) < max(enough, 2):
         return False
-    windows = {"own": norms[-20:], "all": norms[:-1], "first": norms[:20]}
+    windows = {"own": norms[-20:], "all": norms[:-1], "first": norms[:20], "short": norms[-20:-1],
+               "long": norms[-22:-1], "gap": norms[-22:-2]}  # fmt: skip
     window = next((windows[one] for one in faults if one in windows), norms[-21:-1])
+    if not window:  # of two norms, without the one before the last
+        return False
     usual = np.median(window)
     if "mean" in faults:
         usual = np.mean(window)
@@ -416,7 +461,10 @@ def _alarm(norms, faults=()) -> bool:
         usual = np.max(window)
     elif "before" in faults:
         usual = norms[-2]
-    return bool(norms[-1] > (1 if "no_factor" in faults else 5) * usual)
+    elif "low" in faults or "high" in faults:
+        usual = sorted(window)[(len(window) - ("low" in faults)) // 2]
+    last = max(norms[-21:]) if "any" in faults else norms[-1]
+    return bool(last > (1 if "no_factor" in faults else 5) * usual)
 
 
 def _misjudged(cases, said, right) -> Wrong:
@@ -427,21 +475,23 @@ def _misjudged(cases, said, right) -> Wrong:
     if all(a != b for a, b in zip(said, right, strict=True)):
         return Wrong("turned")
     at = next(k for k, pair in enumerate(zip(said, right, strict=True)) if pair[0] != pair[1])
-    norms = cases[at]
-    told = {"last": norms[-1], "median": float(np.median(norms[-21:-1])), "got": said[at]}
+    norms, got = cases[at], said[at]
+    if len(norms) < 21:
+        few, told = "_few", {"count": len(norms) - 1, "got": got}
+    else:
+        few, told = "", {"last": norms[-1], "median": float(np.median(norms[-21:-1])), "got": got}
     for count in (1, 2, 3):
         for groups in itertools.combinations(ALARM_GROUPS, count):
             for faults in itertools.product(*groups):
                 if said == [_alarm(case, faults) for case in cases]:
-                    return Wrong("faults", faults="; ".join(ALARMS[one] for one in faults), **told)
+                    words = "; ".join(ALARMS[one] for one in faults)
+                    return Wrong(f"faults{few}", faults=words, **told)
     lasts = [case[-1] for case in cases]
     highest = max((v for v, ok in zip(lasts, said, strict=True) if not ok), default=0)
     lowest = min((v for v, ok in zip(lasts, said, strict=True) if ok), default=0)
     if highest < lowest:
-        return Wrong("faults", faults=ALARMS["fixed"], **told)
-    if len(norms) < 21:
-        return Wrong("wrong_few", count=len(norms) - 1, got=said[at])
-    return Wrong("wrong", **told)
+        return Wrong(f"faults{few}", faults=ALARMS["fixed"], **told)
+    return Wrong(f"wrong{few}", **told)
 
 
 # Predictions, quiz, cards -------------------------------------------------------------------------
@@ -458,9 +508,9 @@ check.prediction(
 check.prediction(
     "predict_inside",
     reasons={
-        "a": "All hidden matrices were drawn alike, so their sizes are alike, sick or not.",
-        "b": "They shrink from the output to the input: there the blame is lost.",
-        "c": "It stays near guessing, as in every run that hardly moves.",
+        "a": "The slopes do not add up on the way down: each multiplies what the one above left.",
+        "b": "Each layer multiplies by its weights and a slope of at most 1/4, and 4^6 is 4,096.",
+        "c": "The hidden matrices were drawn alike, so their *weights* are alike in size.",
     },
     answer="b",
 )
@@ -554,8 +604,8 @@ check.card(
 )
 check.card(
     "IoU, average precision, mAP?",
-    "Shared by covered area. The precision at each hit of a ranking, summed, by the number of "
-    "objects. Its mean over classes.",
+    "The shared area by that covered together. The precision at each hit of a ranking, summed, by "
+    "the number of objects. Its mean over classes.",
 )
 check.card("RMSE and R2?", "The root of the mean squared error, in the unit of y. 1 - that error / "
            "the variance of y: 0 for the mean, negative for worse.")  # fmt: skip

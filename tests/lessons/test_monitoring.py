@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from answers import row
 
+from coursekit import datasets
 from coursekit.lessons import _clinic as clinic
+from coursekit.lessons import _monitoring as parts
 from coursekit.lessons import _spikes as spikes
+from coursekit.lessons.monitoring import check
 from coursekit.training import value_and_gradients
 
 pytestmark = pytest.mark.any_backend
@@ -59,12 +62,30 @@ def ap_by_keras(hits, objects):
     return keras.ops.sum(keras.ops.cumsum(hits) / ranks * hits) / objects
 
 
+def ap_by_mean_of_hits(hits, objects):
+    hits = np.array(hits)
+    return (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits == 1].mean()
+
+
+def ap_by_those_found(hits, objects):
+    return ap_by_loop(hits, objects) * objects / sum(hits)
+
+
+def compares_a_list(hits, objects):
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return precision[hits == 1].sum() / objects
+
+
 def at_end(hits, objects):
     return sum(hits) / len(hits)
 
 
 def no_empty(hits, objects):
     return ap()(hits, objects) if len(hits) else 1.0
+
+
+def no_objects_found(hits, objects):
+    return ap()(hits, objects) if sum(hits) or not len(hits) else 1.0
 
 
 def changes_hits(hits, objects):
@@ -109,6 +130,30 @@ def late_infinity(norms):
     return len(norms) > 20 and norms[-1] > 5 * np.median(norms[-21:-1])
 
 
+def late_numbers(norms):
+    return len(norms) > 20 and (not np.isfinite(norms[-1]) or alarm()(norms))
+
+
+def one_nan(norms):
+    return norms[-1] is np.nan or norms[-1] == np.inf or alarm(odd=False)(norms)
+
+
+def not_all_finite(norms):
+    return not np.isfinite(norms).all() or alarm()(norms)
+
+
+def any_of_them(norms):
+    if not np.isfinite(norms[-1]) or len(norms) < 21:
+        return alarm()(norms)
+    return max(norms[-21:]) > 5 * np.median(norms[-21:-1])
+
+
+def changes_norms(norms):
+    found = alarm()(norms)
+    norms.pop()
+    return found
+
+
 def odd_windows(norms):
     return norms[-1] > 3.3 and len(norms) % 2 == 1
 
@@ -150,6 +195,7 @@ ANSWERS = [
     row("metrics", "alternative", *metrics(perplexity="7.4", rmse=np.sqrt(9), r2="10 %")),
     row("metrics", "todo", ..., ..., ..., ..., ...),
     row("metrics", "base_two", *metrics(perplexity=2**2)),
+    row("metrics", "whole", *metrics(perplexity=7)),
     row("metrics", "loss", *metrics(perplexity=2.0)),
     row("metrics", "inverse", *metrics(perplexity=np.exp(-2.0))),
     row("metrics", "base_ten", *metrics(perplexity=100)),
@@ -170,6 +216,9 @@ ANSWERS = [
     row("metrics", "roots", *metrics(r2=1 - 3 / np.sqrt(10))),
     row("metrics", "turned_r2", *metrics(r2=1 - 10 / 9)),
     row("metrics", "oslo_r2", *metrics(r2=0.75)),
+    row("metrics", "percent", *metrics(r2=10)),
+    row("metrics", "rome_by_oslo", *metrics(r2=1 - 9 / 100)),
+    row("metrics", "oslo_by_rome", *metrics(r2=1 - 25 / 10)),
     row("metrics", "root_of_r2", *metrics(r2=np.sqrt(0.1))),
     row("metrics", "slip", *metrics(r2=-0.1)),
     row("metrics", "type", *metrics(r2=0.37)),
@@ -177,8 +226,10 @@ ANSWERS = [
     row("ranking", "ok", ap(), "A"),
     row("ranking", "alternative", ap_by_loop, "a"),
     row("ranking", "alternative", ap_by_keras, " A "),
+    row("ranking", "alternative", lambda hits, objects: round(ap_by_loop(hits, objects), 2), "A"),
     row("ranking", "todo", ..., "A"),
     row("ranking", "todo", ap(), ...),
+    row("ranking", "nothing", compares_a_list, "A"),
     row("ranking", "faults", at_end, "A"),
     row("ranking", "faults", ap(weight=lambda p, h: p), "A"),
     row("ranking", "faults", ap(weight=lambda p, h: h), "A"),
@@ -191,7 +242,12 @@ ANSWERS = [
     row("ranking", "faults", ap(weight=lambda p, h: p, below=lambda h, n: len(h)), "A"),
     row("ranking", "faults", ap(turn=-1, below=lambda h, n: max(h.sum(), 1)), "A"),
     row("ranking", "wrong", lambda hits, objects: 0.77, "A"),
+    row("ranking", "faults", ap(below=lambda h, n: min(len(h), n)), "A"),
+    row("ranking", "faults", ap(own=1), "A"),
+    row("ranking", "faults", ap_by_mean_of_hits, "A"),
+    row("ranking", "faults", ap_by_those_found, "A"),
     row("ranking", "empty", no_empty, "A"),
+    row("ranking", "empty", no_objects_found, "A"),
     row("ranking", "mutated", changes_hits, "A"),
     row("ranking", "detector", ap(), "B"),
     row("alarm", "ok", alarm()),
@@ -204,8 +260,13 @@ ANSWERS = [
     row("alarm", "always", lambda norms: True),
     row("alarm", "never", lambda norms: False),
     row("alarm", "turned", lambda norms: not alarm()(norms)),
+    row("alarm", "never", lambda norms: not np.isfinite(norms[-1])),
+    row("alarm", "mutated", changes_norms),
     row("alarm", "not_a_number", alarm(odd=False)),
+    row("alarm", "not_a_number", late_numbers),
     row("alarm", "infinite", late_infinity),
+    row("alarm", "not_a_number", one_nan),
+    row("alarm", "earlier", not_all_finite),
     row("alarm", "edge", alarm(edge=True)),
     row("alarm", "faults", alarm(usual=np.mean)),
     row("alarm", "faults", alarm(usual=np.max)),
@@ -214,10 +275,19 @@ ANSWERS = [
     row("alarm", "faults", alarm(window=lambda n: n[:20])),
     row("alarm", "faults", alarm(window=lambda n: n[-2:-1])),
     row("alarm", "faults", alarm(times=1)),
-    row("alarm", "faults", alarm(enough=2)),
+    row("alarm", "faults", alarm(usual=statistics.median_low)),
+    row("alarm", "faults", alarm(usual=statistics.median_high)),
+    row("alarm", "faults", alarm(window=lambda n: n[-20:-1])),
+    row("alarm", "faults", alarm(window=lambda n: n[-22:-1])),
+    row("alarm", "faults", alarm(window=lambda n: n[-22:-2])),
+    row("alarm", "faults", any_of_them),
+    row("alarm", "wrong", alarm(window=lambda n: n[-20:-2])),
+    row("alarm", "wrong", alarm(times=5.5)),
+    row("alarm", "wrong", alarm(times=4.5)),
+    row("alarm", "faults_few", alarm(enough=2)),
     row("alarm", "faults", alarm(enough=22)),
     row("alarm", "faults", alarm(usual=np.mean, window=lambda n: n[-20:])),
-    row("alarm", "faults", lambda norms: norms[-1] > 6),
+    row("alarm", "faults_few", lambda norms: norms[-1] > 6),
     row("alarm", "wrong", odd_windows),
     row("alarm", "wrong_few", odd_few),
 ]  # fmt: skip
@@ -225,6 +295,30 @@ ANSWERS = [
 
 def test_answer(answer):
     answer.holds()
+
+
+@pytest.mark.parametrize(
+    "exercise, answers, words",
+    [
+        ("alarm", [alarm(odd=False)], "NaN, with 30 before it"),
+        ("alarm", [late_numbers], "NaN, with 3 before it"),
+        ("alarm", [alarm(usual=statistics.median_low)], "you take the lower"),
+        ("alarm", [alarm(window=lambda n: n[-20:-1])], "only 19"),
+        ("alarm", [alarm(window=lambda n: n[-22:-1])], "21 of those"),
+        ("alarm", [alarm(window=lambda n: n[-22:-2])], "the one just before it does not count"),
+        ("alarm", [any_of_them], "an earlier norm"),
+        ("alarm", [alarm(enough=2)], "With 19 norms before the last"),
+        ("alarm", [lambda norms: len(norms) == 1 or alarm()(norms)], "With 0 norms before"),
+        ("ranking", [ap_by_mean_of_hits, "A"], "a division by the hits found"),
+        ("ranking", [lambda h, n: round(ap_by_those_found(h, n), 3), "A"], "[1, 1, 0, 0, 0] and"),
+        ("ranking", [ap(own=1), "A"], "not count in its own"),
+        ("ranking", [no_objects_found, "A"], "hits [0, 0] and 4 objects"),
+    ],
+)
+def test_a_message_is_true_of_the_answer(exercise, answers, words):
+    """It names the case that failed, and no other."""
+    message = check.verdict(exercise, *answers).message
+    assert words in message
 
 
 @pytest.mark.slow
@@ -290,6 +384,15 @@ def test_the_gradient_of_the_spikes_is_that_of_keras():
     assert loss == pytest.approx(found.loss, rel=1e-4)
     for own, right in zip(gradients, found.gradients.values(), strict=True):
         np.testing.assert_allclose(own, right, atol=1e-5)
+
+
+def test_the_gradient_of_case_h_shrinks_more_than_a_thousand_times():
+    """From the last matrix to the first, as the prediction says."""
+    digits = datasets.load_digits().train
+    model = parts.sick()
+    gradients = value_and_gradients(model, digits.x.reshape(-1, 64), digits.y).gradients
+    sizes = [np.sqrt(np.mean(g**2)) for path, g in gradients.items() if path.endswith("kernel")]
+    assert sizes[-1] > 1000 * sizes[0]
 
 
 def test_adam_is_that_of_keras():
