@@ -109,7 +109,7 @@ def _told(found: Curves) -> str:
     rises = int(np.median(np.sum(np.diff(found.train) > 0, axis=1)))
     return (
         f"Training loss {train[0]:.2f} after the first epoch, {train[-1]:.2f} after the last; it "
-        f"goes up in {rises} epochs. "
+        f"goes up in {rises} epoch{'s' * (rises != 1)}. "
         f"Validation loss {valid[0]:.2f} and {valid[-1]:.2f}; at its lowest {valid[best]:.2f}, "
         f"after epoch {best + 1} of {len(valid)}."
     )
@@ -159,6 +159,7 @@ def again(letters: str, change: str) -> None:
         for name, found in (("before", curves(case)), ("after", after)):
             last, valid = found.train[:, -1], found.valid
             rises = int(np.median(np.sum(np.diff(found.train) > 0, axis=1)))
+            ups = f"{rises} rise{'s' * (rises != 1)}"
             print(f"  {name:6} training loss", *(f"{v:.2f}" for v in last),
-                  f"({rises} rises);  validation, lowest", *(f"{v:.2f}" for v in valid.min(1)),
+                  f"({ups});  validation, lowest", *(f"{v:.2f}" for v in valid.min(1)),
                   " last", *(f"{v:.2f}" for v in valid[:, -1]))  # fmt: skip

@@ -44,7 +44,7 @@ from coursekit.training import fit_many
 # ## One run, four curves
 #
 # The **loss curve**, loss against steps or epochs, comes first. Healthy, it falls fast, then levels off.
-# Here is a healthy run on digits, without dropout. The callback `Doctor` keeps the loss of each step;
+# Here is one on digits, without dropout. The callback `Doctor` keeps the loss of each step;
 # `AfterEpoch` evaluates the training rows after each epoch.
 #
 # In the first epochs the *logged* training loss lies above the validation loss. Why?
@@ -75,7 +75,7 @@ check.reveal("predict_above")
 # <details><summary>After you ran it</summary>
 #
 # Evaluated after the epoch, the training rows cost less than the log says. Shift the logged curve left
-# by half an epoch, and they agree.
+# by half an epoch, and they nearly agree.
 #
 # </details>
 #
@@ -89,7 +89,7 @@ check.reveal("predict_above")
 # %% [markdown] topics="curve-diagnosis-rules overfitting-pattern underfitting-pattern"
 # ## The clinic
 #
-# Nine runs, three seeds each, on digits of ten classes; guessing costs $\ln 10 = 2.3$. Move the slider.
+# Nine runs, three seeds each, on ten digits; guessing costs $\ln 10 = 2.3$. Move the slider.
 
 # %%
 parts.clinic()
@@ -163,10 +163,11 @@ parts.complete()
 # %% [markdown] topics="monitor-everything"
 # ## Look inside
 #
-# Track more than the loss: the sizes of gradients and updates, and idle units. The `Doctor` records
-# them and adds three numbers to the log, which `CSVLogger` or `TensorBoard` behind it write down. Here
-# is case H again. Which numbers show where its gradient vanishes?
-# (a) The sizes of the weights. (b) The sizes of the gradients. (c) The validation loss.
+# Track more than the loss: the sizes of gradients and updates, and idle (dead) units. The `Doctor`
+# records them and adds three numbers to the log, which `CSVLogger` or `TensorBoard` after it write
+# down. Case H again: six sigmoid layers, of slope at most 1/4. By what factor is the first
+# matrix's gradient smaller than the last one's?
+# (a) About 24: 4 a layer. (b) Over 1,000. (c) None: they are alike.
 
 # %%
 check("predict_inside", "b")  # SOLUTION
@@ -178,7 +179,7 @@ history = model.fit(x, y, validation_data=(x_val, y_val), epochs=6, verbose=0, c
 plots.show(
     plots.training(doctor, "Case H from inside"),
     alt="Four panels: the loss; how far a step moves each matrix, by its size; the gradient of each "
-    "matrix, from input to output; saturated units.",
+    "matrix, from input to output; the share of outputs within 1 % of an end of the sigmoid.",
 )
 first, last = doctor.record.looks[0], doctor.record.looks[-1]
 for path in doctor.record.kernels:
@@ -190,8 +191,8 @@ check.reveal("predict_inside")
 # %% [markdown] topics="gradient-monitoring"
 # <details><summary>After you ran it</summary>
 #
-# The hidden layers' weights have one size. The gradient shrinks from layer to layer towards the input,
-# and with it how far a step moves them. Near 0 in the first layers it vanishes: relu, skips, another
+# The hidden weights have one size. The gradient shrinks from layer to layer towards the input, and
+# with it how far a step moves them. Near 0 in the first layers it vanishes: relu, skips, another
 # start. Huge, it explodes: clip it. Below, the doctor *says* what its numbers
 # prove, *asks* where two causes look alike, and *notes* the rest. (These digits are split by writer.)
 #
@@ -213,7 +214,7 @@ for name, right in {"bold": [0.9, 0.9, 0.9, 0.001], "shy": [0.45, 0.45, 0.45, 0.
 # **Language.** **Perplexity** is $e^{L}$, with the mean cross-entropy $L$ in nats (natural
 # logarithm): among so many equally likely words the model is torn. A translation is held against a
 # reference. **BLEU**: which share of its words stands there, each counted at most as often as there,
-# less a penalty for brevity; for runs of one to four words. **ROUGE**: which share of the reference's
+# times a penalty for brevity; for runs of one to four words. **ROUGE**: which share of the reference's
 # words it found.
 
 # %%
@@ -251,7 +252,7 @@ check("metrics", perplexity, reader, rmse, r2, city)
 
 # %% [markdown] topics="metrics-detection"
 # **Detection.** Is a box right? **IoU**, intersection over union, is the area it shares with the true
-# box, divided by the area that both cover. Below: the brain's box in three slices of a head, and
+# box, divided by the area they cover together. Below: the brain's box in three slices of a head, and
 # that of all pixels brighter than a threshold.
 
 
@@ -274,8 +275,9 @@ for bright in (30, 60, 90):
 #
 # ### A ranking, graded (difficulty 2, 8 minutes)
 #
-# Write it. `hits` holds 1 for a hit and 0 for a miss, best score first. Then: A has the hits
-# [1, 1, 0, 0, 0], B [0, 0, 1, 1, 1], of 3 objects. A surgeon looks at two boxes only: which `detector`?
+# Write it. The list `hits`, perhaps empty, has 1 for a hit, 0 for a miss, best score first. Then: A has
+# the hits [1, 1, 0, 0, 0], B [0, 0, 1, 1, 1], of 3 objects. A surgeon looks at two boxes only: which
+# `detector`?
 
 
 # %% exercise="ranking"
@@ -373,6 +375,7 @@ for name, best in (("val_loss", np.argmin), ("val_accuracy", np.argmax)):
     epochs = [int(best(log.history[name])) for log in logs]
     at = [log.history["val_accuracy"][k] for log, k in zip(logs, epochs, strict=True)]
     print(f"best {name:12} after epochs", [k + 1 for k in epochs], "accuracy", np.round(at, 2))
+print(f"one standard error: {np.sqrt(at[0] * (1 - at[0]) / len(unseen.y)):.3f}")
 
 # %%
 ### BEGIN SOLUTION
@@ -396,11 +399,12 @@ check.decide(
 #
 # **The pitfall.** `norm > limit` is False for NaN: the alarm that matters most stays silent.
 #
-# **Break it.** `parts.train("wrong labels", warns=lambda norms: norms[-1] > 0.01, answer="skip")`.
+# **Break it.** `parts.train("wrong labels", warns=lambda norms: norms[-1] > 0.01, answer="skip").done`
+# updates are made.
 #
 # <details><summary>What happens</summary>
 #
-# The limit knows nothing of the run: nearly every step is skipped, and the loss stays as it was.
+# The limit knows nothing of the run: every step is skipped, and the loss stays as it was.
 #
 # </details>
 #
