@@ -179,7 +179,7 @@ history = model.fit(x, y, validation_data=(x_val, y_val), epochs=6, verbose=0, c
 plots.show(
     plots.training(doctor, "Case H from inside"),
     alt="Four panels: the loss; how far a step moves each matrix, by its size; the gradient of each "
-    "matrix, from input to output; the share of outputs within 1 % of an end of the sigmoid.",
+    "matrix, from input to output; the share of saturated outputs, within 1 % of an end.",
 )
 first, last = doctor.record.looks[0], doctor.record.looks[-1]
 for path in doctor.record.kernels:
