@@ -145,7 +145,7 @@ def decide(runs, small_batch, foreign_rows, low_rate):
 
 PERPLEXITY = {"base_two": 4.0, "loss": 2.0, "inverse": np.exp(-2.0), "base_ten": 100.0,
               "character": np.exp(0.5), "second": np.exp(0.6),
-              "logarithm": np.log(2.0), "whole": 7.0}  # fmt: skip
+              "logarithm": np.log(2.0), "coarse": 7.0}  # fmt: skip
 RMSE = {"no_root": 9.0, "of_variance": np.sqrt(10), "oslo_rmse": 5.0, "halved": 4.5,
         "divided": np.sqrt(0.9)}  # fmt: skip
 R2 = {"unexplained": 0.9, "root_by_variance": 0.7, "roots": 1 - 3 / np.sqrt(10),
@@ -164,7 +164,7 @@ R2 = {"unexplained": 0.9, "root_by_variance": 0.7, "roots": 1 - 3 / np.sqrt(10),
         "character": "{got} counts the loss by character. Asked is the perplexity of a token.",
         "second": "{got} belongs to the second model.",
         "logarithm": "{got} is the logarithm of 2. Perplexity undoes a logarithm.",
-        "whole": "{got} is a whole number, and perplexity need not be one. Give two digits.",
+        "coarse": "{got} is close, but too coarse: perplexity need not be whole. Give two digits.",
         "per_what": "the perplexity is right. 0.6 is less than 2.0, but they are losses of "
         "different things. How much does the first model lose for each character?",
         "no_root": "the language is right. {got} is the mean squared error, in squared degrees.",

@@ -195,7 +195,7 @@ ANSWERS = [
     row("metrics", "alternative", *metrics(perplexity="7.4", rmse=np.sqrt(9), r2="10 %")),
     row("metrics", "todo", ..., ..., ..., ..., ...),
     row("metrics", "base_two", *metrics(perplexity=2**2)),
-    row("metrics", "whole", *metrics(perplexity=7)),
+    row("metrics", "coarse", *metrics(perplexity=7)),
     row("metrics", "loss", *metrics(perplexity=2.0)),
     row("metrics", "inverse", *metrics(perplexity=np.exp(-2.0))),
     row("metrics", "base_ten", *metrics(perplexity=100)),
