@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from importlib import import_module
 
+import numpy as np
+
 from coursekit.exercises import Lesson, NotDone, WholeCourse, Wrong, expect, has_dots, lesson
 from coursekit.lessons import _decks as decks
 from coursekit.lessons import _review as parts
@@ -132,7 +134,8 @@ ZERO_SLIPS = {
         "row_divided": "`by_row` {got} is divided by the share that is kept: that is done in "
         "training. The row multiplies.",
         "row_nothing": "`by_row` {got}: the row asks for a scaling, and this is none.",
-        "by_row": "`by_row` is not {got}: the level at prediction times the share that is kept.",
+        "by_row": "`by_row` is not {got}. By what does the row scale, and which level stands there "
+        "before?",
         "zero_slip": "`{name}`: {slip}.",
         "zero": "`{name}` is not {got}. See how four workers came by theirs in the table above.",
     },
@@ -156,14 +159,15 @@ def corrected(rows, by_keras, by_row, zero):
     if len(named) != 2:
         raise Wrong("one_more", found=named[0]) if named else Wrong("unnamed")
     for name, got, of_one in (("by_keras", level, 1), ("by_row", theirs, 0.2)):
-        if expect.is_rounded(got, of_one):
+        if np.isclose(got, of_one):
             raise Wrong("other_level", name=name, got=got)
-    if level != 2:
+    if not np.isclose(level, 2):
         scaled = any(expect.is_rounded(level, value) for value in (0.4, 1.6, 10.0, 2.5))
         raise Wrong("keras_scaled" if scaled else "by_keras", got=level)
     if not expect.is_rounded(theirs, 0.4):
-        keys = {1.6: "row_rate", 10.0: "row_divided", 2.0: "row_nothing"}
-        raise Wrong(keys.get(theirs, "by_row"), got=theirs)
+        slips = {"row_rate": 1.6, "row_divided": 10.0, "row_nothing": 2.0}
+        shown = [key for key, value in slips.items() if expect.is_rounded(theirs, value)]
+        raise Wrong(shown[0] if shown else "by_row", got=theirs)
     for name, right in ZERO.items():
         got = expect.numeral(given[name], f"`{name}`")
         if got != right:
@@ -197,7 +201,7 @@ STATEMENTS = {  # why each is wrong ("" if it holds), and where to look
         f"({lesson('cross_validation')})"),
     8: ("G", f"How many rows do two training sets share? ({lesson('cross_validation')})"),
     9: ("H", f"Clip a gradient of 1e-9 at 1. ({lesson('initialization_normalization')})"),
-    10: ("", "Who always says the common class scores 0.95 there."),
+    10: ("", "To say the common class every time scores 0.95 there."),
     11: ("", "It is what early stopping watches, with patience for its wobbles."),
     12: ("", "A score on rows that chose the model is the best of several, luck included."),
 }  # fmt: skip
@@ -209,7 +213,7 @@ STATEMENTS = {  # why each is wrong ("" if it holds), and where to look
         "unknown": "there are statements 1 to 12, and {got} is none of them.",
         "accused": "statement {number} holds. {look}",
         "reason": "statement {number} is wrong, but ({letter}), {reason}, is not why. {look}",
-        "missed": "so far all is right; still to find: {count}. {look}",
+        "missed": "so far all is right, and {count} of the nine left to find. {look}",
         "unnamed": "none of the statements is named. Nine of the twelve are wrong.",
     },
     hints=[
@@ -276,7 +280,7 @@ PRACTICES = {  # what each line of the log lacks, and where to look
     messages={
         "believed": "`{name}` is not shown by its line. {look}",
         "accused": "`{name}` is kept, and you ask for {wants}. {look}",
-        "other": "`{name}` does lack something, but {wants} would not help. {look}",
+        "other": "`{name}` does lack something, and something nearer than {wants}. {look}",
     },
     hints=[
         "Read each line as a stranger: what might be false though the line is true?",
@@ -302,20 +306,26 @@ def audit(lacks):
 
 READING = {  # key: other names, and the question that the text answers
     "goodfellow": (["book", "deep learning"], "what all of it rests on, from linear algebra on"),
-    "ruder": (["overview"], "how the optimizers up to Adam grew from each other"),
-    "kingma": (["adam", "kingma and ba", "1412.6980"], "why moments scaled per weight"),
+    "ruder": (["overview", "overview of gradient descent"],
+              "how the optimizers up to Adam grew from each other"),
+    "kingma": (["adam", "kingma and ba", "1412.6980"], "how each weight gets its own step"),
     "srivastava": (["dropout"], "why dropped units keep a net from overfitting"),
-    "ioffe": (["batch norm", "batchnorm", "ioffe and szegedy", "1502.03167"],
+    "ioffe": (["batch norm", "batchnorm", "batch normalization", "ioffe and szegedy", "1502.03167"],
               "what normalizing over a batch does for speed"),
-    "he": (["resnet", "1512.03385"], "why deeper plain nets fit even their training rows worse"),
+    "he": (["resnet", "deep residual learning", "residual learning", "1512.03385"],
+           "why deeper plain nets fit even their training rows worse"),
     "bergstra": (["random search", "bergstra and bengio"],
                  "how to spend few trials when few settings matter"),
-    "smith": (["cyclical", "clr", "1506.01186"], "how to find a range of rates, and cycle in it"),
-    "hu": (["lora", "2106.09685"], "how to adapt a large net with few trainable numbers"),
-    "glorot": (["glorot and bengio", "xavier"], "how to start weights so that signals keep size"),
-    "loshchilov": (["adamw", "loshchilov and hutter", "1711.05101"],
+    "smith": (["cyclical", "clr", "cyclical learning rates", "1506.01186"],
+              "how to find a range of rates, and cycle in it"),
+    "hu": (["lora", "low-rank adaptation", "2106.09685"],
+           "how to adapt a large net with few trainable numbers"),
+    "glorot": (["glorot and bengio", "xavier", "training deep feedforward networks"],
+               "how to start weights so that signals keep size"),
+    "loshchilov": (["adamw", "decoupled weight decay", "loshchilov and hutter", "1711.05101"],
                    "why a penalty and a decay differ under Adam"),
-    "micikevicius": (["mixed precision", "1710.03740"], "how to train in 16 bits without loss"),
+    "micikevicius": (["mixed precision", "mixed precision training", "1710.03740"],
+                     "how to train in 16 bits without loss"),
 }  # fmt: skip
 QUESTIONS = {
     "decay": ("loshchilov", "The optimizer is the same; the way the weights shrink differs."),
@@ -344,7 +354,10 @@ QUESTIONS = {
 )
 def reading(plan):
     given = _asked(plan, QUESTIONS, "plan")
-    names = {key: [*others, f"arxiv {others[-1]}"] for key, (others, _) in READING.items()}
+    names = {
+        key: [*others, f"{key} et al", f"arxiv {others[-1]}"]
+        for key, (others, _) in READING.items()
+    }
     chosen = {name: expect.name(given[name], names) for name in QUESTIONS}
     for name, key in chosen.items():
         right, look = QUESTIONS[name]

@@ -19,8 +19,8 @@
 # %% [markdown]
 # # What do you still know?
 #
-# If you have not begun, one question of each lesson tells where to begin. If you have taken the course, a
-# map shows what you solved, and the rest asks about the whole.
+# If you have not begun, one question of each lesson tells where to. If you have taken the course, a map
+# shows what you solved, and the rest asks about the whole.
 #
 # You will diagnose sick runs, find two mistakes in a summary, judge a log, and plan what to read.
 
@@ -75,16 +75,16 @@ check.reveal("predict_score")
 # <details><summary>After you ran it</summary>
 #
 # Of what is not known a third comes right. So 15 right says 10 known, roughly: the bars are wide. One
-# question tells where to look in a lesson; what you can do, its exercises tell.
+# question tells where to look; the exercises tell what you can do.
 #
 # </details>
 
 # %% [markdown]
 # ## Four runs that went wrong
 #
-# Small nets on the 8 x 8 digits, three seeds each. A is deep, with sigmoids; B has one hidden layer of relu.
-# C is a GAN that is to draw eight heaps of points; its discriminator has a tenth of the generator's rate. D
-# learns the digits 0 to 4, then 5 to 9.
+# Small nets, three seeds each; all but C learn the 8 x 8 digits. A is deep, with sigmoids; B has one hidden
+# layer of relu. C is a GAN that is to draw eight heaps of points; its discriminator has a tenth of the
+# generator's rate. D learns the digits 0 to 4, then 5 to 9.
 
 # %% tags=["nbval-ignore-output"]
 runs = parts.four_runs()
@@ -150,9 +150,8 @@ runs.hold()
 # | N | mixed precision | 16-bit products; float16 with loss scaling |
 # | O | distributed training | data parallelism by replicas; model parallelism by ZeRO |
 #
-# Two runs decide. The first sends units of level 1 through Keras's dropout. The second trains a layer of
-# 64 x 16 weights with Adam, shared by four workers in three ways. It counts what one worker reads,
-# multiplies and keeps.
+# Two runs decide. One sends units of level 1 through Keras's dropout. One trains a layer of 64 x 16 weights
+# with Adam, shared by four workers in three ways, and counts what a worker reads, multiplies and keeps.
 
 # %%
 for rate in (0.2, 0.5, 0.8):
@@ -197,7 +196,7 @@ check("corrected", wrong_rows, by_keras, by_row, zero)
 #
 # ### Nine that sound right (difficulty 3, 8 minutes)
 #
-# Three hold. Which do not, and why?
+# Three hold: leave them out. Which do not, and why?
 #
 # - (A) one number, normalized to a sum of 1, is always 1; (B) two things have nearly one name;
 # - (C) a first explanation, and experiments speak against it; (D) the object keeps its state;
@@ -312,11 +311,11 @@ check("reading", plan)
 # %% [markdown] topics="flashcards-2-to-8-missing flashcard-widget quiz-faq-six quiz-takeaways-003"
 # ## Cards
 #
-# What the four articles behind this course say: question, click, answer, lesson. Of eight flashcards
-# seven are written anew, for only the first is left. Then the fifteen lines with two corrections, seven
-# takeaways, and six questions often asked. They are this notebook's deck, below.
+# What the articles behind this course say, as this notebook's deck, below: eight flashcards (seven written
+# anew, for only the first is left), the fifteen lines with two corrections, seven takeaways, six questions
+# often asked.
 #
-# `course.draw()` is for every day after: what was wrong and what is due, of all lessons.
+# `course.draw()` is for every day after: what was wrong or is due, of all lessons.
 
 # %%
 for name, deck in decks.DECKS.items():
@@ -362,18 +361,18 @@ check.decide(
 # %% [markdown]
 # ## What you can say now
 #
-# 1. A score of options holds a third of luck; a dash tells you more.
+# 1. Of three options a third of what you do not know comes right; a dash tells you more.
 # 2. Look at gradients by layer, at the loss's fall, at what is made, at the old task.
 # 3. Dropout scales once, in training; ZeRO is data parallelism with its state spread.
 # 4. A habit is kept when its evidence is there.
 #
 # **The pitfall.** Reading a solution feels like knowing it. Answer first, then open the card.
 #
-# **Break it.** Answer the placement with "a" throughout, and look at your map.
+# **Break it.** Answer five questions of the placement with "a", unread, and look at your map.
 #
 # <details><summary>What happens</summary>
 #
-# About a third is right, and the advice is worth as much. Answer again: the last answer counts.
+# Some are right, and the advice is worth as much. Answer again: the last answer counts.
 #
 # </details>
 #
