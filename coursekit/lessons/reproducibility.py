@@ -299,8 +299,10 @@ def _chosen(answer, runs) -> tuple[float, float]:
     got = answer([dict(one) for one in runs])
     if has_dots(got):
         raise NotDone
-    pair = np.asarray(got).tolist() if isinstance(got, np.ndarray) else got
+    pair = np.asarray(got).tolist() if hasattr(got, "__array__") else got
     if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise Wrong("pair", got=repr(got) if isinstance(got, str) else brief(got))
+    if any(isinstance(one, tuple | list) for one in pair):
         raise Wrong("pair", got=brief(got))
     dropout, rate = (expect.number(one, "each of the two") for one in pair)
     return dropout, rate
@@ -322,7 +324,7 @@ def _chosen(answer, runs) -> tuple[float, float]:
         "last": "of each setting its last run in the log decides. Where are its other seeds?",
         "absent": "you choose {got}, and no run of that log has these settings. Another log holds "
         "other dropouts and rates.",
-        "turned": "the two numbers are right and turned about: dropout comes first, then rate.",
+        "turned": "you return {got}, turned about: dropout comes first, then rate.",
         "pair": "wanted is a pair (dropout, rate). You return {got}.",
         "other": "in a log whose best mean is at {right}, you choose {got}.",
     },
@@ -346,12 +348,12 @@ def best_setting(answer):
     for key, choose in CHOICES.items():
         if np.allclose(pairs, [choose(runs) for runs in logs]):
             raise Wrong(key)
-    if np.allclose([pair[::-1] for pair in pairs], rights):
-        raise Wrong("turned")
     for runs, pair, right in zip(logs, pairs, rights, strict=True):
         got = "({:g}, {:g})".format(*pair)
-        if not any(np.allclose(pair, (one["dropout"], one["rate"])) for one in runs):
-            raise Wrong("absent", got=got)
+        held = [(one["dropout"], one["rate"]) for one in runs]
+        known, turned = (np.isclose(held, p).all(axis=1).any() for p in (pair, pair[::-1]))
+        if not known:
+            raise Wrong("turned" if turned else "absent", got=got)
         if not np.allclose(pair, right):
             raise Wrong("other", right="({:g}, {:g})".format(*right), got=got)
 

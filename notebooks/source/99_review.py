@@ -49,8 +49,7 @@ course.map()
 # ## Where to begin
 #
 # One question of each lesson. Answer as many as you like, by address and letter, as in
-# `course.answer("04.1 b, 09.1 -")`. A dash says that you do not know; it tells you more than a guess. The
-# answers are kept with their lessons.
+# `course.answer("04.1 b, 09.1 -")`. A dash says that you do not know; it tells you more than a guess.
 
 # %% tags=["nbval-ignore-output"]
 course.placement()
@@ -116,7 +115,7 @@ runs.hold()
 # %% [markdown] topics="challenges-table"
 # <details><summary>After your prescriptions</summary>
 #
-# The same runs with their remedies are better at every seed. As the articles name them:
+# With their remedies the runs are better at every seed:
 #
 # | challenge | sign | remedies, and where they are tried |
 # |---|---|---|
@@ -372,7 +371,7 @@ check.decide(
 #
 # <details><summary>What happens</summary>
 #
-# Some are right, and the advice is worth as much. Answer again: the last answer counts.
+# What is right is luck, and the advice is worth as much. Answer again: the last answer counts.
 #
 # </details>
 #

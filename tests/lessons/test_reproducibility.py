@@ -144,12 +144,20 @@ def best_by_array(runs):
     return settings[means.argmax()]
 
 
-def best_by_table(runs):
+def means(runs):
     import pandas as pd
 
     table = pd.DataFrame(runs)
     table["final"] = [curve[-1] for curve in table.val_accuracy]
-    return table.groupby(["dropout", "rate"]).final.mean().idxmax()
+    return table.groupby(["dropout", "rate"]).final.mean()
+
+
+def best_by_table(runs):
+    return means(runs).idxmax()
+
+
+def best_row(runs):
+    return means(runs).reset_index().sort_values("final").iloc[-1][["dropout", "rate"]]
 
 
 SAVED = {"start": "A", "rows": "B", "killed": "C", "machine": "E"}
@@ -211,13 +219,17 @@ ANSWERS = [
     row("best_setting", "alternative", best_by_table),
     row("best_setting", "alternative", lambda runs: list(best()(runs))),
     row("best_setting", "alternative", best_by_array),
+    row("best_setting", "alternative", best_row),
     row("best_setting", "todo", ...),
     row("best_setting", "todo", lambda runs: ...),
     row("best_setting", "single", best(lambda curves: max(c[-1] for c in curves))),
     row("best_setting", "worst", best(choose=min)),
     row("best_setting", "early", best(lambda curves: np.mean([max(c) for c in curves]))),
     row("best_setting", "turned", best(turn=-1)),
+    row("best_setting", "turned", best(finals(max), turn=-1)),
     row("best_setting", "pair", lambda runs: 0.3),
+    row("best_setting", "pair", lambda runs: "0.3, 0.02"),
+    row("best_setting", "pair", lambda runs: (best()(runs), [0.9, 0.8, 0.9])),
     row("best_setting", "pair", lambda runs: {"dropout": 0.3, "rate": 0.02}),
     row("best_setting", "early", best(lambda curves: np.mean(curves))),
     row("best_setting", "sum", best(finals(sum))),
