@@ -43,7 +43,7 @@ from coursekit.training import fit_many
 # ## Project A learns nothing
 #
 # It is to read digits, ten classes, with two hidden layers of 32 units. A healthy net of this kind gets
-# eight of ten right after five epochs. Two moves are tempting. Which will help here? (a) Ten times the
+# eight of ten right after five epochs. Two moves come to mind. Which will help here? (a) Ten times the
 # learning rate. (b) Two more layers. (c) Neither.
 
 # %%
@@ -70,7 +70,7 @@ check.reveal("predict_moves")
 # | test | if it fails, suspect | if it passes, it does not rule out |
 # |---|---|---|
 # | the first loss | scale of inputs or weights, the loss | nearly anything |
-# | ten rows by heart | model, loss, rate, loop | wrong labels, too few rows |
+# | ten rows by heart | scale, model, loss, rate, loop | wrong labels, too few rows, a layer that cannot train |
 # | look at rows and labels | the data pipeline | bugs behind it |
 # | gradients by layer | layers that cannot train, a step too long | a wrong loss |
 # | simplify | what you took away | |
@@ -96,7 +96,7 @@ check("first_loss", ten_classes, yes_or_no, standardized)
 # ### Six projects
 #
 # Each has one bug. B predicts a standardized number with a squared error, the others are
-# ten classes. Whose loss is out of order?
+# ten classes. Whose loss is out of order? Some tenths too much are no sign yet; a multiple is one.
 
 # %% tags=["nbval-ignore-output"]
 for name in parts.NAMES:
@@ -113,7 +113,7 @@ for name in parts.NAMES:
 parts.ten_rows()
 
 # %% [markdown]
-# Those that stop above 0 have a bug in model, loss, rate or loop. A is not one of them: its bug is
+# Those that stop above 0 have a bug in scale, model, loss, rate or loop. A is not one of them: its bug is
 # elsewhere. Where a curve stops is a trace: one answer for all costs what knowing nothing costs.
 #
 # ### Four runs on ten rows (difficulty 2, 8 minutes)
@@ -140,7 +140,7 @@ verdicts = {1: "P", 2: "B", 3: "P", 4: "R"}
 check("ten_rows", floor, verdicts)
 
 # %% [markdown] topics="debug-data-pipeline"
-# ## Look at what goes in
+# ## Project A again
 #
 # Project A: the first loss is right, ten rows are learned by heart, all rows are not learned at all. What
 # comes next? (a) Look at rows and labels. (b) Raise the rate. (c) Add layers.
@@ -174,7 +174,7 @@ parts.project("healthy").gradients()
 # ### Layers in trouble (difficulty 2, 8 minutes)
 #
 # Write `in_trouble(by_layer)`. It gets a dict from each layer's name to its gradients (a dict from path
-# to array), as `value_and_gradients(model, x, y).by_layer`. Return the list of names of layers in
+# to array), as `value_and_gradients(model, x, y).by_layer` ([[training_loop]]). Return the list of names of layers in
 # trouble: every number of all its gradients is 0, or at least one is NaN or infinite. (What the loss does
 # not reach has a gradient of 0 here; a `GradientTape` says `None`.)
 
@@ -304,8 +304,8 @@ model.fit(one.x, one.y, epochs=3, verbose=0, callbacks=[doctor])
 print("F, trained:", diagnose(doctor).names)
 
 # %% [markdown] topics="debug-visualize"
-# It is silent about F until it has seen it run. And it may be silent about what no test looks for. Here
-# an attention model (**attention** lets each place of a sequence read
+# It is silent about F until it has seen it run (a **collapse** is one answer for all rows). Now an
+# attention model (**attention** lets each place of a sequence read
 # other places, by weights that sum to 1) is to say the *next* of random tokens, four kinds. Nobody can: 25 %
 # are right by chance. This one gets nine of ten. What will the doctor find? (a) Overfitting.
 # (b) Nothing. (c) Rows shared with validation.
@@ -327,8 +327,8 @@ check.reveal("predict_doctor")
 # <details><summary>After you ran it</summary>
 #
 # Row $k$ of the picture should be white to the right of place $k$: that is the future, which holds the
-# answer. Here `use_causal_mask=True` was forgotten. The doctor found nothing, since what it measures is
-# sound. A result *better than possible* is a symptom that you have to know.
+# answer. Here `use_causal_mask=True`, which hides it, was forgotten. The doctor found nothing: what it
+# measures is sound, and it is silent about what no test looks for. A result *better than possible* is a symptom that you have to know.
 #
 # </details>
 #
@@ -372,7 +372,8 @@ for name, (optimizer, norm) in runs.items():
 
 # %% [markdown]
 # This is no contest: each has one setting ([[hyperparameter_search]] compares fairly). At a rate that is
-# safe from the start, warm-up has nothing to cure. Batch norm helps most together with a higher rate.
+# safe from the start, warm-up has nothing to cure. Batch norm helps at both rates, and does not replace
+# the higher one.
 #
 # ### Your decision
 #
@@ -405,14 +406,15 @@ check.decide(
 # ## What you can say now
 #
 # 1. Before the first step the loss is that of knowing nothing: ln(classes).
-# 2. Ten rows by heart test model, loss, rate and loop, and say nothing about the labels.
+# 2. Ten rows by heart test scale, model, loss, rate and loop, and say nothing about the labels.
 # 3. Rows and labels are looked at before a rate is raised or a layer added.
 # 4. From a set-up that works, halving finds the bad stage of sixteen in four trainings.
 # 5. A finding is worth the experiment that decides it, and silence proves nothing.
 #
 # **The pitfall.** Accuracy 1.0 on ten rows with a loss of 1.46: passed by the wrong measure.
 #
-# **Break it.** Run project F's `train(rate=0.01)`, then project C's `train(rate=10)`.
+# **Break it.** Run project F's `train(rate=0.01)`, a hundredth of its rate, then project C's
+# `train(rate=10)`, ten times its own.
 #
 # <details><summary>What happens</summary>
 #

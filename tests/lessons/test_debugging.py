@@ -1,6 +1,9 @@
 """Right answers of several kinds, and what each wrong one is told; and the planted bugs."""
 
 import bisect
+import io
+import re
+from contextlib import redirect_stdout
 
 import keras
 import numpy as np
@@ -9,6 +12,7 @@ from answers import row
 
 from coursekit.diagnosis import examine
 from coursekit.lessons import _debugging as parts
+from coursekit.lessons.debugging import check
 from coursekit.training import value_and_gradients
 
 pytestmark = pytest.mark.any_backend
@@ -129,8 +133,10 @@ ANSWERS = [
     row("first_loss", "ten_share", 0.1, 0.693, 1.0),
     row("first_loss", "ten_count", 10, 0.693, 1.0),
     row("first_loss", "ten_wrong", 0.9, 0.693, 1.0),
-    row("first_loss", "ten", -2.303, 0.693, 1.0),
     row("first_loss", "ten", 0.23, 0.693, 1.0),
+    row("first_loss", "ten", 2.34, 0.693, 1.0),
+    row("first_loss", "negative", np.log(0.1), np.log(0.5), 1.0),
+    row("first_loss", "negative", 2.303, -0.693, 1.0),
     row("first_loss", "two_share", 2.303, 0.5, 1.0),
     row("first_loss", "two_bits", 2.303, 1.0, 1.0),
     row("first_loss", "two_digits", 2.303, 0.301, 1.0),
@@ -140,6 +146,7 @@ ANSWERS = [
     row("first_loss", "number_half", 2.303, 0.693, 0.5),
     row("first_loss", "number_both", 2.303, 0.693, 2),
     row("first_loss", "number", 2.303, 0.693, 4),
+    row("first_loss", "number", 2.303, 0.693, 1.05),
     row("ten_rows", "ok", 0.500, verdicts()),
     row("ten_rows", "alternative", "0.5003", verdicts(three="R")),
     row("ten_rows", "alternative", 0.5, {"1": "p", "2": "b", "3": "r", "4": "r"}),
@@ -149,6 +156,8 @@ ANSWERS = [
     row("ten_rows", "one_term", 0.0943, verdicts()),
     row("ten_rows", "one_term", 0.105, verdicts()),
     row("ten_rows", "one_term", 0.0858, verdicts()),
+    row("ten_rows", "part", 0.132, verdicts()),
+    row("ten_rows", "part", 0.4145, verdicts()),
     row("ten_rows", "zero", 0, verdicts()),
     row("ten_rows", "share", 0.1, verdicts()),
     row("ten_rows", "base", 0.2173, verdicts()),
@@ -171,16 +180,22 @@ ANSWERS = [
     row("trouble", "missed", joined(lost)),
     row("trouble", "missed", joined(lambda g: not np.any(g) or np.isnan(g).any())),
     row("trouble", "missed", joined(lambda g: not np.any(g) or np.isnan(g).all())),
+    row("trouble", "missed", joined(lambda g: not g.any() or np.isnan(g).any() or g.max() > 1e9)),
+    row("trouble", "missed", joined(lambda g: not g.any() or np.isnan(g).any() or g.min() < -1e9)),
     row("trouble", "missed", of_first),
     row("trouble", "missed", judged(still_or_lost, all)),
     row("trouble", "accused", judged(still_or_lost)),
     row("trouble", "accused", joined(lambda g: g.sum() == 0 or lost(g))),
     row("trouble", "accused", joined(lambda g: (g == 0).any() or lost(g))),
     row("trouble", "accused", joined(lambda g: np.abs(g).max() < 1e-6 or lost(g))),
+    row("trouble", "accused", joined(lambda g: np.isclose(np.abs(g).sum(), 0) or lost(g))),
+    row("trouble", "accused", joined(lambda g: g.max() == 0 or lost(g))),
+    row("trouble", "accused", joined(lambda g: np.ptp(g) == 0 or lost(g))),
     row("trouble", "accused", joined(lambda g: not still_or_lost(g))),
     row("trouble", "accused", list),
     row("trouble", "missed", lambda by_layer: []),
     row("trouble", "words", lambda by_layer: [True for _ in by_layer]),
+    row("trouble", "words", lambda by_layer: {n: n in by_keras(by_layer) for n in by_layer}),
     row("trouble", "paths", paths),
     row("trouble", "unknown", lambda by_layer: ["layer 1"]),
     row("culprit", "ok", halving(), 4),
@@ -203,14 +218,18 @@ ANSWERS = [
     row("projects", "alternative", found(E=("Scale", "simpler"), F=["rate", "gradients"])),
     row("projects", "alternative", found(B=("broadcasting", "look"))),
     row("projects", "alternative", found(C=("double softmax", "ten rows"))),
+    row("projects", "alternative", {k: np.array(pair) for k, pair in RIGHT.items()}),
+    row("projects", "alternative", found(F=("high learning rate", "gradients"))),
     row("projects", "todo", ...),
     row("projects", "todo", dict.fromkeys("BCDEF", ("...", "..."))),
     row("projects", "keys", {"B": ("shapes", "look")}),
     row("projects", "pair", found(B="shapes")),
+    row("projects", "pair", found(B=np.array("shapes"))),
     row("projects", "bug", found(B=("too few layers", "look"))),
     row("projects", "bug", found(C=("rate too low", "ten_rows"))),
     row("projects", "bug", found(D=("order", "look"))),
     row("projects", "bug", found(F=("no gradient", "gradients"))),
+    row("projects", "bug", found(B=("rate too low", "gradients"))),
     row("projects", "rate_of_scale", found(E=("rate too high", "gradients"))),
     row("projects", "test", found(B=("shapes", "ten_rows"))),
     row("projects", "test", found(B=("shapes", "simpler"))),
@@ -223,6 +242,27 @@ ANSWERS = [
 
 def test_answer(answer):
     answer.holds()
+
+
+@pytest.mark.parametrize("told", [a for a in ANSWERS if a.key in ("verdict", "bug", "test")])
+def test_a_message_is_made_of_sentences(told):
+    """No full stop behind a question mark, and a capital behind it."""
+    message = check.verdict(told.exercise, *told.answers).message
+    assert not re.search(r"\?\.|\? [a-z]", message), message
+
+
+@pytest.mark.slow
+def test_what_messages_say_of_the_projects():
+    """A short step in B, and yet its rate is enough; a step of 30 % and more in F."""
+    outcomes = {}
+    for name in "BF":
+        with redirect_stdout(io.StringIO()) as out:
+            parts.project(name).gradients()
+            parts.project(name).simpler()
+        outcomes[name] = out.getvalue()
+    steps = {n: [float(s) for s in re.findall(r"by ([\d.]+)%", t)] for n, t in outcomes.items()}
+    assert max(steps["B"]) < 0.5 and min(steps["F"]) > 30
+    assert float(re.search(r"plain net and loss loss ([\d.]+)", outcomes["B"])[1]) < 0.3
 
 
 @pytest.mark.slow
