@@ -174,9 +174,9 @@ parts.project("healthy").gradients()
 # ### Layers in trouble (difficulty 2, 8 minutes)
 #
 # Write `in_trouble(by_layer)`. It gets a dict from each layer's name to its gradients (a dict from path
-# to array), as `value_and_gradients(model, x, y).by_layer` ([[training_loop]]). Return the list of names of layers in
-# trouble: every number of all its gradients is 0, or at least one is NaN or infinite. (What the loss does
-# not reach has a gradient of 0 here; a `GradientTape` says `None`.)
+# to array), as `value_and_gradients(model, x, y).by_layer` ([[training_loop]]). Return the list of names
+# of layers in trouble: every number of all its gradients is 0, or at least one is NaN or infinite. (What
+# the loss does not reach has a gradient of 0 here; a `GradientTape` says `None`.)
 
 
 # %% exercise="trouble"
@@ -305,10 +305,9 @@ print("F, trained:", diagnose(doctor).names)
 
 # %% [markdown] topics="debug-visualize"
 # It is silent about F until it has seen it run (a **collapse** is one answer for all rows). Now an
-# attention model (**attention** lets each place of a sequence read
-# other places, by weights that sum to 1) is to say the *next* of random tokens, four kinds. Nobody can: 25 %
-# are right by chance. This one gets nine of ten. What will the doctor find? (a) Overfitting.
-# (b) Nothing. (c) Rows shared with validation.
+# attention model (**attention** lets each place of a sequence read other places, by weights that sum to 1)
+# is to say the *next* of random tokens, four kinds. Nobody can: 25 % are right by chance. This one gets
+# nine of ten. What will the doctor find? (a) Overfitting. (b) Nothing. (c) Rows shared with validation.
 
 # %%
 check("predict_doctor", "b")  # SOLUTION
@@ -328,7 +327,8 @@ check.reveal("predict_doctor")
 #
 # Row $k$ of the picture should be white to the right of place $k$: that is the future, which holds the
 # answer. Here `use_causal_mask=True`, which hides it, was forgotten. The doctor found nothing: what it
-# measures is sound, and it is silent about what no test looks for. A result *better than possible* is a symptom that you have to know.
+# measures is sound, and it is silent about what no test looks for. A result *better than possible* is a
+# symptom that you have to know.
 #
 # </details>
 #
