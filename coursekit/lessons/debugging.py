@@ -134,7 +134,7 @@ def ten_rows(floor, verdicts):
         key = next((k for k, v in FLOORS.items() if np.isclose(got, v, rtol=0.01)), "floor")
         families = {"one_term_shares": "one_term", "right_only": "one_term", "one_other": "part",
                     "others": "part", "digits": "base", "bits": "base"}  # fmt: skip
-        raise Wrong("zero" if abs(got) < 0.02 else families.get(key, key), got=brief(got))
+        raise Wrong("zero" if 0 <= got < 0.02 else families.get(key, key), got=brief(got))
     if isinstance(verdicts, dict):
         verdicts = {str(key): letter for key, letter in verdicts.items()}
     if not isinstance(verdicts, dict) or set(verdicts) != set(RUNS):
@@ -338,8 +338,8 @@ CLAIMS = {
     "no gradient": "`.gradients()` shows a gradient for each layer. Is one of them 0 here?",
     "too few layers": "A healthy net of as many layers learns such pictures: the grey curve. And "
     "more layers would not show what is wrong.",
-    ("rate too low", "B"): "The steps are short, true. But one try of `.simpler()` learns at the "
-    "same rate. What did it replace?",
+    ("rate too low", "B"): "Short steps alone prove nothing: one try of `.simpler()` learns at "
+    "the same rate. What did it replace?",
     "rate too low": "The rate is one with which a healthy net learns, or a larger one. Raise it "
     "only when every test is passed and the loss still falls.",
 }
