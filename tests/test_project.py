@@ -268,6 +268,22 @@ def test_what_a_text_names_is_there(path):
     assert not missing
 
 
+def test_what_is_imported_from_coursekit_is_there():
+    """Inside functions too, and in files that only another environment runs."""
+    missing = []
+    folders = [ROOT / name for name in ("tests", "tools", "notebooks")]
+    for path in (path for folder in folders for path in folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("coursekit."):
+                home = importlib.import_module(node.module)
+                for name in (one.name for one in node.names if not hasattr(home, one.name)):
+                    try:
+                        importlib.import_module(f"{node.module}.{name}")
+                    except ImportError:
+                        missing.append(f"{path.name}: {node.module}.{name}")
+    assert not missing
+
+
 def test_the_readme_example_runs(capsys):
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
     exec(compile(code, "README.md", "exec"), {})

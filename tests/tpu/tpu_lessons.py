@@ -233,12 +233,13 @@ def in_the_open() -> tuple:
 def gradients_of_a_batch() -> tuple:
     """What `value_and_gradients` compiles."""
     from coursekit.lessons import running_model
-    from coursekit.training.gradients import _others, _program
+    from coursekit.training.gradients import _program, step_variables
 
     model = compiled(running_model(), "adam")
     x, y = np.zeros((64, 28, 28), "float32"), np.zeros(64, "int32")
     model._symbolic_build(data_batch=(x[:2], y[:2]))
-    values = [[v.value for v in part] for part in (model.trainable_variables, _others(model))]
+    parts = model.trainable_variables, step_variables(model)
+    values = [[v.value for v in part] for part in parts]
     program = _program(model, True)
 
     def step(*arguments):
