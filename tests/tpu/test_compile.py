@@ -137,7 +137,7 @@ def test_models_side_by_side(monkeypatch):
 
     def prepare(stack, sizes, submit):
         states = [_jax_stack.pull(member.groups) for member in stack.members]
-        seen.append((stack.epoch, states, stack.feeds, stack._sweeps(len(sizes))))
+        seen.append((stack.epoch, states, stack._arrays(), stack._sweeps(len(sizes))))
         raise NotImplementedError("compiled below, for the TPU")
 
     monkeypatch.setattr(_jax_plan, "side_by_side", lambda: True)
