@@ -770,10 +770,10 @@ check.prediction(
 )
 check.prediction(
     "predict_student",
-    answer="b",
+    answer="a",
     reasons={
-        "a": "That is what distillation is known for. Look at the spread of the seeds.",
-        "b": "If there is a difference, it is smaller than the spread of these seeds.",
+        "a": "If there is a difference, it is smaller than the spread of these seeds.",
+        "b": "That is what distillation is known for. Look at the spread of the seeds.",
         "c": "It is not told apart from the labels here.",
     },
 )

@@ -526,40 +526,40 @@ check.question(
     "You have the gradients of a batch by backpropagation. What has happened to the weights?",
     options={
         "a": ("they have moved downhill", "That would be the optimizer's work."),
-        "b": ("nothing", "It finds the blame. An optimizer decides what to do about it."),
-        "c": ("they are at their best", "A gradient is a direction, and no place."),
+        "b": ("they are at their best", "A gradient is a direction, and no place."),
+        "c": ("nothing", "It finds the blame. An optimizer decides what to do about it."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_2",
     "You double the rows of a batch. What takes twice the memory?",
     options={
-        "a": ("what the layers computed", "Each row has its own numbers, kept for the way back."),
-        "b": ("the parameters", "They are the same for every row."),
+        "a": ("the parameters", "They are the same for every row."),
+        "b": ("what the layers computed", "Each row has its own numbers, kept for the way back."),
         "c": ("the gradients of the parameters", "They have the parameters' shapes."),
     },
-    answer="a",
+    answer="b",
 )
 check.question(
     "quiz_3",
     "Your gradient and a slope measured in float32 with a step of 1e-9 differ by 100 %. Now what?",
     options={
-        "a": ("search the gradient for its error", "The measurement is the first suspect."),
+        "a": ("measure again with a step near 1e-3", "Or in float64, with a step near 1e-5."),
         "b": ("a smaller step", "It does not move the weight even now."),
-        "c": ("measure again with a step near 1e-3", "Or in float64, with a step near 1e-5."),
+        "c": ("search the gradient for its error", "The measurement is the first suspect."),
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_4",
     f"From {lesson('what_training_is')}: how many parameters has `Dense(3)` on two inputs?",
     options={
-        "a": ("6", "Each unit has a bias too."),
-        "b": ("9", "2 x 3 weights and 3 biases."),
+        "a": ("9", "2 x 3 weights and 3 biases."),
+        "b": ("6", "Each unit has a bias too."),
         "c": ("5", "Parameters belong to pairs of inputs and units."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_5",

@@ -577,52 +577,52 @@ check.question(
     "quiz_1",
     "Three seeds of your recipe are trained. Which of the three models do you ship?",
     options={
-        "a": ("the one named beforehand", "Its score is a fair draw."),
-        "b": ("the best on the validation rows", "Allowed, but its score is then the best of 3."),
+        "a": ("the best on the validation rows", "Allowed, but its score is then the best of 3."),
+        "b": ("the one named beforehand", "Its score is a fair draw."),
         "c": ("the best on the test rows", "Then the test set has chosen."),
     },
-    answer="a",
+    answer="b",
 )
 check.question(
     "quiz_2",
     "A gain of 0.004, interval 0.001 to 0.007 over ten paired seeds. Is it real?",
     options={
         "a": ("no, it is too small", "Small and real are two questions."),
-        "b": ("yes; whether it is worth its cost is open", "The interval leaves 0 out."),
-        "c": ("only the test set can tell", "It is no judge between recipes."),
+        "b": ("only the test set can tell", "It is no judge between recipes."),
+        "c": ("yes; whether it is worth its cost is open", "The interval leaves 0 out."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_3",
     "Where do you look at wrong answers in order to improve a model?",
     options={
         "a": ("on the training rows", "What is wrong there says less about new rows."),
-        "b": ("on the test rows", "Then they have chosen, and are no test any more."),
-        "c": ("on the validation rows", "They are there to choose by."),
+        "b": ("on the validation rows", "They are there to choose by."),
+        "c": ("on the test rows", "Then they have chosen, and are no test any more."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_4",
     f"From {lesson('monitoring')}: both losses are level and high. Which run decides between rate "
     "and capacity?",
     options={
-        "a": ("a longer one", "Level curves stay level."),
-        "b": ("the same at another rate", "If it gets lower, it was the rate."),
+        "a": ("the same at another rate", "If it gets lower, it was the rate."),
+        "b": ("a longer one", "Level curves stay level."),
         "c": ("another seed", "It gives the same picture."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_5",
     f"From {lesson('schedules')}: one cycle over 500 steps is stopped after 250. What is missing?",
     options={
-        "a": ("the low end, where it settles", "The schedule is made for its whole length."),
+        "a": ("the peak", "That came after 150 steps."),
         "b": ("nothing, early stopping is free", "It is, at a rate that does not plan ahead."),
-        "c": ("the peak", "That came after 150 steps."),
+        "c": ("the low end, where it settles", "The schedule is made for its whole length."),
     },
-    answer="a",
+    answer="c",
 )
 check.card(
     "What may the test set decide?",

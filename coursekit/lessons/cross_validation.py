@@ -738,32 +738,32 @@ check.question(
     "quiz_1",
     "Ten folds are done, their mean is .93. Which fold's model do you ship?",
     options={
-        "a": ("the best fold's", "Its validation rows were the luckiest. That is all it tells."),
-        "b": (
+        "a": (
             "none: you fit the recipe once more, on all rows",
             "The folds measured the recipe. Its model is made from all rows.",
         ),
+        "b": ("the best fold's", "Its validation rows were the luckiest. That is all it tells."),
         "c": (
             "an average of the ten weights",
             "Networks that began and trained apart have units that do not fit each other: the last "
             "experiment tries it, and loses.",
         ),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_2",
     "You choose the 20 best of 2,000 columns, with all rows. Then you cross-validate. The score is "
     "...",
     options={
-        "a": (
+        "a": ("fair: the model was trained inside the folds", "The columns were not chosen there."),
+        "b": (
             "too good: the choice has seen the validation labels",
             "Choosing columns learns from labels. It belongs inside the fold.",
         ),
-        "b": ("fair: the model was trained inside the folds", "The columns were not chosen there."),
         "c": ("too low: columns are missing", "The columns that are left are those that flatter."),
     },
-    answer="a",
+    answer="b",
 )
 check.question(
     "quiz_3",
@@ -788,13 +788,13 @@ check.question(
     "did it decide?",
     options={
         "a": ("training rows", "Their loss keeps falling; it would never stop by them."),
-        "b": (
+        "b": ("test rows", "Those stay in the vault."),
+        "c": (
             "validation rows, so their best score is a chosen one",
             "It picks the best epoch by them, and that is a choice like any other.",
         ),
-        "c": ("test rows", "Those stay in the vault."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_5",

@@ -561,13 +561,13 @@ def _judge_covers(got):
 check.prediction(
     "predict_focal",
     reasons={
-        "a": "Every factor (1 - p)^gamma is at most 1, so no row costs more than before. The hard "
-        "rows gain only a larger *share* of what is left.",
-        "b": "It stays the same only at p = 0.",
-        "c": "The factor is .9² = .81. No row costs more; the easy ones lose far more than the "
+        "a": "The factor is .9² = .81. No row costs more; the easy ones lose far more than the "
         "hard ones do.",
+        "b": "It stays the same only at p = 0.",
+        "c": "Every factor (1 - p)^gamma is at most 1, so no row costs more than before. The hard "
+        "rows gain only a larger *share* of what is left.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_four",
@@ -611,35 +611,35 @@ check.question(
     "Your own loss ends in `ops.mean(values)`, without an axis. It trains well on one device. What "
     "is wrong?",
     options={
-        "a": ("nothing", "On one device, no difference. Row weights and several devices tell."),
-        "b": ("it hides the rows from Keras, which can no longer average them itself",
+        "a": ("it hides the rows from Keras, which can no longer average them itself",
               "One value per row lets Keras weight, mask and average the rows, on any number of "
               "devices."),
+        "b": ("nothing", "On one device, no difference. Row weights and several devices tell."),
         "c": ("the gradient is lost", "The mean has a gradient."),
     },
-    answer="b",
+    answer="a",
 )  # fmt: skip
 check.question(
     "quiz_4",
     f"From {lesson('losses')}: a net ends in raw scores. What must its cross-entropy be told?",
     options={
-        "a": ("`from_logits=True`", "Otherwise the scores are clipped to probabilities, and "
+        "a": ("`reduction=None`", "That keeps one value per row; logits are another matter."),
+        "b": ("`from_logits=True`", "Otherwise the scores are clipped to probabilities, and "
               "clipped scores have no gradient."),
-        "b": ("`reduction=None`", "That keeps one value per row; logits are another matter."),
         "c": ("nothing, it sees it", "A loss sees numbers, not where they come from."),
     },
-    answer="a",
+    answer="b",
 )  # fmt: skip
 check.question(
     "quiz_5",
     f"From {lesson('losses')}: which probability should a forecaster say, to pay the least log "
     "loss?",
     options={
-        "a": ("the most certain one", "A confident wrong answer is what costs most."),
+        "a": ("the true one", "Log loss is proper: it is lowest at the true probability."),
         "b": ("0.5 when in doubt", "That costs ln 2 each time, more than the truth would."),
-        "c": ("the true one", "Log loss is proper: it is lowest at the true probability."),
+        "c": ("the most certain one", "A confident wrong answer is what costs most."),
     },
-    answer="c",
+    answer="a",
 )  # fmt: skip
 check.card(
     "Accuracy, precision, recall, F1, from TP, FP, FN and TN?",

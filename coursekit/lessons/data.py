@@ -652,11 +652,11 @@ def _judgements():
 check.prediction(
     "predict_wrong_labels",
     reasons={
-        "a": "They contradict each other: for each digit the right labels are a large majority.",
-        "b": "They agree, and are the majority among threes: the net learns 8 as their name.",
+        "a": "They agree, and are the majority among threes: the net learns 8 as their name.",
+        "b": "They contradict each other: for each digit the right labels are a large majority.",
         "c": "It matters whether they agree.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_missing",
@@ -711,30 +711,30 @@ check.question(
     "Validation accuracy hardly rises from 4,000 to 8,000 rows. What may help?",
     options={
         "a": ("16,000 rows like these", "The curve says: hardly."),
-        "b": ("a longer training", "Not if the loss has come to rest."),
-        "c": ("a larger model, better features, right labels", "More of the same is used up."),
+        "b": ("a larger model, better features, right labels", "More of the same is used up."),
+        "c": ("a longer training", "Not if the loss has come to rest."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_4",
     f"From {lesson('what_training_is')}: a net for one of five kinds ends with?",
     options={
-        "a": ("one unit, sigmoid", "That is one yes or no."),
-        "b": ("five units, softmax", "Five probabilities that sum to 1."),
+        "a": ("five units, softmax", "Five probabilities that sum to 1."),
+        "b": ("one unit, sigmoid", "That is one yes or no."),
         "c": ("five units, relu", "No probabilities."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_5",
     f"From {lesson('training_loop')}: which rows may choose a setting?",
     options={
-        "a": ("validation rows", "Training rows fit, test rows wait until the end."),
+        "a": ("test rows", "Then nothing is left to judge the choice by."),
         "b": ("training rows", "They were fitted, noise and all."),
-        "c": ("test rows", "Then nothing is left to judge the choice by."),
+        "c": ("validation rows", "Training rows fit, test rows wait until the end."),
     },
-    answer="a",
+    answer="c",
 )
 check.card(
     "Which wrong labels do most harm?",

@@ -431,22 +431,22 @@ check.prediction(
 check.prediction(
     "predict_doctor",
     reasons={
-        "a": "For that the loss on rows held back would have to rise. They are as easily cheated.",
-        "b": "Loss, gradients and split are those of a healthy run. What is wrong is what the "
+        "a": "Loss, gradients and split are those of a healthy run. What is wrong is what the "
         "model may read.",
+        "b": "For that the loss on rows held back would have to rise. They are as easily cheated.",
         "c": "It compares rows, and none stands on both sides.",
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_1",
     "Ten rows are at accuracy 1.0 and loss 1.5, with no dropout and no smoothing. And now?",
     options={
-        "a": ("passed: all ten are right", "A sound model becomes sure of ten rows."),
+        "a": ("look for what keeps it from being sure", "A softmax twice, for instance."),
         "b": ("train on more rows", "They cannot be easier than ten by heart."),
-        "c": ("look for what keeps it from being sure", "A softmax twice, for instance."),
+        "c": ("passed: all ten are right", "A sound model becomes sure of ten rows."),
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_2",
@@ -462,31 +462,31 @@ check.question(
     "quiz_3",
     "`examine` finds nothing, and the loss is better than it can be. What next?",
     options={
-        "a": ("look at what the model reads", "Silence is no proof; attention can be seen."),
+        "a": ("a smaller rate", "It would get there more slowly."),
         "b": ("ship it", "A loss below what chance allows is a symptom too."),
-        "c": ("a smaller rate", "It would get there more slowly."),
+        "c": ("look at what the model reads", "Silence is no proof; attention can be seen."),
     },
-    answer="a",
+    answer="c",
 )
 check.question(
     "quiz_4",
     f"From {lesson('losses')}: what is binary cross-entropy at a probability of 0.5?",
     options={
-        "a": ("0.5", "That is the probability; the loss is its negative logarithm."),
-        "b": ("0.69", "-ln 0.5."),
+        "a": ("0.69", "-ln 0.5."),
+        "b": ("0.5", "That is the probability; the loss is its negative logarithm."),
         "c": ("1.0", "In bits; Keras takes the natural logarithm."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_5",
     f"From {lesson('backpropagation')}: a unit's slope is 0 on every row. What trains below it?",
     options={
-        "a": ("nothing that is reached through it alone", "Zero times anything is zero."),
+        "a": ("its biases", "They are blamed through the same slope."),
         "b": ("everything, more slowly", "A factor of 0 leaves nothing to be slow with."),
-        "c": ("its biases", "They are blamed through the same slope."),
+        "c": ("nothing that is reached through it alone", "Zero times anything is zero."),
     },
-    answer="a",
+    answer="c",
 )
 check.card(
     "What should the loss be before the first step?",

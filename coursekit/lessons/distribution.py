@@ -610,26 +610,26 @@ check.question(
     "quiz_2",
     "A loss ends in `ops.mean(...)` over everything. On one GPU it trains well. On four it ...",
     options={
-        "a": ("trains the same", "A single number is not divided by the replicas."),
-        "b": ("stops with an error", "No error: that is what makes it expensive."),
-        "c": (
+        "a": (
             "logs four times the loss, and steps four times as far",
             "Return one value per row, and Keras divides; or compute it from all rows.",
         ),
+        "b": ("stops with an error", "No error: that is what makes it expensive."),
+        "c": ("trains the same", "A single number is not divided by the replicas."),
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_3",
     "Eight devices on JAX, batches of 64 rows, and 100 rows in all. What happens at the end?",
     options={
-        "a": ("it stops: 36 rows do not divide by 8", "Drop the remainder, or pad it: JAX takes no "
-              "batch that does not divide."),
-        "b": ("four devices get 5 rows, the others 4", "That is near what TensorFlow does, and "
+        "a": ("four devices get 5 rows, the others 4", "That is near what TensorFlow does, and "
               "there the rows then weigh unequally."),
+        "b": ("it stops: 36 rows do not divide by 8", "Drop the remainder, or pad it: JAX takes no "
+              "batch that does not divide."),
         "c": ("one device gets them all", "Each batch is split over all devices."),
     },
-    answer="a",
+    answer="b",
 )  # fmt: skip
 check.question(
     "quiz_4",
@@ -637,21 +637,21 @@ check.question(
     options={
         "a": ("3.0", "The mean of two means: one row as heavy as 32. The ragged batch on two "
               "replicas is this mistake again."),
-        "b": ("1.12", "37 over 33 rows: weighted by rows."),
-        "c": ("6.0", "The sum."),
+        "b": ("6.0", "The sum."),
+        "c": ("1.12", "37 over 33 rows: weighted by rows."),
     },
-    answer="b",
+    answer="c",
 )  # fmt: skip
 check.question(
     "quiz_5",
     "From the schedules: `gradient_accumulation_steps=4`, 5,000 batches in the run. Which "
     "`decay_steps` makes the cosine end with it?",
     options={
-        "a": ("5,000", "Keras calls a schedule with the number of batches."),
+        "a": ("20,000", "Accumulation makes fewer updates, not more batches."),
         "b": ("1,250", "That is the number of updates: the rate would be at 0 after a quarter."),
-        "c": ("20,000", "Accumulation makes fewer updates, not more batches."),
+        "c": ("5,000", "Keras calls a schedule with the number of batches."),
     },
-    answer="a",
+    answer="c",
 )
 check.card(
     "Data parallelism: what is copied, what is split, what is sent?",

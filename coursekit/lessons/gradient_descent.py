@@ -488,25 +488,25 @@ def variants(updates, by_default):
 check.prediction(
     "predict_arrow",
     reasons={
-        "a": "Only from places on the two axes of this valley, or in a round bowl. The gradient "
-        "knows the slope underfoot; it does not know where the minimum is.",
-        "b": "Along the ring the loss does not change, so the steepest way is at a right angle to "
+        "a": "Along the ring the loss does not change, so the steepest way is at a right angle to "
         "it.",
+        "b": "Only from places on the two axes of this valley, or in a round bowl. The gradient "
+        "knows the slope underfoot; it does not know where the minimum is.",
         "c": "Along the valley the loss falls slowly. The steepest way leads across it.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_high",
     reasons={
-        "a": "A straight line model does that. Here the first steps kill the ReLU units; a dead "
-        "unit passes no gradient, and nothing is left that could grow.",
+        "a": "The first steps are so long that the units die. What is left is guessing, whose loss "
+        "is about ln 10.",
         "b": "The rate of 1.25 does that. At 3.0 the units die in the first steps, and a network "
         "of dead units can only guess.",
-        "c": "The first steps are so long that the units die. What is left is guessing, whose loss "
-        "is about ln 10.",
+        "c": "A straight line model does that. Here the first steps kill the ReLU units; a dead "
+        "unit passes no gradient, and nothing is left that could grow.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_minima",
@@ -522,14 +522,14 @@ check.question(
     "A loss curve is flat from the first epoch on. What do you do?",
     options={
         "a": ("raise the rate, for it is too low", "That is one cause of several."),
-        "b": (
+        "b": ("train for longer", "That helps in one case of several, and costs most."),
+        "c": (
             "change one thing, such as the rate, and compare the two curves",
             "A flat curve fits a low rate, a far too high one, dead units and more. One run more "
             "tells them apart.",
         ),
-        "c": ("train for longer", "That helps in one case of several, and costs most."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_2",
@@ -537,10 +537,10 @@ check.question(
     "arrive?",
     options={
         "a": ("every rate: it is convex", "Convex alone is not enough: long steps diverge."),
-        "b": ("below 2", "2 / beta is an edge, and beta is 4. There is another one."),
-        "c": ("above 0 and below 0.5", "The edges are 0 and 2 / beta = 2 / 4."),
+        "b": ("above 0 and below 0.5", "The edges are 0 and 2 / beta = 2 / 4."),
+        "c": ("below 2", "2 / beta is an edge, and beta is 4. There is another one."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_3",
@@ -561,24 +561,24 @@ check.question(
     "From the lesson on the training loop: 1,287 rows in batches of 256. How many updates has an "
     "epoch?",
     options={
-        "a": ("5", "Five batches hold 1,280 rows. The last 7 make a batch too."),
-        "b": ("6", "1287 / 256, rounded up."),
+        "a": ("6", "1287 / 256, rounded up."),
+        "b": ("5", "Five batches hold 1,280 rows. The last 7 make a batch too."),
         "c": ("256", "That is the number of rows of one update."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_5",
     "From the training loop: what does `fit` report as the loss of an epoch?",
     options={
-        "a": (
+        "a": ("the loss of the last batch", "That is what some custom steps report by mistake."),
+        "b": (
             "the mean over its rows, each batch measured before its update",
             "So the first epoch's number is a mean over a moving target.",
         ),
-        "b": ("the loss of the last batch", "That is what some custom steps report by mistake."),
         "c": ("the loss after the last update", "`evaluate` on the training rows gives that one."),
     },
-    answer="a",
+    answer="b",
 )
 check.card(
     "What are the three main variants of gradient descent?",

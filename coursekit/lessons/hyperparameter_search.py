@@ -629,13 +629,13 @@ def _equal(one, other) -> bool:
 check.prediction(
     "predict_nine",
     reasons={
-        "a": "The grid spreads evenly over the square. Of the setting that matters it still tries "
-        "three values, each of them three times.",
-        "b": "Nine random points hold nine values of the setting that matters. The grid holds "
+        "a": "Nine random points hold nine values of the setting that matters. The grid holds "
         "three, and repeats each for a setting that hardly counts.",
+        "b": "The grid spreads evenly over the square. Of the setting that matters it still tries "
+        "three values, each of them three times.",
         "c": "They have the same number of trials, and not the same number of values to try.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_turn",
@@ -675,31 +675,31 @@ check.question(
     "quiz_2",
     "Does a wider layer help? You compare widths 16 and 64. What do you do with the learning rate?",
     options={
-        "a": (
-            "tune it for each width",
-            "The width is the scientific question; the rate is a nuisance, whose best value may "
-            "differ by width. Each width gets its best.",
-        ),
+        "a": ("leave it to chance", "Then the rate decides the comparison, by accident."),
         "b": (
             "hold it at the value that was tuned for 16",
             "Then 64 competes with a rate made for another width.",
         ),
-        "c": ("leave it to chance", "Then the rate decides the comparison, by accident."),
+        "c": (
+            "tune it for each width",
+            "The width is the scientific question; the rate is a nuisance, whose best value may "
+            "differ by width. Each width gets its best.",
+        ),
     },
-    answer="a",
+    answer="c",
 )
 check.question(
     "quiz_3",
     "A Gaussian process has found a good region. Its next trial lies far away from it. Why?",
     options={
         "a": ("it has forgotten the region", "Its prediction there is as good as before."),
-        "b": (
+        "b": ("a fault", "Without such trials it would never leave its first good region."),
+        "c": (
             "uncertainty far away is large, and the bound adds it to the mean",
             "That is exploration: a place may be better where little is known.",
         ),
-        "c": ("a fault", "Without such trials it would never leave its first good region."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_4",

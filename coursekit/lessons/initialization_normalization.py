@@ -646,12 +646,12 @@ check.prediction(
 check.prediction(
     "predict_deeper",
     reasons={
-        "a": "They could: twelve of them would only have to pass on what they get. Training does "
+        "a": "Worse, on the very rows that they were trained on.",
+        "b": "They could: twelve of them would only have to pass on what they get. Training does "
         "not find that.",
-        "b": "Worse, on the very rows that they were trained on.",
         "c": "Look at the training accuracy: the bands of the seeds are far apart.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_wide",
@@ -700,10 +700,10 @@ check.question(
     f"From {lesson('gradient_descent')}: what happens beyond the largest rate that a valley takes?",
     options={
         "a": ("the descent is slow", "That is a small rate."),
-        "b": ("each step lands higher than the one before", "It jumps over the valley, farther."),
-        "c": ("it stops", "The gradient grows with the height, and so do the steps."),
+        "b": ("it stops", "The gradient grows with the height, and so do the steps."),
+        "c": ("each step lands higher than the one before", "It jumps over the valley, farther."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_5",

@@ -739,13 +739,13 @@ check.prediction(
 check.prediction(
     "predict_forgot",
     reasons={
-        "a": "Nothing is raised: raw scores are numbers, and the loss takes any numbers.",
+        "a": "The loss clips scores below 0 and above 1, where no gradient is left. The accuracy "
+        "stays near chance, and no error tells.",
         "b": "The loss clips scores below 0 to almost 0 and scores above 1 to almost 1; clipped "
         "scores have no gradient. Training has little to go by.",
-        "c": "The loss clips scores below 0 and above 1, where no gradient is left. The accuracy "
-        "stays near chance, and no error tells.",
+        "c": "Nothing is raised: raw scores are numbers, and the loss takes any numbers.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_cce",
@@ -767,25 +767,25 @@ check.question(
             "the data are easy",
             "No model starts at a loss of 0. A loss that cannot be true is a fault in the set-up.",
         ),
-        "b": (
+        "b": ("the learning rate is too high", "A rate cannot bring the first loss to 0."),
+        "c": (
             "this loss compares units with each other, and one unit has none to compare with",
             "One sigmoid unit needs binary cross-entropy. (Two units with a softmax and CCE are "
             "fine too: they equal one sigmoid on the difference of the logits.)",
         ),
-        "c": ("the learning rate is too high", "A rate cannot bring the first loss to 0."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_2",
     "A model gives the wrong class a probability of 0.99, of two classes. What does cross-entropy "
     "charge for this row?",
     options={
-        "a": ("0.01", "That is -ln(0.99), the cost had it been right."),
+        "a": ("4.61", "-ln(0.01): the truth was given a probability of 0.01."),
         "b": ("2", "That is the logarithm to base 10. Losses use the natural logarithm."),
-        "c": ("4.61", "-ln(0.01): the truth was given a probability of 0.01."),
+        "c": ("0.01", "That is -ln(0.99), the cost had it been right."),
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_3",
@@ -793,17 +793,17 @@ check.question(
     '`metrics=["accuracy"]`. What does the accuracy count?',
     options={
         "a": (
+            "scores above 0 as class 1",
+            "Right for logits, but nobody told the metric.",
+        ),
+        "b": (
             "scores above 0.5 as class 1",
             "The metric knows nothing of logits. A score of 0.3, probability 0.57, counts as "
             "class 0. Use `keras.metrics.BinaryAccuracy(threshold=0.0)`.",
         ),
-        "b": (
-            "scores above 0 as class 1",
-            "Right for logits, but nobody told the metric.",
-        ),
         "c": ("probabilities above 0.5 as class 1", "The metric gets logits, no probabilities."),
     },
-    answer="a",
+    answer="b",
 )
 check.question(
     "quiz_4",
@@ -823,11 +823,11 @@ check.question(
     "quiz_5",
     "From the training loop: batch losses 1.0 (32 rows) and 5.0 (1 row). The loss of the epoch?",
     options={
-        "a": ("3.0", "The mean of the two would let one row weigh as much as 32."),
-        "b": ("about 1.12", "37 / 33: each batch counts by its rows."),
+        "a": ("about 1.12", "37 / 33: each batch counts by its rows."),
+        "b": ("3.0", "The mean of the two would let one row weigh as much as 32."),
         "c": ("6.0", "A sum would grow with the number of batches."),
     },
-    answer="b",
+    answer="a",
 )
 check.card(
     "MSE, MAE, Huber: which constant is the best prediction, and how hard does a row pull?",

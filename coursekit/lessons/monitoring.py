@@ -499,11 +499,11 @@ def _misjudged(cases, said, right) -> Wrong:
 check.prediction(
     "predict_above",
     reasons={
-        "a": "Evaluated after the epoch, the training rows cost about as much, and soon less.",
-        "b": "Keras logs the mean over the steps of the epoch; validation comes after its end.",
+        "a": "Keras logs the mean over the steps of the epoch; validation comes after its end.",
+        "b": "Evaluated after the epoch, the training rows cost about as much, and soon less.",
         "c": "It is so in the first epochs of nearly every run: they improve fastest.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_inside",
@@ -517,12 +517,12 @@ check.prediction(
 check.prediction(
     "predict_spike",
     reasons={
-        "a": "Near the bottom of a valley the loss grows with the square of the distance: late.",
-        "b": "It grows with the distance itself, so a small swing shows in it first.",
+        "a": "It grows with the distance itself, so a small swing shows in it first.",
+        "b": "Near the bottom of a valley the loss grows with the square of the distance: late.",
         "c": "A swing twice as wide has twice the gradient and four times the loss above the "
         "bottom; but that is still small beside the bottom's own loss.",
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_1",
@@ -538,21 +538,21 @@ check.question(
     "quiz_2",
     "Perplexity 20 a word, or 3 a character, with 5 characters a word. Which predicts better?",
     options={
-        "a": ("the first", "3 a character are 3^5 = 243 a word."),
-        "b": ("the second", "Its perplexity is of another thing: of five choices for each word."),
+        "a": ("the second", "Its perplexity is of another thing: of five choices for each word."),
+        "b": ("the first", "3 a character are 3^5 = 243 a word."),
         "c": ("that cannot be said", "With the length of a word it can."),
     },
-    answer="a",
+    answer="b",
 )
 check.question(
     "quiz_3",
     "A run hardly moves, and ten times the rate changes nothing. What do you look at next?",
     options={
-        "a": ("a hundred times the rate", "It was not the rate."),
-        "b": ("the gradients, layer by layer", "If they vanish on the way down, that explains it."),
+        "a": ("the gradients, layer by layer", "If they vanish on the way down, that explains it."),
+        "b": ("a hundred times the rate", "It was not the rate."),
         "c": ("more epochs", "They go on as before."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_4",

@@ -1041,14 +1041,14 @@ check.prediction(
 check.prediction(
     "predict_turned",
     reasons={
-        "a": "For SGD and momentum yes: they know no axes. Dividing each parameter by its own "
-        "gradients does depend on the axes.",
+        "a": "They scale along the axes of the parameters. In the turned ravine both parameters "
+        "see steep and flat mixed, and scaling each cannot part them.",
         "b": "SGD and momentum add up gradients as vectors. Turned gradients give the turned path, "
         "step for step.",
-        "c": "They scale along the axes of the parameters. In the turned ravine both parameters "
-        "see steep and flat mixed, and scaling each cannot part them.",
+        "c": "For SGD and momentum yes: they know no axes. Dividing each parameter by its own "
+        "gradients does depend on the axes.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_decay",
@@ -1076,10 +1076,10 @@ check.question(
     "AdaGrad has seen 100 equal gradients (its sum began at 0). How long is the 100th step?",
     options={
         "a": ("lr", "So it was at the first step. By now the sum holds 100 squares."),
-        "b": ("lr / 10", "The root of 100 squares is 10 gradients. The rate only ever shrinks."),
-        "c": ("lr / 100", "The sum is 100 squares; AdaGrad divides by its root."),
+        "b": ("lr / 100", "The sum is 100 squares; AdaGrad divides by its root."),
+        "c": ("lr / 10", "The root of 100 squares is 10 gradients. The rate only ever shrinks."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_3",

@@ -640,14 +640,14 @@ check.prediction(
 check.prediction(
     "predict_accuracy",
     reasons={
-        "a": "Accuracy counts which class is on top. The loss also counts how sure the model was, "
-        "and that is what gets worse.",
-        "b": "The classes on top hardly change. The model gets surer of all its answers, also of "
+        "a": "The classes on top hardly change. The model gets surer of all its answers, also of "
         "the wrong ones, and the loss charges for those.",
+        "b": "Accuracy counts which class is on top. The loss also counts how sure the model was, "
+        "and that is what gets worse.",
         "c": "By then the training rows are right already: what still moves makes the net surer, "
         "and hardly wiser.",
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_1",
@@ -667,28 +667,28 @@ check.question(
     "quiz_2",
     "`EarlyStopping(patience=5)` with its other defaults. After the stop the model holds ...",
     options={
-        "a": (
+        "a": ("the mean of the last five epochs", "No averaging takes place."),
+        "b": ("the weights of the best epoch", "Only with `restore_best_weights=True`."),
+        "c": (
             "the weights of the last epoch",
             "`restore_best_weights` is False by default: the model has five epochs too many.",
         ),
-        "b": ("the weights of the best epoch", "Only with `restore_best_weights=True`."),
-        "c": ("the mean of the last five epochs", "No averaging takes place."),
     },
-    answer="a",
+    answer="c",
 )
 check.question(
     "quiz_3",
     "On real data, without the true function, what can repeated training tell apart?",
     options={
-        "a": ("bias, variance and noise", "For that you would need to know the truth."),
-        "b": (
+        "a": (
             "variance, and bias and noise as one sum",
             "The spread of the refits is seen directly. How far their mean is from the measured "
             "targets holds bias and noise together.",
         ),
+        "b": ("bias, variance and noise", "For that you would need to know the truth."),
         "c": ("nothing", "The variance needs no truth: it is how refits differ from each other."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_4",

@@ -541,13 +541,13 @@ check.question(
     "quiz_1",
     "A float16 run skips its first three steps, then goes on. What do you do?",
     options={
-        "a": ("lower the learning rate", "The weights did not move in those steps. It is the loss "
-              "scale that is looking for its size."),
-        "b": ("nothing", "The first scale is high on purpose. Each skipped step halves it until "
+        "a": ("nothing", "The first scale is high on purpose. Each skipped step halves it until "
               "the gradients fit."),
+        "b": ("lower the learning rate", "The weights did not move in those steps. It is the loss "
+              "scale that is looking for its size."),
         "c": ("switch clipping on", "Clipping works on unscaled, finite gradients."),
     },
-    answer="b",
+    answer="a",
 )  # fmt: skip
 check.question(
     "quiz_2",
@@ -556,10 +556,10 @@ check.question(
     options={
         "a": ("all its layers", "A layer takes its policy when it is made, not when it is "
               "compiled."),
-        "b": ("nothing", "The layers were made under float32 and stay so. Build the model anew."),
-        "c": ("the optimizer", "An optimizer works in the dtype of the weights, float32."),
+        "b": ("the optimizer", "An optimizer works in the dtype of the weights, float32."),
+        "c": ("nothing", "The layers were made under float32 and stay so. Build the model anew."),
     },
-    answer="b",
+    answer="c",
 )  # fmt: skip
 check.question(
     "quiz_3",
@@ -577,11 +577,11 @@ check.question(
     "From the schedules lesson: `CosineDecay(0.1, decay_steps=100)` and 100 epochs of 50 steps. "
     "What happens?",
     options={
-        "a": ("the rate is 0 after 2 epochs", "Keras counts batches: 100 of them are two epochs."),
-        "b": ("the rate falls over 100 epochs", "That would need decay_steps=5000."),
+        "a": ("the rate falls over 100 epochs", "That would need decay_steps=5000."),
+        "b": ("the rate is 0 after 2 epochs", "Keras counts batches: 100 of them are two epochs."),
         "c": ("an error", "Nothing warns you."),
     },
-    answer="a",
+    answer="b",
 )  # fmt: skip
 check.question(
     "quiz_5",

@@ -602,24 +602,24 @@ check.prediction(
 check.prediction(
     "predict_flip",
     reasons={
-        "a": "Variety helps where such images will come. Mirrored and turned digits never do.",
+        "a": "The network learns signs that never come, and that some 9s are called 6.",
         "b": "Most images are now signs that hardly ever come, and some carry a false label: "
         "that is more than seeds do.",
-        "c": "The network learns signs that never come, and that some 9s are called 6.",
+        "c": "Variety helps where such images will come. Mirrored and turned digits never do.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_best",
     reasons={
-        "a": "L2 can do no more than keep the weights small. It brings no knowledge of digits.",
+        "a": "Shifting brings new knowledge: a shifted digit is the same digit. The others know "
+        "nothing of digits.",
         "b": "Dropout helps where units rely on each other; with so few rows the network lacks "
         "something else.",
-        "c": "Shifting brings new knowledge: a shifted digit is the same digit. The others know "
-        "nothing of digits.",
+        "c": "L2 can do no more than keep the weights small. It brings no knowledge of digits.",
         "d": "Label smoothing changes how sure the network is, and hardly what it says.",
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_1",
@@ -627,34 +627,34 @@ check.question(
     "weights, and still kills the columns of noise?",
     options={
         "a": ("L1", "L1 is as happy with any split, all to one among them: chance decides."),
-        "b": ("L2", "L2 shares, but no weight dies."),
-        "c": ("elastic net", "The L2 part shares, the L1 part kills."),
+        "b": ("elastic net", "The L2 part shares, the L1 part kills."),
+        "c": ("L2", "L2 shares, but no weight dies."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_2",
     "A layer of 10 units has dropout 0.5. How many thinned networks share its weights?",
     options={
         "a": ("10", "Each unit is there or not, whatever the others do: the choices multiply."),
-        "b": ("1,024", "2 ** 10: each unit is there or not."),
-        "c": ("5", "On average five units are kept, in many ways."),
+        "b": ("5", "On average five units are kept, in many ways."),
+        "c": ("1,024", "2 ** 10: each unit is there or not."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_3",
     "Training accuracy is below validation accuracy in every epoch of a network with dropout and "
     "augmentation. That is ...",
     options={
-        "a": ("a bug", "It can be one; here there is a plainer reason."),
-        "b": (
+        "a": (
             "expected",
             "Training is measured on changed images with units missing, validation without either.",
         ),
+        "b": ("a bug", "It can be one; here there is a plainer reason."),
         "c": ("a leak", "A leak lifts the validation score; here the training score is held down."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_4",
@@ -675,14 +675,14 @@ check.question(
     f"From {lesson('overfitting')}: a network has error 0.00 on its training rows and 0.14 on new "
     "ones. What is the trouble that a remedy has to lower?",
     options={
-        "a": ("bias", "With a large bias the training rows would be wrong too."),
-        "b": (
+        "a": (
             "variance",
             "Other rows would give other errors. Remedies pay for less of it with bias.",
         ),
+        "b": ("bias", "With a large bias the training rows would be wrong too."),
         "c": ("too few epochs", "The training rows are all right already."),
     },
-    answer="b",
+    answer="a",
 )
 check.card(
     "L1, L2, elastic net: what does each do to two correlated columns?",

@@ -430,11 +430,11 @@ check.question(
     "`keras.utils.set_random_seed(0)` stands below the lines that make the model. Two starts of "
     "the script give other results. Why?",
     options={
-        "a": ("the start weights were drawn before", "They came from generators without a seed."),
+        "a": ("a seed holds for one draw", "It starts a sequence of draws."),
         "b": ("the function seeds only NumPy", "It seeds Python, NumPy and the backend."),
-        "c": ("a seed holds for one draw", "It starts a sequence of draws."),
+        "c": ("the start weights were drawn before", "They came from generators without a seed."),
     },
-    answer="a",
+    answer="c",
 )
 check.question(
     "quiz_2",
@@ -450,11 +450,11 @@ check.question(
     "quiz_3",
     "A run stopped at epoch 6 of 10. You load its weights and train four epochs with a new Adam.",
     options={
-        "a": ("it is the run of ten epochs", "Adam's averages and its count began anew."),
+        "a": ("it is another run", "Averages, count of steps, order and masks are others."),
         "b": ("it is worse by rule", "Nobody knows; it is another run."),
-        "c": ("it is another run", "Averages, count of steps, order and masks are others."),
+        "c": ("it is the run of ten epochs", "Adam's averages and its count began anew."),
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_4",
@@ -462,20 +462,20 @@ check.question(
     "seeds. A gain of 0.01 in one run is ...",
     options={
         "a": ("a finding", "It is half of what chance does."),
-        "b": ("within what chance does", "Several seeds, paired, would tell."),
-        "c": ("proof that the seed was bad", "One run says nothing about its seed."),
+        "b": ("proof that the seed was bad", "One run says nothing about its seed."),
+        "c": ("within what chance does", "Several seeds, paired, would tell."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_5",
     f"From {lesson('optimizers')}: what does Adam keep for each weight?",
     options={
         "a": ("nothing", "That is plain gradient descent."),
-        "b": ("one average", "That is momentum."),
-        "c": ("two averages", "Of the gradient, and of its square."),
+        "b": ("two averages", "Of the gradient, and of its square."),
+        "c": ("one average", "That is momentum."),
     },
-    answer="c",
+    answer="b",
 )
 check.card(
     "Five sources of chance in a training?",

@@ -372,11 +372,11 @@ check.question(
     "16 of 25 right, all questions with three options, none left out. How many did you know, most "
     "likely?",
     options={
-        "a": ("16", "A third of what you did not know came right by luck."),
-        "b": ("11 or 12", "11.5 known, and a third of the other 13.5 by luck, make 16."),
+        "a": ("11 or 12", "11.5 known, and a third of the other 13.5 by luck, make 16."),
+        "b": ("16", "A third of what you did not know came right by luck."),
         "c": ("8", "That would make about 14."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_2",
@@ -393,10 +393,10 @@ check.question(
     "A run saves its weights every epoch. What shows that it could go on after a power cut?",
     options={
         "a": ("the files are there", "Adam's moments and the order of the rows may be missing."),
-        "b": ("its weights load without an error", "So they would into a fresh optimizer."),
-        "c": ("stopped and resumed, it ends in the same weights", "That is the whole promise."),
+        "b": ("stopped and resumed, it ends in the same weights", "That is the whole promise."),
+        "c": ("its weights load without an error", "So they would into a fresh optimizer."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_4",
@@ -404,21 +404,21 @@ check.question(
     "still rises too. What do you do?",
     options={
         "a": ("stop at once", "That depends on what the model is for."),
-        "b": ("decide which of the two you want, and watch it", "Over-confidence costs the loss, "
+        "b": ("raise the rate", "Neither curve speaks for that."),
+        "c": ("decide which of the two you want, and watch it", "Over-confidence costs the loss, "
               "and the accuracy not."),
-        "c": ("raise the rate", "Neither curve speaks for that."),
     },
-    answer="b",
+    answer="c",
 )  # fmt: skip
 check.question(
     "quiz_5",
     f"From {lesson('cross_validation')}: the mean over ten folds is 0.93. Which model do you ship?",
     options={
-        "a": ("one trained by the same recipe on all the rows", "The folds judged the recipe."),
+        "a": ("that of the middle fold", "Each fold's model missed a tenth of the rows."),
         "b": ("that of the best fold", "Its fold was easy, or it was lucky."),
-        "c": ("that of the middle fold", "Each fold's model missed a tenth of the rows."),
+        "c": ("one trained by the same recipe on all the rows", "The folds judged the recipe."),
     },
-    answer="a",
+    answer="c",
 )
 for deck in decks.DECKS.values():
     for question, answer in deck:

@@ -570,21 +570,21 @@ def _dpo(better, worse, better_ref, worse_ref, beta, faults=()):
 check.prediction(
     "predict_random",
     reasons={
-        "a": "To know that the goal pays more it must have been there, and the coin ends episodes.",
-        "b": "The coin is found first. From then on it is the best known, and nothing else is "
+        "a": "The coin is found first. From then on it is the best known, and nothing else is "
         "tried.",
+        "b": "To know that the goal pays more it must have been there, and the coin ends episodes.",
         "c": "Before the first reward all moves are equally good, so it does walk about.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_baseline",
     reasons={
-        "a": "Moves of long and of short episodes are told apart by it, more clearly than before.",
+        "a": "What is the same for all moves cancels on average, and it brings noise.",
         "b": "On average, yes. But each batch is a sample, and its noise is another.",
-        "c": "What is the same for all moves cancels on average, and it brings noise.",
+        "c": "Moves of long and of short episodes are told apart by it, more clearly than before.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_replay",
@@ -599,31 +599,31 @@ check.question(
     "quiz_1",
     "An agent with Q-learning always takes the best move it knows. What is the danger?",
     options={
-        "a": ("it learns too slowly", "It may be fast, to the wrong place."),
+        "a": ("it settles for the first reward", "What is not tried cannot be found better."),
         "b": ("its values explode", "Each value moves towards its target."),
-        "c": ("it settles for the first reward", "What is not tried cannot be found better."),
+        "c": ("it learns too slowly", "It may be fast, to the wrong place."),
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_2",
     "Of what is a policy gradient the weighted version?",
     options={
-        "a": ("a classification whose labels are the actions", "The weights are returns."),
-        "b": ("a regression on the rewards", "That is what a critic does."),
+        "a": ("a regression on the rewards", "That is what a critic does."),
+        "b": ("a classification whose labels are the actions", "The weights are returns."),
         "c": ("k-means on the states", "Nothing is grouped."),
     },
-    answer="a",
+    answer="b",
 )
 check.question(
     "quiz_3",
     "Three seeds of a method hold the pole. What do you know?",
     options={
         "a": ("it always works", "Runs may lose what they had; three show little of that."),
-        "b": ("it can work", "How often it fails takes many more seeds."),
-        "c": ("nothing", "You know that it can work."),
+        "b": ("nothing", "You know that it can work."),
+        "c": ("it can work", "How often it fails takes many more seeds."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_4",

@@ -539,13 +539,13 @@ def _followed(optimizer, callbacks):
 check.prediction(
     "predict_noise",
     reasons={
-        "a": "It is the fastest at first. But each of its steps follows the noise too, so that it "
-        "keeps jumping around the best place: it ends on a high floor.",
-        "b": "Its floor is low, and it has not got there: 150 short steps do not reach it.",
-        "c": "Long steps cover the distance, short ones average the noise away. One after the "
+        "a": "Long steps cover the distance, short ones average the noise away. One after the "
         "other gets both.",
+        "b": "Its floor is low, and it has not got there: 150 short steps do not reach it.",
+        "c": "It is the fastest at first. But each of its steps follows the noise too, so that it "
+        "keeps jumping around the best place: it ends on a high floor.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_warmup",
@@ -562,13 +562,13 @@ check.prediction(
 check.prediction(
     "predict_plateau",
     reasons={
-        "a": "Two hands on one wheel: the optimizer has one rate, and the schedule owns it.",
+        "a": "The callback writes to `optimizer.learning_rate` when its patience is over. Only "
+        "then Keras finds that a schedule owns it.",
         "b": "A check at the start would be kind. There is none: nothing looks at the pair until "
         "the callback wants to write.",
-        "c": "The callback writes to `optimizer.learning_rate` when its patience is over. Only "
-        "then Keras finds that a schedule owns it.",
+        "c": "Two hands on one wheel: the optimizer has one rate, and the schedule owns it.",
     },
-    answer="c",
+    answer="a",
 )
 check.question(
     "quiz_1",
@@ -598,13 +598,13 @@ check.question(
     "constant is Keras's default. What do you know?",
     options={
         "a": ("one cycle is better here", "Nine runs against one: the search alone may do that."),
-        "b": (
+        "b": ("the default is too low", "Perhaps. This comparison cannot tell."),
+        "c": (
             "too little: give the constant nine runs too",
             "Tuning is part of the cost. Compare at equal budgets, over seeds.",
         ),
-        "c": ("the default is too low", "Perhaps. This comparison cannot tell."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_4",
@@ -623,10 +623,10 @@ check.question(
     "two epochs?",
     options={
         "a": ("62", "The last batch of each epoch is smaller, and it is a step."),
-        "b": ("64", "32 steps an epoch: 31 full batches and one of 8 rows."),
-        "c": ("2", "Epochs. Schedules in Keras count steps."),
+        "b": ("2", "Epochs. Schedules in Keras count steps."),
+        "c": ("64", "32 steps an epoch: 31 full batches and one of 8 rows."),
     },
-    answer="b",
+    answer="c",
 )
 check.card(
     "Why change the rate during a run?",

@@ -473,28 +473,28 @@ check.question(
     "A chip gets twice as fast, its links stay. Your data parallel run had just as many rows as "
     "its messages need. What now?",
     options={
-        "a": ("it runs twice as fast", "The messages take as long as before, and now it waits."),
-        "b": ("it needs twice the rows on each chip", "Operations over link speed has doubled: "
+        "a": ("it needs twice the rows on each chip", "Operations over link speed has doubled: "
               "with the old rows the step takes as long as before."),
+        "b": ("it runs twice as fast", "The messages take as long as before, and now it waits."),
         "c": ("it needs half the rows", "A faster chip is done earlier, and waits longer."),
     },
-    answer="b",
+    answer="a",
 )  # fmt: skip
 check.question(
     "quiz_2",
     "ZeRO keeps a share of the weights, gradients and optimizer state on each device. Which kind "
     "of parallelism is it?",
     options={
-        "a": (
+        "a": ("model parallelism", "It is often filed there. But no device computes a part of the "
+              "model only: each has rows of its own, and all of the layers."),
+        "b": (
             "data parallelism",
             "Each device computes the whole model on rows of its own, and fetches the weights that "
             "it lacks when their layer comes.",
         ),
-        "b": ("model parallelism", "It is often filed there. But no device computes a part of the "
-              "model only: each has rows of its own, and all of the layers."),
         "c": ("a pipeline", "There are no stages: every device runs every layer."),
     },
-    answer="a",
+    answer="b",
 )  # fmt: skip
 check.question(
     "quiz_3",
@@ -502,21 +502,21 @@ check.question(
     options={
         "a": ("after each of the two", "Columns need no sum: their results lie side by side, just "
               "where the rows of the next layer want them."),
-        "b": ("once, after the second", "Columns give each chip the inputs of its own rows; what "
+        "b": ("never", "Each chip has a part of the second layer's sum."),
+        "c": ("once, after the second", "Columns give each chip the inputs of its own rows; what "
               "comes out of the rows is added up."),
-        "c": ("never", "Each chip has a part of the second layer's sum."),
     },
-    answer="b",
+    answer="c",
 )  # fmt: skip
 check.question(
     "quiz_4",
     "From the distribution lesson: two replicas, `batch_size=64`. How many rows does each get?",
     options={
-        "a": ("64", "`batch_size` counts the rows of all."),
-        "b": ("32", "It is global: divided by the replicas."),
+        "a": ("32", "It is global: divided by the replicas."),
+        "b": ("64", "`batch_size` counts the rows of all."),
         "c": ("128", "That would be twice as many as there are."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_5",

@@ -330,20 +330,20 @@ check.question(
     "You raise the rate, and now the loss grows from step to step. What happens?",
     options={
         "a": (
-            "the gradient points uphill",
-            "It points the same way as before, and the step goes against it. The step is too long.",
-        ),
-        "b": (
             "each step jumps across the valley and lands higher",
             "Downhill holds near the place where the gradient was computed. Too long a step "
             "leaves it.",
+        ),
+        "b": (
+            "the gradient points uphill",
+            "It points the same way as before, and the step goes against it. The step is too long.",
         ),
         "c": (
             "it needs more steps to settle",
             "More such steps lead further up. A smaller rate helps.",
         ),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_3",

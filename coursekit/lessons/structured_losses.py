@@ -614,38 +614,38 @@ check.question(
     "quiz_1",
     "Triplet loss with margin 0.2. The log reads 0.2000 for twenty epochs. What happened?",
     options={
-        "a": ("the net is perfect", "Perfect would be 0."),
-        "b": (
+        "a": (
             "one way to get this: all rows land on one point",
             "Both distances are 0 and the margin is left. A lower rate or easier negatives "
             "(semi-hard) help.",
         ),
+        "b": ("the net is perfect", "Perfect would be 0."),
         "c": ("the margin is too small", "A larger margin would only be the new number it is "
               "stuck at."),
     },
-    answer="b",
+    answer="a",
 )  # fmt: skip
 check.question(
     "quiz_2",
     "A net for masks of 1 % of the pixels, trained with cross-entropy, gives empty masks at 0.5. "
     "What do you try first?",
     options={
-        "a": ("a lower cut, chosen on training rows", "It costs nothing. Then a loss that counts "
-              "overlap, and compare."),
+        "a": ("more epochs", "They make probabilities better, and honest ones stay low."),
         "b": ("a larger net", "The masks are empty because the probabilities are honest and low."),
-        "c": ("more epochs", "They make probabilities better, and honest ones stay low."),
+        "c": ("a lower cut, chosen on training rows", "It costs nothing. Then a loss that counts "
+              "overlap, and compare."),
     },
-    answer="a",
+    answer="c",
 )  # fmt: skip
 check.question(
     "quiz_3",
     "Contrastive loss, margin 1: a dissimilar pair at distance 3. What does the gradient do?",
     options={
         "a": ("it pushes the two farther apart", "Not beyond the margin: the loss is 0 there."),
-        "b": ("it pulls them to the margin", "That would be (m - d)² without the maximum."),
-        "c": ("nothing", "Out of reach of the margin, the loss is 0 and flat."),
+        "b": ("nothing", "Out of reach of the margin, the loss is 0 and flat."),
+        "c": ("it pulls them to the margin", "That would be (m - d)² without the maximum."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_4",

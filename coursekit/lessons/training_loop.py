@@ -838,14 +838,14 @@ def _stop(curve, patience: int) -> int | None:
 check.prediction(
     "predict_same",
     reasons={
-        "a": "`fit` compiles the step, which makes it faster; the arithmetic stays the same, so "
-        "it cannot reach a lower loss from it.",
+        "a": "Same start, same batches, same order, same update: nothing but rounding can "
+        "differ. `fit` has no secret.",
         "b": "Runs drift when the batches or the order of the arithmetic differ. Here both are the "
         "same, from the same start.",
-        "c": "Same start, same batches, same order, same update: nothing but rounding can "
-        "differ. `fit` has no secret.",
+        "c": "`fit` compiles the step, which makes it faster; the arithmetic stays the same, so "
+        "it cannot reach a lower loss from it.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_modes",
@@ -864,39 +864,39 @@ check.question(
     "1,000 rows in batches of 32: how many updates does one epoch make?",
     options={
         "a": ("31", "31 full batches hold 992 rows. The last 8 make a batch too."),
-        "b": ("32", "31 full batches and one of 8 rows: 1000 / 32, rounded up."),
-        "c": ("1,000", "That is one update a row, a batch size of 1."),
+        "b": ("1,000", "That is one update a row, a batch size of 1."),
+        "c": ("32", "31 full batches and one of 8 rows: 1000 / 32, rounded up."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_2",
     "You call `fit` with 5 epochs, look at the curve, and call `fit` with 5 epochs again. The "
     "second call ...",
     options={
-        "a": ("starts afresh", "A fresh start needs a new model: `fit` never resets weights."),
-        "b": (
+        "a": (
             "continues where the first one ended",
             "Weights and optimizer state are kept: 10 epochs in all. Compiling again would reset "
             "the optimizer, and keep the weights.",
         ),
+        "b": ("starts afresh", "A fresh start needs a new model: `fit` never resets weights."),
         "c": ("is an error", "It is allowed, and useful: look, then go on."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_3",
     "A hand-written step calls `model(x)`, with nothing else. The model has dropout. What happens?",
     options={
-        "a": (
+        "a": ("dropout is on, as in `fit`", "`fit` passes `training=True`. A bare call does not."),
+        "b": (
             "dropout is off: the model trains without it",
             "A bare call is inference. The loss curve looks fine, and the dropout that you "
             "planned never happens.",
         ),
-        "b": ("dropout is on, as in `fit`", "`fit` passes `training=True`. A bare call does not."),
         "c": ("Keras raises an error", "Nothing is raised; that is what makes it hard to find."),
     },
-    answer="a",
+    answer="b",
 )
 check.question(
     "quiz_4",
@@ -917,11 +917,11 @@ check.question(
     "From the start lesson: before training, how often does a model name one of ten balanced "
     "classes correctly?",
     options={
-        "a": ("never", "It cannot avoid being right by accident."),
-        "b": ("in about one case of ten", "Random weights guess, and chance alone gives 10 %."),
+        "a": ("in about one case of ten", "Random weights guess, and chance alone gives 10 %."),
+        "b": ("never", "It cannot avoid being right by accident."),
         "c": ("in about half of the cases", "That is chance for two classes. There are ten."),
     },
-    answer="b",
+    answer="a",
 )
 check.card(
     "Name the six steps of training a model.",

@@ -524,19 +524,19 @@ def remedies(answer):
 check.prediction(
     "predict_ways",
     reasons={
-        "a": "200 images are few for 40,000 weights: look at the first line.",
+        "a": "What the layers know of strokes and places stays, and 650 weights are learned.",
         "b": "It can adapt everything, and has 200 images to do it by. Compare the lines.",
-        "c": "What the layers know of strokes and places stays, and 650 weights are learned.",
+        "c": "200 images are few for 40,000 weights: look at the first line.",
     },
-    answer="c",
+    answer="a",
 )
 check.prediction(
     "predict_lora",
     reasons={
-        "a": "They would if A and B were both random. What is the product when B is all 0?",
-        "b": "B starts at 0, so A @ B is 0 and the kernel is what it was.",
+        "a": "B starts at 0, so A @ B is 0 and the kernel is what it was.",
+        "b": "They would if A and B were both random. What is the product when B is all 0?",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_forget",
@@ -552,30 +552,30 @@ check.question(
     "You set `layer.trainable = False` after a first `fit` and call `fit` again. What happens?",
     options={
         "a": ("the layer is frozen", "The step was traced with the layer in it."),
-        "b": ("on TensorFlow it trains on, on JAX `fit` fails", "Compile anew, and it is frozen."),
-        "c": ("the whole model is frozen", "Only what the step was traced with counts."),
+        "b": ("the whole model is frozen", "Only what the step was traced with counts."),
+        "c": ("on TensorFlow it trains on, on JAX `fit` fails", "Compile anew, and it is frozen."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_2",
     "You fine-tune a pretrained net with batch norm on 200 images. What keeps its averages?",
     options={
         "a": ("`base(x, training=False)`", "In a functional model `fit` overrides it."),
-        "b": ("a small rate", "The averages do not follow gradients."),
-        "c": ("`trainable = False` on each batch norm", "Then it computes with what it has."),
+        "b": ("`trainable = False` on each batch norm", "Then it computes with what it has."),
+        "c": ("a small rate", "The averages do not follow gradients."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_3",
     "Why does EWC square the gradients row by row, and not the batch's mean gradient?",
     options={
-        "a": ("rows pull in all directions", "At the optimum their mean is about 0."),
+        "a": ("there is no difference", "A mean of squares is no square of a mean."),
         "b": ("it is faster", "It takes a gradient for each row."),
-        "c": ("there is no difference", "A mean of squares is no square of a mean."),
+        "c": ("rows pull in all directions", "At the optimum their mean is about 0."),
     },
-    answer="a",
+    answer="c",
 )
 check.question(
     "quiz_4",
@@ -591,11 +591,11 @@ check.question(
     "quiz_5",
     f"From {lesson('initialization_normalization')}: a batch norm in training normalizes by what?",
     options={
-        "a": ("its running averages", "Those are for inference, and for a frozen one."),
-        "b": ("the batch's own mean and variance", "And the running averages follow."),
+        "a": ("the batch's own mean and variance", "And the running averages follow."),
+        "b": ("its running averages", "Those are for inference, and for a frozen one."),
         "c": ("the whole training set", "It never sees that at once."),
     },
-    answer="b",
+    answer="a",
 )
 check.card(
     "Three ways of using a pretrained net, and when?",

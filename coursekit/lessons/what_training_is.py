@@ -531,36 +531,36 @@ def kinds(answer):
 check.prediction(
     "predict_outside",
     reasons={
-        "a": "The theorem speaks of the interval, and of nothing outside. No row told the net that "
-        "the wave goes on.",
-        "b": "Outside, the spread units are flat: the net stays near where it left the interval. "
+        "a": "Outside, the spread units are flat: the net stays near where it left the interval. "
         "No row told it that the wave goes on.",
+        "b": "The theorem speaks of the interval, and of nothing outside. No row told the net that "
+        "the wave goes on.",
         "c": "A net gives a number for any number, with the same air of certainty.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_lowest",
     reasons={
-        "a": "Its loss is lower on the rows that it was fitted to, because it follows their noise. "
+        "a": "The curve follows the noise of twelve points. The line had no room for that.",
+        "b": "Its loss is lower on the rows that it was fitted to, because it follows their noise. "
         "New rows have other noise.",
-        "b": "The curve follows the noise of twelve points. The line had no room for that.",
         "c": "They differ by a lot, at each draw: compare the losses on new points.",
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_1",
     "You train a model for 100 steps, and call `train` again for 100. What happens?",
     options={
-        "a": (
+        "a": ("it goes on from where it was", "Training turns the knobs that the model has."),
+        "b": (
             "it starts afresh",
             "The model keeps its parameters; only a new model starts afresh.",
         ),
-        "b": ("it goes on from where it was", "Training turns the knobs that the model has."),
         "c": ("an error: it is trained already", "There is no such state as trained."),
     },
-    answer="b",
+    answer="a",
 )
 check.question(
     "quiz_2",
@@ -577,20 +577,20 @@ check.question(
     "A net gives the true class a probability of 1/e. What is its cross-entropy on this row?",
     options={
         "a": ("0", "That is what a probability of 1 costs."),
-        "b": ("1/e", "It is minus the logarithm of that."),
-        "c": ("1", "-log(1/e) = 1."),
+        "b": ("1", "-log(1/e) = 1."),
+        "c": ("1/e", "It is minus the logarithm of that."),
     },
-    answer="c",
+    answer="b",
 )
 check.question(
     "quiz_4",
     f"From {lesson('start_here')}: what does gradient descent know at each step?",
     options={
         "a": ("where the lowest point is", "It would go there at once."),
-        "b": ("which way is downhill from where it stands", "And nothing else."),
-        "c": ("the loss of all lines", "We drew those for you; it never saw them."),
+        "b": ("the loss of all lines", "We drew those for you; it never saw them."),
+        "c": ("which way is downhill from where it stands", "And nothing else."),
     },
-    answer="b",
+    answer="c",
 )
 check.question(
     "quiz_5",

@@ -525,11 +525,11 @@ check.prediction(
 check.prediction(
     "predict_rings",
     reasons={
-        "a": "Each row goes to its nearest centre: between two centres runs a straight line.",
-        "b": "A ring is no heap around a centre. What holds it together are neighbours.",
+        "a": "A ring is no heap around a centre. What holds it together are neighbours.",
+        "b": "Each row goes to its nearest centre: between two centres runs a straight line.",
         "c": "DBSCAN follows neighbours, and the rings lie further apart than neighbours do.",
     },
-    answer="b",
+    answer="a",
 )
 check.prediction(
     "predict_slow",
@@ -555,12 +555,12 @@ check.question(
     "quiz_2",
     "Why does a VAE pull its codes towards N(0, 1)?",
     options={
-        "a": ("to rebuild more sharply", "It costs sharpness: the noise blurs the code."),
-        "b": ("so that codes drawn from N(0, 1) decode to something", "New codes then fall where "
+        "a": ("so that codes drawn from N(0, 1) decode to something", "New codes then fall where "
               "the decoder has learned."),
+        "b": ("to rebuild more sharply", "It costs sharpness: the noise blurs the code."),
         "c": ("to save memory", "The code is as long as without."),
     },
-    answer="b",
+    answer="a",
 )  # fmt: skip
 check.question(
     "quiz_3",
@@ -577,11 +577,11 @@ check.question(
     "quiz_4",
     f"From {lesson('data')}: from which rows come the mean and the deviation of the scaling?",
     options={
-        "a": ("from the training rows", "What is measured on later must not be looked at before."),
+        "a": ("from each part its own", "Then the same penguin has two places."),
         "b": ("from all rows", "Then the validation rows have had a say."),
-        "c": ("from each part its own", "Then the same penguin has two places."),
+        "c": ("from the training rows", "What is measured on later must not be looked at before."),
     },
-    answer="a",
+    answer="c",
 )
 check.question(
     "quiz_5",

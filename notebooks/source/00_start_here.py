@@ -316,7 +316,7 @@ check.quiz()
 
 # %%
 check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "b")  # SOLUTION
+check("quiz_2", "a")  # SOLUTION
 check("quiz_3", "c")  # SOLUTION
 
 # %%

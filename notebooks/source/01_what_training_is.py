@@ -254,15 +254,15 @@ check("endings", endings)
 # box) and any continuous activation that is no polynomial. One hidden layer, with units enough and
 # a last layer without activation, comes as near to the function as you like.
 #
-# So take $\sin 3x$ between $-\pi$ and $\pi$, and nets with `tanh`, an S-shaped bend. One kind
-# starts with its bends spread over the interval, the other as Keras starts: every bias is 0, and
-# all bends lie there. Each trains from three random starts (*seeds*), by `fit_many`: Keras's own
-# loop `fit` ([[training_loop]]), for many nets. The spread ones with 64 units will hug the wave.
-# What do they say at $x = 3\pi$, where the wave is 0? (a) About 0, all three. (b) Something else at
-# each seed. (c) Nothing: an error.
+# So take $\sin 3x$ between $-\pi$ and $\pi$, and nets with `tanh`, an S-shaped bend. One kind starts
+# with its bends spread over the interval, the other as Keras starts: every bias is 0, and all bends lie
+# there. Each trains from three random starts (*seeds*), by `fit_many`: Keras's own loop `fit`
+# ([[training_loop]]), for many nets. The spread ones with 64 units will hug the wave. What do they say
+# at $x = 3\pi$, where the wave is 0? (a) Something else at each seed. (b) About 0, all three. (c)
+# Nothing: an error.
 
 # %%
-check("predict_outside", "b")  # SOLUTION
+check("predict_outside", "a")  # SOLUTION
 
 # %% topics="representable-is-not-learnable"
 rows = np.tile(parts.INSIDE, (20, 1))  # the 200 points, 20 times: 20 steps in an epoch of `fit`
@@ -311,10 +311,10 @@ check("theorem", promised)
 # ## The lowest loss is not the goal
 #
 # Twelve points about the line $y = 2x - 1$, with noise. A line is fitted to them, and a curve with ten
-# knobs. On 200 new points, which has the lower loss? (a) The curve. (b) The line. (c) They are alike.
+# knobs. On 200 new points, which has the lower loss? (a) The line. (b) The curve. (c) They are alike.
 
 # %%
-check("predict_lowest", "b")  # SOLUTION
+check("predict_lowest", "a")  # SOLUTION
 
 # %%
 for draw in range(3):
@@ -476,10 +476,10 @@ check.decide(
 check.quiz()
 
 # %%
-check("quiz_1", "b")  # SOLUTION
+check("quiz_1", "a")  # SOLUTION
 check("quiz_2", "a")  # SOLUTION
-check("quiz_3", "c")  # SOLUTION
-check("quiz_4", "b")  # SOLUTION
+check("quiz_3", "b")  # SOLUTION
+check("quiz_4", "c")  # SOLUTION
 check("quiz_5", "b")  # SOLUTION
 
 # %%

@@ -212,12 +212,12 @@ check("train_step", train_step)
 # ## Is fit the same loop?
 #
 # We train the digits network twice, from one start, on the same batches: by this step
-# (`train_one_epoch`) and by `fit(shuffle=False)`. How will the two loss curves lie?
-# (a) `fit` lower, for it is optimized. (b) Together at first, then drifting apart. (c) On top of each
-# other, but for rounding.
+# (`train_one_epoch`) and by `fit(shuffle=False)`. How will the two loss curves lie? (a) On top of each
+# other, but for rounding. (b) Together at first, then drifting apart. (c) `fit` lower, for it is
+# optimized.
 
 # %%
-check("predict_same", "c")  # SOLUTION
+check("predict_same", "a")  # SOLUTION
 
 # %% topics="loss-item-detach"
 batches_of_32 = [(x_train[i : i + 32], y_train[i : i + 32]) for i in range(0, len(x_train), 32)]
@@ -489,11 +489,11 @@ check.decide(choice="at most 20 epochs, patience 3", because=why, score=max(scor
 check.quiz()
 
 # %%
-check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "b")  # SOLUTION
-check("quiz_3", "a")  # SOLUTION
+check("quiz_1", "c")  # SOLUTION
+check("quiz_2", "a")  # SOLUTION
+check("quiz_3", "b")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "b")  # SOLUTION
+check("quiz_5", "a")  # SOLUTION
 
 # %%
 check.cards()

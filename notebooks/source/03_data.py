@@ -52,12 +52,12 @@ from coursekit.training import fit_many
 # | synthetic | what the generator does not know | real rows beside them |
 # | existing databases | units that changed | a column by year |
 #
-# Ten people wrote 1,287 digits. 80 labels, 6 %, are made wrong: either any 80, each some other digit, or 80
-# of the 131 threes, all called 8. Which costs more on two other people's digits, with right labels? (a) Any
-# 80. (b) The threes. (c) About the same.
+# Ten people wrote 1,287 digits. 80 labels, 6 %, are made wrong: either any 80, each some other digit,
+# or 80 of the 131 threes, all called 8. Which costs more on two other people's digits, with right
+# labels? (a) The threes. (b) Any 80. (c) About the same.
 
 # %%
-check("predict_wrong_labels", "b")  # SOLUTION
+check("predict_wrong_labels", "a")  # SOLUTION
 
 # %% topics="data-accurate-labels" tags=["nbval-ignore-output"]
 digits = datasets.load_digits()
@@ -502,9 +502,9 @@ check.quiz()
 # %%
 check("quiz_1", "b")  # SOLUTION
 check("quiz_2", "a")  # SOLUTION
-check("quiz_3", "c")  # SOLUTION
-check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "a")  # SOLUTION
+check("quiz_3", "b")  # SOLUTION
+check("quiz_4", "a")  # SOLUTION
+check("quiz_5", "c")  # SOLUTION
 
 # %%
 check.cards()

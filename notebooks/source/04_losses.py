@@ -258,12 +258,12 @@ check("log_sum_exp", log_sum_exp)
 # ## Who applies the softmax?
 #
 # Either the model's last layer does, or the loss (`from_logits=True`), by log-sum-exp: the better
-# place. Both or neither is a fault. Here is neither: a digits network without softmax, a loss left
-# at its default. (a) An error in the first batch. (b) It trains, only more slowly. (c) Accuracy
-# near chance, no error.
+# place. Both or neither is a fault. Here is neither: a digits network without softmax, a loss left at
+# its default. (a) Accuracy near chance, no error. (b) It trains, only more slowly. (c) An error in the
+# first batch.
 
 # %%
-check("predict_forgot", "c")  # SOLUTION
+check("predict_forgot", "a")  # SOLUTION
 
 
 # %%
@@ -492,11 +492,11 @@ check.decide(choice=choice, because=why, score=round(float(scores[6][1].mean()),
 check.quiz()
 
 # %%
-check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "c")  # SOLUTION
-check("quiz_3", "a")  # SOLUTION
+check("quiz_1", "c")  # SOLUTION
+check("quiz_2", "a")  # SOLUTION
+check("quiz_3", "b")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "b")  # SOLUTION
+check("quiz_5", "a")  # SOLUTION
 
 # %%
 check.cards()

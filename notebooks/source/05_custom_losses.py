@@ -139,11 +139,11 @@ check("class_weights", weights, first_loss)
 # background, took $\gamma = 2$ and $\alpha = 0.25$. With $\gamma = 0$ and no $\alpha$ it is
 # cross-entropy.
 #
-# Take a hard row, $p = 0.1$, and go from $\gamma = 0$ to $\gamma = 2$, without $\alpha$. Its loss
-# (a) grows, for hard rows get more weight. (b) stays. (c) falls a little.
+# Take a hard row, $p = 0.1$, and go from $\gamma = 0$ to $\gamma = 2$, without $\alpha$. Its loss (a)
+# falls a little. (b) stays. (c) grows, for hard rows get more weight.
 
 # %%
-check("predict_focal", "c")  # SOLUTION
+check("predict_focal", "a")  # SOLUTION
 
 # %% topics="focal-downweighting"
 parts.focal_curves()
@@ -430,9 +430,9 @@ check.quiz()
 # %%
 check("quiz_1", "b")  # SOLUTION
 check("quiz_2", "c")  # SOLUTION
-check("quiz_3", "b")  # SOLUTION
-check("quiz_4", "a")  # SOLUTION
-check("quiz_5", "c")  # SOLUTION
+check("quiz_3", "a")  # SOLUTION
+check("quiz_4", "b")  # SOLUTION
+check("quiz_5", "a")  # SOLUTION
 
 # %%
 check.cards()

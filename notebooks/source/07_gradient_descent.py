@@ -60,12 +60,11 @@ SGD = keras.optimizers.SGD
 #
 # Too long a stride leaps over valleys; too short a stride never arrives.
 #
-# Below is the valley $L=(a^2+8b^2)/2$, with its minimum at $(0, 0)$. At each place, where does
-# $-\nabla L$ point? (a) At the minimum. (b) At a right angle to the ring of equal loss. (c) Along the
-# valley.
+# Below is the valley $L=(a^2+8b^2)/2$, with its minimum at $(0, 0)$. At each place, where does $-\nabla
+# L$ point? (a) At a right angle to the ring of equal loss. (b) At the minimum. (c) Along the valley.
 
 # %%
-check("predict_arrow", "b")  # SOLUTION
+check("predict_arrow", "a")  # SOLUTION
 
 
 STEEP = 8
@@ -170,11 +169,11 @@ for name, inputs in (("scaled", x), ("second input times 10", x * [1, 10])):
 # ## Too low, right, too high
 #
 # Now a network, where no guarantee holds: digits, 32 ReLU units, fifteen epochs, five seeds for each
-# rate. Rates go from 0.001 to 3. How does the loss of the highest rate end? (a) It grows without end.
-# (b) It jumps up and down. (c) It lies flat, like that of the lowest.
+# rate. Rates go from 0.001 to 3. How does the loss of the highest rate end? (a) It lies flat, like that
+# of the lowest. (b) It jumps up and down. (c) It grows without end.
 
 # %%
-check("predict_high", "c")  # SOLUTION
+check("predict_high", "a")  # SOLUTION
 
 # %% topics="lr-too-high lr-too-low lr-just-right"
 digits = datasets.load_digits().train
@@ -575,11 +574,11 @@ check.decide(
 check.quiz()
 
 # %%
-check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "c")  # SOLUTION
+check("quiz_1", "c")  # SOLUTION
+check("quiz_2", "b")  # SOLUTION
 check("quiz_3", "a")  # SOLUTION
-check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "a")  # SOLUTION
+check("quiz_4", "a")  # SOLUTION
+check("quiz_5", "b")  # SOLUTION
 
 # %%
 check.cards()

@@ -272,11 +272,11 @@ plots.show(
 # | Adam | ✓ | ✓ | deep learning |
 # | AdamW | ✓ | ✓ | transformers, large scale |
 #
-# Now turn the ravine by 45 degrees, and the start with it. Whose number of steps changes? (a)
-# Nobody's. (b) That of SGD and momentum. (c) That of those that scale each weight.
+# Now turn the ravine by 45 degrees, and the start with it. Whose number of steps changes? (a) That of
+# those that scale each weight. (b) That of SGD and momentum. (c) Nobody's.
 
 # %%
-check("predict_turned", "c")  # SOLUTION
+check("predict_turned", "a")  # SOLUTION
 
 
 # %%
@@ -582,7 +582,7 @@ check.quiz()
 
 # %%
 check("quiz_1", "c")  # SOLUTION
-check("quiz_2", "b")  # SOLUTION
+check("quiz_2", "c")  # SOLUTION
 check("quiz_3", "a")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
 check("quiz_5", "b")  # SOLUTION

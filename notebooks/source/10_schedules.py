@@ -57,11 +57,11 @@ CosineDecay = keras.optimizers.schedules.CosineDecay
 # ## One rate for a whole run?
 #
 # One weight starts at 10; the best place is 0. Each gradient is the weight plus noise, as that of a
-# batch is. 150 steps, 20 seeds. Which rate ends nearest to 0? (a) A constant 0.5. (b) A constant
-# 0.01. (c) One that falls from 0.5 to 0.01.
+# batch is. 150 steps, 20 seeds. Which rate ends nearest to 0? (a) One that falls from 0.5 to 0.01. (b)
+# A constant 0.01. (c) A constant 0.5.
 
 # %%
-check("predict_noise", "c")  # SOLUTION
+check("predict_noise", "a")  # SOLUTION
 
 # %%
 ways = {
@@ -470,11 +470,11 @@ for a, b in (("constant", "cosine"), ("constant", "one cycle"), ("one cycle", "c
 #
 # `ReduceLROnPlateau` watches the *validation* loss: after `patience` (10) epochs that do not improve it
 # by `min_delta` (1e-4), it multiplies the rate by `factor` (0.1). Here it watches the training loss
-# with a patience of 3. Now we also give the optimizer a cosine. What happens? (a) Both act. (b) An
-# error at the start of `fit`. (c) An error at the first plateau.
+# with a patience of 3. Now we also give the optimizer a cosine. What happens? (a) An error at the first
+# plateau. (b) An error at the start of `fit`. (c) Both act.
 
 # %%
-check("predict_plateau", "c")  # SOLUTION
+check("predict_plateau", "a")  # SOLUTION
 
 # %% topics="reduce-on-plateau"
 for rate in (0.1, CosineDecay(0.1, 1000)):
@@ -538,9 +538,9 @@ check.quiz()
 # %%
 check("quiz_1", "a")  # SOLUTION
 check("quiz_2", "b")  # SOLUTION
-check("quiz_3", "b")  # SOLUTION
+check("quiz_3", "c")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "b")  # SOLUTION
+check("quiz_5", "c")  # SOLUTION
 
 # %%
 check.cards()

@@ -309,10 +309,10 @@ check.reveal("predict_shift")
 # ## Deeper
 #
 # Batch norm everywhere now, so nothing vanishes. On the *training* rows, are 16 layers better than 4?
-# (a) Yes, they can do more. (b) No, they are worse. (c) They are equal.
+# (a) No, they are worse. (b) Yes, they can do more. (c) They are equal.
 
 # %%
-check("predict_deeper", "b")  # SOLUTION
+check("predict_deeper", "a")  # SOLUTION
 
 
 # %% tags=["nbval-ignore-output"]
@@ -490,7 +490,7 @@ check.quiz()
 check("quiz_1", "a")  # SOLUTION
 check("quiz_2", "c")  # SOLUTION
 check("quiz_3", "b")  # SOLUTION
-check("quiz_4", "b")  # SOLUTION
+check("quiz_4", "c")  # SOLUTION
 check("quiz_5", "a")  # SOLUTION
 
 # %%

@@ -243,10 +243,10 @@ changes = ready.changes(by_epochs, price[1600:])
 # ## A real network, too long
 #
 # 500 garments, 80 epochs, three seeds. The validation loss will fall, then rise. What does validation
-# accuracy do in the rising part? (a) It falls clearly. (b) It stays, or creeps up. (c) It jumps up.
+# accuracy do in the rising part? (a) It stays, or creeps up. (b) It falls clearly. (c) It jumps up.
 
 # %%
-check("predict_accuracy", "b")  # SOLUTION
+check("predict_accuracy", "a")  # SOLUTION
 
 # %%
 fashion = datasets.load_fashion_mnist()
@@ -490,8 +490,8 @@ check.quiz()
 
 # %%
 check("quiz_1", "c")  # SOLUTION
-check("quiz_2", "a")  # SOLUTION
-check("quiz_3", "b")  # SOLUTION
+check("quiz_2", "c")  # SOLUTION
+check("quiz_3", "a")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
 check("quiz_5", "a")  # SOLUTION
 check.cards()

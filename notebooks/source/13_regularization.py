@@ -361,11 +361,11 @@ check("label_safe", label_safe)
 
 # %% [markdown]
 # `RandomFlip()` flips left-right and upside down, each half of the time. Both together turn a 6 into a
-# 9 that is labelled 6. Four images out of one: what does the validation error do?
-# (a) It falls, for there is more variety. (b) It stays within the spread of seeds. (c) It rises.
+# 9 that is labelled 6. Four images out of one: what does the validation error do? (a) It rises. (b) It
+# stays within the spread of seeds. (c) It falls, for there is more variety.
 
 # %%
-check("predict_flip", "c")  # SOLUTION
+check("predict_flip", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 train("flips", lambda: network(before=[layers.RandomFlip()]))
@@ -386,11 +386,11 @@ check.reveal("predict_flip")
 #
 # Three more are said to regularize: **label smoothing** (the target is 0.91, not 1), **noise** on the
 # inputs, and batch normalization, whose batch statistics are noisy. Every remedy gets the same images,
-# seeds and 390 updates, and one strength. Which one lowers the error most, here?
-# (a) L2. (b) Dropout. (c) Small shifts and turns. (d) Label smoothing.
+# seeds and 390 updates, and one strength. Which one lowers the error most, here? (a) Small shifts and
+# turns. (b) Dropout. (c) L2. (d) Label smoothing.
 
 # %%
-check("predict_best", "c")  # SOLUTION
+check("predict_best", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 train("L2", lambda: network(penalty=keras.regularizers.L2(1e-3)))
@@ -513,10 +513,10 @@ check.decide(
 check.quiz()
 
 # %%
-check("quiz_1", "c")  # SOLUTION
-check("quiz_2", "b")  # SOLUTION
-check("quiz_3", "b")  # SOLUTION
+check("quiz_1", "b")  # SOLUTION
+check("quiz_2", "c")  # SOLUTION
+check("quiz_3", "a")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "b")  # SOLUTION
+check("quiz_5", "a")  # SOLUTION
 check.cards()
 check.summary()

@@ -513,10 +513,10 @@ check.decide(
 check.quiz()
 
 # %%
-check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "a")  # SOLUTION
+check("quiz_1", "a")  # SOLUTION
+check("quiz_2", "b")  # SOLUTION
 check("quiz_3", "c")  # SOLUTION
-check("quiz_4", "b")  # SOLUTION
+check("quiz_4", "c")  # SOLUTION
 check("quiz_5", "b")  # SOLUTION
 check.cards()
 check.summary()

@@ -51,12 +51,12 @@ from coursekit.validation import compare
 # %% [markdown]
 # ## Nine trials
 #
-# A score depends on two settings, and one of them, you do not know which, hardly matters. You may try
-# a grid of 3 by 3 points, or nine at random. Over many such landscapes, whose best is better on
-# average? (a) The grid's. (b) The random ones'. (c) Neither's.
+# A score depends on two settings, and one of them, you do not know which, hardly matters. You may try a
+# grid of 3 by 3 points, or nine at random. Over many such landscapes, whose best is better on average?
+# (a) The random ones'. (b) The grid's. (c) Neither's.
 
 # %%
-check("predict_nine", "b")  # SOLUTION
+check("predict_nine", "a")  # SOLUTION
 
 # %%
 axis = (np.arange(3) + 0.5) / 3
@@ -528,8 +528,8 @@ check.quiz()
 
 # %%
 check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "a")  # SOLUTION
-check("quiz_3", "b")  # SOLUTION
+check("quiz_2", "c")  # SOLUTION
+check("quiz_3", "c")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
 check("quiz_5", "a")  # SOLUTION
 check.cards()

@@ -47,12 +47,12 @@ from coursekit.training import fit_many
 # Here is one on digits, without dropout. The callback `Doctor` keeps the loss of each step;
 # `AfterEpoch` evaluates the training rows after each epoch.
 #
-# In the first epochs the *logged* training loss lies above the validation loss. Why?
-# (a) Validation rows are easier, or leaked. (b) It is a mean over the epoch, and the net was worse when
-# the epoch began. (c) By chance.
+# In the first epochs the *logged* training loss lies above the validation loss. Why? (a) It is a mean
+# over the epoch, and the net was worse when the epoch began. (b) Validation rows are easier, or leaked.
+# (c) By chance.
 
 # %%
-check("predict_above", "b")  # SOLUTION
+check("predict_above", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 digits = datasets.load_digits()
@@ -298,11 +298,11 @@ check("ranking", average_precision, detector)
 # %% [markdown]
 # ## A spike
 #
-# The loss of a good run jumps: a **spike**. Here the rate grows until it is too high. Which reaches three
-# times its usual value first? (a) The loss. (b) The gradient's norm. (c) Both at one step.
+# The loss of a good run jumps: a **spike**. Here the rate grows until it is too high. Which reaches
+# three times its usual value first? (a) The gradient's norm. (b) The loss. (c) Both at one step.
 
 # %%
-check("predict_spike", "b")  # SOLUTION
+check("predict_spike", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 run = parts.train("rate too high")  # two layers in NumPy, all rows at once
@@ -415,8 +415,8 @@ check.quiz()
 
 # %%
 check("quiz_1", "c")  # SOLUTION
-check("quiz_2", "a")  # SOLUTION
-check("quiz_3", "b")  # SOLUTION
+check("quiz_2", "b")  # SOLUTION
+check("quiz_3", "a")  # SOLUTION
 check("quiz_4", "b")  # SOLUTION
 check("quiz_5", "a")  # SOLUTION
 

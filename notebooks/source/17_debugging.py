@@ -305,12 +305,13 @@ print("F, trained:", diagnose(doctor).names)
 
 # %% [markdown] topics="debug-visualize"
 # It is silent about F until it has seen it run (a **collapse** is one answer for all rows). Now an
-# attention model (**attention** lets each place of a sequence read other places, by weights that sum to 1)
-# is to say the *next* of random tokens, four kinds. Nobody can: 25 % are right by chance. This one gets
-# nine of ten. What will the doctor find? (a) Overfitting. (b) Nothing. (c) Rows shared with validation.
+# attention model (**attention** lets each place of a sequence read other places, by weights that sum to
+# 1) is to say the *next* of random tokens, four kinds. Nobody can: 25 % are right by chance. This one
+# gets nine of ten. What will the doctor find? (a) Nothing. (b) Overfitting. (c) Rows shared with
+# validation.
 
 # %%
-check("predict_doctor", "b")  # SOLUTION
+check("predict_doctor", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 model, (x, y), (held_x, held_y), weights = parts.next_token()
@@ -428,11 +429,11 @@ check.decide(
 check.quiz()
 
 # %%
-check("quiz_1", "c")  # SOLUTION
+check("quiz_1", "a")  # SOLUTION
 check("quiz_2", "b")  # SOLUTION
-check("quiz_3", "a")  # SOLUTION
-check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "a")  # SOLUTION
+check("quiz_3", "c")  # SOLUTION
+check("quiz_4", "a")  # SOLUTION
+check("quiz_5", "c")  # SOLUTION
 
 # %%
 check.cards()

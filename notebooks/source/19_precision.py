@@ -564,10 +564,10 @@ check.decide(
 
 # %%
 check.quiz()
-check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "b")  # SOLUTION
+check("quiz_1", "a")  # SOLUTION
+check("quiz_2", "c")  # SOLUTION
 check("quiz_3", "b")  # SOLUTION
-check("quiz_4", "a")  # SOLUTION
+check("quiz_4", "b")  # SOLUTION
 check("quiz_5", "a")  # SOLUTION
 
 # %%

@@ -499,10 +499,10 @@ check.quiz()
 
 # %%
 check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "c")  # SOLUTION
-check("quiz_3", "a")  # SOLUTION
-check("quiz_4", "b")  # SOLUTION
-check("quiz_5", "a")  # SOLUTION
+check("quiz_2", "a")  # SOLUTION
+check("quiz_3", "b")  # SOLUTION
+check("quiz_4", "c")  # SOLUTION
+check("quiz_5", "c")  # SOLUTION
 
 # %%
 check.cards()

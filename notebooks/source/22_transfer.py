@@ -60,11 +60,11 @@ parts.samples({"source": source, "target": target})
 #
 # In the code `thaw(net, names, rate=...)` freezes all layers but these, and compiles anew.
 #
-# Which is best with 200 images? (a) A random start, which has nothing to unlearn. (b) Full fine-tuning,
-# which adapts all it has. (c) The frozen body.
+# Which is best with 200 images? (a) The frozen body. (b) Full fine-tuning, which adapts all it has. (c)
+# A random start, which has nothing to unlearn.
 
 # %%
-check("predict_ways", "c")  # SOLUTION
+check("predict_ways", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 everything = [*parts.NAMES, "head"]
@@ -206,11 +206,12 @@ check("order", groups, rates)
 #
 # $$W' = W + \frac{\alpha}{r} A B$$
 #
-# $A$ has the shape (inputs, $r$), $B$ ($r$, units). $A$ starts at random, $B$ at 0. Does a layer's output
-# change when LoRA is switched on, by `enable_lora(r, lora_alpha=...)`? (a) Yes, a little. (b) No.
+# $A$ has the shape (inputs, $r$), $B$ ($r$, units). $A$ starts at random, $B$ at 0. Does a layer's
+# output change when LoRA is switched on, by `enable_lora(r, lora_alpha=...)`? (a) No. (b) Yes, a
+# little.
 
 # %%
-check("predict_lora", "b")  # SOLUTION
+check("predict_lora", "a")  # SOLUTION
 
 # %%
 net = parts.with_layers(pretrained[0], 4, 0)
@@ -484,11 +485,11 @@ check.decide(
 check.quiz()
 
 # %%
-check("quiz_1", "b")  # SOLUTION
-check("quiz_2", "c")  # SOLUTION
-check("quiz_3", "a")  # SOLUTION
+check("quiz_1", "c")  # SOLUTION
+check("quiz_2", "b")  # SOLUTION
+check("quiz_3", "c")  # SOLUTION
 check("quiz_4", "a")  # SOLUTION
-check("quiz_5", "b")  # SOLUTION
+check("quiz_5", "a")  # SOLUTION
 
 # %%
 check.cards()

@@ -110,10 +110,10 @@ check.reveal("predict_starts")
 # **DBSCAN** knows no centres. A row with at least `min_samples` rows (5, if you do not say) within a
 # distance `eps` is a core; cores within `eps` of each other belong together, with their neighbours; the
 # rest is **noise**, labelled -1. Nothing is minimised. Two rings, one inside of the other. Who finds
-# them? (a) Both. (b) Only DBSCAN. (c) Neither.
+# them? (a) Only DBSCAN. (b) Both. (c) Neither.
 
 # %%
-check("predict_rings", "b")  # SOLUTION
+check("predict_rings", "a")  # SOLUTION
 
 # %%
 points, inside = parts.rings()
@@ -417,9 +417,9 @@ check.quiz()
 
 # %%
 check("quiz_1", "a")  # SOLUTION
-check("quiz_2", "b")  # SOLUTION
+check("quiz_2", "a")  # SOLUTION
 check("quiz_3", "c")  # SOLUTION
-check("quiz_4", "a")  # SOLUTION
+check("quiz_4", "c")  # SOLUTION
 check("quiz_5", "b")  # SOLUTION
 
 # %%

@@ -114,12 +114,12 @@ check("q_update", q_update)
 # %% [markdown]
 # ## Know or try?
 #
-# Ten agents learn for 12,000 moves. A share $\varepsilon$ of these is random; else they
-# take the best that they know, ties drawn by lot. With $\varepsilon=0$, what do most of them find?
-# (a) The goal: it pays more. (b) The coin, and stay with it. (c) Nothing: they never move about.
+# Ten agents learn for 12,000 moves. A share $\varepsilon$ of these is random; else they take the best
+# that they know, ties drawn by lot. With $\varepsilon=0$, what do most of them find? (a) The coin, and
+# stay with it. (b) The goal: it pays more. (c) Nothing: they never move about.
 
 # %%
-check("predict_random", "b")  # SOLUTION
+check("predict_random", "a")  # SOLUTION
 
 # %%
 epsilons = [0, 0.1, 0.3, 0.6, 1]
@@ -205,11 +205,11 @@ check("policy_gradient", policy_gradient)
 # over: it learns at every step.
 
 # %% [markdown]
-# What does the mean change? (a) Often the opposite is learned. (b) Nothing at all, since constants
-# cancel. (c) The direction stays on average, and its noise shrinks.
+# What does the mean change? (a) The direction stays on average, and its noise shrinks. (b) Nothing at
+# all, since constants cancel. (c) Often the opposite is learned.
 
 # %%
-check("predict_baseline", "c")  # SOLUTION
+check("predict_baseline", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 tried = carts.directions(400, baseline=False), carts.directions(400, baseline=True)  # 400 batches
@@ -426,9 +426,9 @@ check.decide(
 check.quiz()
 
 # %%
-check("quiz_1", "c")  # SOLUTION
-check("quiz_2", "a")  # SOLUTION
-check("quiz_3", "b")  # SOLUTION
+check("quiz_1", "a")  # SOLUTION
+check("quiz_2", "b")  # SOLUTION
+check("quiz_3", "c")  # SOLUTION
 check("quiz_4", "a")  # SOLUTION
 check("quiz_5", "b")  # SOLUTION
 

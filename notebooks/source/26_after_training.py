@@ -195,11 +195,11 @@ check("row", row)
 # they also say what an image *nearly* is. Both are softened by a **temperature** $T$, which divides the
 # scores before the softmax. Our teacher is the mean of five nets' scores; the students have 16 units.
 #
-# All 8,000 images have labels. What does the teacher add? (a) Points, at every seed. (b) Nothing beyond
-# the spread of the seeds. (c) It harms, at every seed.
+# All 8,000 images have labels. What does the teacher add? (a) Nothing beyond the spread of the seeds.
+# (b) Points, at every seed. (c) It harms, at every seed.
 
 # %%
-check("predict_student", "b")  # SOLUTION
+check("predict_student", "a")  # SOLUTION
 
 # %% tags=["nbval-ignore-output"]
 teacher = np.mean([np.asarray(net(x)) for net in nets], axis=0)

@@ -92,6 +92,20 @@ def test_the_notebook_calls_every_check(slug):
     assert check.card_texts
 
 
+def test_an_answer_is_not_known_by_its_letter():
+    """Over the course no letter is right much more often than others; so in the placement."""
+    checks = [check_of(slug) for slug in SLUGS]
+    asked = [list(check.questions.values()) for check in checks]
+    kinds = {
+        "quiz": [one.answer for questions in asked for one in questions],
+        "placement": [questions[0].answer for questions in asked],
+        "predictions": [one.answer for check in checks for one in check.predictions.values()],
+    }
+    shares = {(kind, letter): letters.count(letter) / len(letters)
+              for kind, letters in kinds.items() for letter in "abc"}  # fmt: skip
+    none_of([f"{at}: {share:.2f}" for at, share in shares.items() if not 0.2 < share < 0.45])
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_each_option_of_a_prediction_stands_above_its_cell(slug):
     cells = SOURCES[slug].notebook.cells
