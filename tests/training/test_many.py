@@ -103,6 +103,26 @@ def test_class_weight():
         assert_same(a, b)
 
 
+@pytest.mark.any_backend
+@pytest.mark.parametrize("models", [1, 2])
+def test_denormal_numbers_are_what_they_are_in_fit(models):
+    """TensorFlow takes them for zero: here the prediction, so that the error has no gradient."""
+
+    def tiny():
+        start = keras.initializers.Constant(2e-38)
+        kernel = L.Dense(1, use_bias=False, kernel_initializer=start)
+        model = keras.Sequential([keras.Input((6,)), kernel])
+        model.compile("sgd", "mae")
+        return model
+
+    x, y = np.full((16, 6), 0.05, "float32"), np.zeros((16, 1), "float32")
+    ours, theirs = [tiny() for _ in range(models)], tiny()
+    histories = fit_many(ours, x, y, epochs=2, batch_size=8, verbose=0)
+    history = theirs.fit(x, y, epochs=2, batch_size=8, verbose=0)
+    assert_same(ours[-1], theirs)
+    assert_same_history(histories[-1], history)
+
+
 class Halved(keras.Model):
     """A training step of one's own, with logs of its own."""
 

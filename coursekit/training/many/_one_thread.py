@@ -1,19 +1,49 @@
 """A traced function of TensorFlow run in the thread that calls it."""
 
+import functools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 
-def cpu_only() -> bool:
+def threads(count) -> ThreadPoolExecutor:
+    """Return a pool whose threads take denormal numbers for zero, as TensorFlow's own threads do.
+
+    Others count with them, many times slower and to other results. A thread inherits this from the
+    one that starts it: TensorFlow does, while it runs an operation.
+    """
     import tensorflow as tf
 
-    return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
+    pool, all_run = ThreadPoolExecutor(count), threading.Barrier(count)
+
+    def start():
+        for _ in range(count):
+            pool.submit(all_run.wait)
+        return True
+
+    tf.py_function(start, [], tf.bool)
+    return pool
+
+
+@functools.cache
+def possible() -> bool:
+    """Whether there are CPUs only, and threads that are like TensorFlow's can be had."""
+    import tensorflow as tf
+
+    if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
+        return False
+    least = np.finfo(np.float32).tiny
+    with threads(1) as pool:
+        return not pool.submit(lambda: least / np.float32(2)).result()
 
 
 def in_this_thread(traced):
     """Return a traced function that runs from beginning to end in the thread that calls it.
 
     Each operation of a small model takes about a microsecond, less than handing it to another
-    thread. TensorFlow's own calls always hand over; a session need not.
+    thread. TensorFlow's own calls always hand over; a session need not. The thread is to be one of
+    `threads`.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf.config_pb2 import CallableOptions

@@ -10,9 +10,9 @@ import warnings
 
 import numpy as np
 
+from coursekit.training.many import _one_thread
 from coursekit.training.many._alike import Unlike
 from coursekit.training.many._data import pack
-from coursekit.training.many._one_thread import cpu_only, in_this_thread
 
 
 def state_of(model) -> list:
@@ -176,7 +176,7 @@ class SharedProgram:
         self.state = [tf.TensorSpec(v.shape, v.dtype) for v in self.variables]
         self.epoch = tf.function(self._epoch, autograph=False)
         self.calls: dict[object, object] = {}
-        self.inline = cpu_only() and all(type(feed) is Feed for feed in feeds)
+        self.inline = _one_thread.possible() and all(type(feed) is Feed for feed in feeds)
         self.lock = threading.Lock()
 
     def trace(self, rows):
@@ -189,7 +189,7 @@ class SharedProgram:
                 traced = self.epoch.get_concrete_function(self.state, *specs)
                 if any(tensor.dtype == tf.resource for tensor in traced.captured_inputs):
                     raise Unlike("its step reads or writes variables that Keras does not track")
-                self.calls[specs] = in_this_thread(traced) if self.inline else traced
+                self.calls[specs] = _one_thread.in_this_thread(traced) if self.inline else traced
             return self.calls[specs]
 
     def run(self, state, rows, validation_rows, names):

@@ -245,7 +245,7 @@ class Run:
 
     def _train(self, traced):
         try:
-            with ThreadPoolExecutor(_workers(len(traced))) as self.pool:
+            with _threads(_workers(len(traced))) as self.pool:
                 for member in traced:
                     member.model.stop_training = False
                     if not self.keep:
@@ -334,6 +334,16 @@ def _plain(logs, prefix=""):
 def _workers(models) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(models, cores or 1, 8))
+
+
+def _threads(count) -> ThreadPoolExecutor:
+    import keras
+
+    if keras.backend.backend() == "jax":
+        return ThreadPoolExecutor(count)
+    from coursekit.training.many._one_thread import threads
+
+    return threads(count)
 
 
 def _line(error) -> str:
