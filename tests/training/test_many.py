@@ -123,6 +123,15 @@ def test_denormal_numbers_are_what_they_are_in_fit(models):
     assert_same_history(histories[-1], history)
 
 
+def test_what_tensorflow_cannot_prepare_runs_by_own_programs(monkeypatch, capsys):
+    def refuse(self):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("coursekit.training.many._one_thread.InThisThread._prepare", refuse)
+    told = compare(lambda k: make(dense, k), TABLE, CLASSES, capsys)
+    assert "2 by their own programs" in told
+
+
 class Halved(keras.Model):
     """A training step of one's own, with logs of its own."""
 

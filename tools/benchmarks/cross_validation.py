@@ -31,7 +31,7 @@ PHASES = {  # a file and a function of coursekit, whose calls are a phase of the
     "build the models": "validation/_models.py build",
     "optimizer and metrics": "many/_programs.py build",
     "compare the models": "many/_alike.py fingerprint",
-    "trace": "many/_run.py _share",
+    "trace": "many/_run.py _program",
     "build, trace and compile on JAX": "many/_jax_plan.py plan",
     "all epochs": "many/_run.py _epochs",
     "score": "validation/_run.py _scored",

@@ -38,26 +38,41 @@ def possible() -> bool:
         return not pool.submit(lambda: least / np.float32(2)).result()
 
 
-def in_this_thread(traced):
-    """Return a traced function that runs from beginning to end in the thread that calls it.
+class InThisThread:
+    """A traced function that runs from beginning to end in the thread that calls it.
 
     Each operation of a small model takes about a microsecond, less than handing it to another
     thread. TensorFlow's own calls always hand over; a session need not. The thread is to be one of
-    `threads`.
+    `threads`. TensorFlow prepares the graph in a thread of its own, from now on.
     """
-    import tensorflow as tf
-    from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-    config = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=-1)  # none: the caller's
-    config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
-    session = tf.compat.v1.Session(graph=traced.graph, config=config)
-    feed, fetch = ([t.name for t in tensors] for tensors in (traced.inputs, traced.outputs))
-    # As `session.run`, which spends a fifth of a small epoch in Python.
-    call = session._make_callable_from_options(CallableOptions(feed=feed, fetch=fetch))
-    captured = list(map(np.asarray, traced.captured_inputs))  # the data, not copied
+    def __init__(self, traced):
+        self.traced = traced
+        self.captured = list(map(np.asarray, traced.captured_inputs))  # the data, not copied
+        pool = ThreadPoolExecutor(1)
+        self.ready = pool.submit(self._prepare)
+        pool.shutdown(wait=False)
 
-    def run(*arguments):
+    def _prepare(self):
+        import tensorflow as tf
+        from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+        config = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=-1)  # none: the caller's
+        config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
+        session = tf.compat.v1.Session(graph=self.traced.graph, config=config)
+        both = self.traced.inputs, self.traced.outputs
+        feed, fetch = ([tensor.name for tensor in tensors] for tensors in both)
+        # As `session.run`, which spends a fifth of a small epoch in Python.
+        return session._make_callable_from_options(CallableOptions(feed=feed, fetch=fetch))
+
+    def wait(self):
+        """Wait until the graph is prepared, and raise what TensorFlow says against it."""
+        self.ready.result()
+
+    def __call__(self, *arguments):
+        """Return what the traced function returns, as arrays."""
+        import tensorflow as tf
+
         flat = map(np.asarray, tf.nest.flatten(arguments))
-        return tf.nest.pack_sequence_as(traced.structured_outputs, call(*flat, *captured))
-
-    return run
+        found = self.ready.result()(*flat, *self.captured)
+        return tf.nest.pack_sequence_as(self.traced.structured_outputs, found)

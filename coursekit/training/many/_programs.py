@@ -7,6 +7,7 @@ row order to the new state, so that the trace is paid once and models run side b
 
 import threading
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -175,7 +176,7 @@ class SharedProgram:
         self.variables = self.layout.variables
         self.state = [tf.TensorSpec(v.shape, v.dtype) for v in self.variables]
         self.epoch = tf.function(self._epoch, autograph=False)
-        self.calls: dict[object, object] = {}
+        self.calls: dict[object, Any] = {}
         self.inline = _one_thread.possible() and all(type(feed) is Feed for feed in feeds)
         self.lock = threading.Lock()
 
@@ -189,8 +190,14 @@ class SharedProgram:
                 traced = self.epoch.get_concrete_function(self.state, *specs)
                 if any(tensor.dtype == tf.resource for tensor in traced.captured_inputs):
                     raise Unlike("its step reads or writes variables that Keras does not track")
-                self.calls[specs] = _one_thread.in_this_thread(traced) if self.inline else traced
+                self.calls[specs] = _one_thread.InThisThread(traced) if self.inline else traced
             return self.calls[specs]
+
+    def wait(self):
+        """Wait until TensorFlow can run what was traced; raise what it says against it."""
+        if self.inline:
+            for call in self.calls.values():
+                call.wait()
 
     def run(self, state, rows, validation_rows, names):
         """Run one epoch from a state; return the new state and the logs by these names."""

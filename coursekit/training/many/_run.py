@@ -193,6 +193,7 @@ class Run:
         both = [part for part in (self.data, self.validation) if part is not None]
         feeds = [feed(part, self.batch_size) for part in both]
         alike: dict[str, list] = {}
+        begun = {}  # TensorFlow prepares a program while further models are built
         for member in traced:
             try:
                 programs.build(member.model, self.data)
@@ -201,11 +202,15 @@ class Run:
                 continue
             with contextlib.suppress(Exception):  # what cannot be compared runs alone
                 if not member.test_hooks:
-                    alike.setdefault(fingerprint(member.model), []).append(member)
+                    kind = fingerprint(member.model)
+                    group = alike.setdefault(kind, [])
+                    group.append(member)
+                    if len(group) == 2:
+                        begun[kind] = self._program(group, feeds)
         shared = 0
-        for group in alike.values():
-            if len(group) > 1 and self._share(group, feeds):
-                shared += len(group)
+        for kind, program in begun.items():
+            if program is not None and self._share(alike[kind], program, len(feeds)):
+                shared += len(alike[kind])
         for member in traced:
             if member.program is None and not member.reason:
                 try:
@@ -215,15 +220,27 @@ class Run:
                     member.reason = f"its step cannot be traced ({_line(error)})"
         self._tell(shared)
 
-    def _share(self, group, feeds) -> bool:
+    def _program(self, group, feeds):
+        """Trace what the models of a group share; None where that cannot be."""
         from coursekit.training.many import _programs as programs
 
         try:
             program = programs.SharedProgram(group[0].model, feeds)
-            for member in group:
-                program.trace([member.rows, member.validation_rows][: len(feeds)])
-            groups = [program.layout.groups(member.model) for member in group]
+            self._trace(program, group, len(feeds))
         except Exception:  # whatever it is: the model's own step decides
+            return None
+        return program
+
+    def _trace(self, program, group, parts):
+        for member in group:
+            program.trace([member.rows, member.validation_rows][:parts])
+
+    def _share(self, group, program, parts) -> bool:
+        try:
+            self._trace(program, group, parts)
+            program.wait()
+            groups = [program.layout.groups(member.model) for member in group]
+        except Exception:  # as above
             return False
         for member, variables in zip(group, groups, strict=True):
             member.program, member.groups = program, variables
