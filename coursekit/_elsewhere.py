@@ -8,7 +8,6 @@ begun at its first piece. A worker that dies loses its piece, which is done agai
 
 import concurrent.futures
 import contextlib
-import importlib.metadata
 import os
 import platform
 import queue
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from coursekit._checks import brief
+from coursekit._settings import applied, environment, settings, versions
 
 TRIES = 3  # of a piece whose worker is lost
 OWN = threading.local()
@@ -32,13 +32,15 @@ class Recipe(NamedTuple):
 
     Attributes:
         content: the function and what all pieces share, pickled.
-        settings: Keras's global settings.
+        settings: of Keras and its backend, for the whole process.
+        environment: the variables that decide numbers.
         versions: of what decides the numbers.
         path: where the caller finds modules.
     """
 
     content: bytes
     settings: dict[str, Any]
+    environment: tuple[tuple[str, str | None], ...]
     versions: dict[str, str | None]
     path: list[str]
 
@@ -166,7 +168,6 @@ def _workers(executor: Any) -> int:
 def recipe_of(function: Callable, shared: Any) -> Recipe:
     """Pack what all pieces share."""
     import cloudpickle
-    import keras
 
     try:
         content = cloudpickle.dumps((function, shared))
@@ -176,30 +177,12 @@ def recipe_of(function: Callable, shared: Any) -> Recipe:
             f"({type(error).__name__}: {brief(str(error), 200)}). Make it inside the function that "
             "builds the model, such as a lock or an open file."
         ) from None
-    settings = {
-        "backend": keras.backend.backend(),
-        "floatx": keras.config.floatx(),
-        "epsilon": keras.config.epsilon(),
-        "image_data_format": keras.config.image_data_format(),
-        "dtype_policy": keras.dtype_policies.serialize(keras.config.dtype_policy()),
-    }
-    return Recipe(content, settings, versions(), sys.path[:])
-
-
-def versions() -> dict[str, str | None]:
-    """Return the versions of what decides the numbers; None for what is not there."""
-    found: dict[str, str | None] = {}
-    for name in MUST_AGREE:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+    return Recipe(content, settings(), environment(), versions(*MUST_AGREE), sys.path[:])
 
 
 def work(recipe: Recipe, piece: Any) -> Done:
     """Do one piece: what a worker calls. It is done by a Python of this thread's own."""
-    key = (recipe.settings["backend"], tuple(recipe.path))
+    key = (recipe.settings["backend"], tuple(recipe.path), recipe.environment)
     if getattr(OWN, "key", None) != key:
         OWN.python, OWN.key = Python(*key), key
     try:
@@ -215,14 +198,20 @@ class Python:
     Args:
         backend: Keras's, there.
         path: where it finds modules.
+        decides: environment variables, None for what is not to be set.
     """
 
-    def __init__(self, backend: str, path: Sequence[str]):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in path if p)}
-        environment["KERAS_BACKEND"] = backend
+    def __init__(
+        self, backend: str, path: Sequence[str], decides: Sequence[tuple[str, str | None]]
+    ):
+        wanted = dict(decides)
+        wanted["PYTHONPATH"] = os.pathsep.join(p for p in path if p)
+        wanted["KERAS_BACKEND"] = backend
+        own = {k: v for k, v in os.environ.items() if k not in wanted}
+        own |= {k: v for k, v in wanted.items() if v is not None}
         command = [sys.executable, "-c", "from coursekit._elsewhere import main; main()"]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe)
+        self.process = subprocess.Popen(command, env=own, stdin=pipe, stdout=pipe)
 
     def ask(self, question: Any) -> Any:
         """Send a question and wait for the answer; EOFError where there will be none."""
@@ -290,46 +279,16 @@ def _here(recipe: Recipe, piece: Any) -> Done:
 
 
 def _run(recipe: Recipe, piece: Any) -> Any:
-    differ = {k: (v, recipe.versions[k]) for k, v in versions().items() if v != recipe.versions[k]}
+    here, there = versions(*MUST_AGREE), recipe.versions
+    differ = {k: (v, there[k]) for k, v in here.items() if v != there[k]}
     if differ:
         listed = ", ".join(f"{k} {theirs}, not {ours}" for k, (theirs, ours) in differ.items())
         raise ValueError(f"A worker's versions must be the caller's. Received: {listed}.")
-    with _settings(recipe.settings):
+    with applied(recipe.settings):
         import cloudpickle
 
         function, shared = cloudpickle.loads(recipe.content)
         return function(shared, piece)
-
-
-class _settings:
-    """Keras's global settings, as the caller has them."""
-
-    def __init__(self, wanted: dict[str, Any]):
-        self.wanted = wanted
-
-    def __enter__(self):
-        import keras
-
-        config = keras.config
-        self.before = {
-            "floatx": config.floatx(),
-            "epsilon": config.epsilon(),
-            "image_data_format": config.image_data_format(),
-            "dtype_policy": keras.dtype_policies.serialize(config.dtype_policy()),
-        }
-        self._set(self.wanted)
-
-    def __exit__(self, *_):
-        self._set(self.before)
-
-    @staticmethod
-    def _set(values: dict[str, Any]) -> None:
-        import keras
-
-        for name in ("floatx", "epsilon", "image_data_format"):
-            getattr(keras.config, f"set_{name}")(values[name])
-        policy = keras.dtype_policies.deserialize(values["dtype_policy"])
-        keras.config.set_dtype_policy(policy)
 
 
 def _sendable(error: Exception) -> Exception:

@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # The floors of coursekit: a part imports from floors below its own, and from itself.
 FLOORS = [
-    {"_checks", "_disk"},
+    {"_checks", "_disk", "_settings"},
     {
         "_elsewhere",
         "_endings",
@@ -65,6 +65,7 @@ INSIDE = {
     **{part: {"tensorflow"} for part in ("_replicas", "losses", "optimizers", "validation")},
     **{part: {"tensorflow", "jax", "keras"} for part in ("training", "distribution", "precision")},
     "_elsewhere": {"keras", "cloudpickle"},
+    "_settings": {"keras", "tensorflow", "jax"},
     "_randomness": {"keras", "tensorflow"},
     "grade": {"IPython", "ipykernel", "jupyter_client", "nbclient", "nbformat", "keras"},
     "_saving": {"keras"},

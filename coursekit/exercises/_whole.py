@@ -182,7 +182,8 @@ class WholeCourse:
             part, k = _at(address, parts, "question", lambda p: len(p.lesson.questions))
             options = [*list(part.lesson.questions.values())[k - 1].options, UNKNOWN]
             if letter.lower() not in options:
-                raise Wrong("option", got=f"{address} {letter}", wanted=" or ".join(options))
+                what = f"the answer to {address}"
+                raise Wrong("option", what=what, got=repr(letter), wanted=" or ".join(options))
             marked[part.number, k] = (part, k, letter.lower())
         return list(marked.values())
 

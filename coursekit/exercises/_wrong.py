@@ -55,8 +55,9 @@ STANDARD = {
     "inf": "{what} contains an infinity: a division by zero, an overflow, or log(0).",
     "value": "{what} is {got}; expected {wanted}.",
     "slip": "{what} is {got}, and that is {seen}.",
-    "option": "{got} is not one of the options: answer with {wanted}, in quotes.",
-    "options": "{got} does not say which of the options: give a list of {wanted}, or [] for none.",
+    "option": "{what} is {got}, which is not one of the options: answer with {wanted}, in quotes.",
+    "options": "{what} is {got}, which does not say which of the options: give a list of {wanted}, "
+    "or [] for none.",
     "mutated": "your function changed its argument `{argument}` in place. The caller still needs "
     "it: work on a new array (`x = x * 2` makes one, `x *= 2` does not).",
     "signature": "we call {call}, and that does not fit what you wrote: {got}. Keep the names and "

@@ -65,10 +65,10 @@ def choice(answer: Any, options: Iterable[str], what: str = "your answer") -> st
     for option in options:
         if text == option.lower():
             return option
-    raise _no_option(answer, options)
+    raise _no_option(answer, options, what)
 
 
-def letters(answer: Any, options: Iterable[str]) -> tuple[str, ...]:
+def letters(answer: Any, options: Iterable[str], what: str = "your answer") -> tuple[str, ...]:
     """Return the options that the answer names, in their order: none, some or all of them.
 
     Takes a text ("only A and C", "a, c", "AC", "none", "all") or a list, tuple or set of letters.
@@ -81,7 +81,7 @@ def letters(answer: Any, options: Iterable[str]) -> tuple[str, ...]:
     options = list(options)
     parts = list(answer) if is_a(answer, (list, tuple, set, frozenset, np.ndarray)) else [answer]
     if not all(is_a(part, str) for part in parts):
-        raise _no_option(answer, options, several=True)
+        raise _several(answer, options, what)
     words = [word for part in parts for word in _words(part) if word not in FILLERS]
     known = {option.lower(): option for option in options}
     if words and NONE.issuperset(words):
@@ -90,11 +90,15 @@ def letters(answer: Any, options: Iterable[str]) -> tuple[str, ...]:
         return tuple(options)
     named = {c for w in words for c in ([w] if w in known or not set(w) <= set(known) else w)}
     if not named <= set(known) or (parts and not words):
-        raise _no_option(answer, options, several=True)
+        raise _several(answer, options, what)
     return tuple(option for option in options if option.lower() in named)
 
 
-def name(answer: Any, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str:
+def name(
+    answer: Any,
+    names: Iterable[str] | Mapping[str, Iterable[str]],
+    what: str = "your answer",
+) -> str:
     """Return which of the names the answer is, whatever its case, blanks, hyphens and brackets.
 
     "F1 score", "F1-score" and "the f1_score" are all "f1": words such as "score" and "loss" that
@@ -103,6 +107,7 @@ def name(answer: Any, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str
     Args:
         answer: a text, alone or in a list.
         names: the names, or a dict with the other names of each.
+        what: how a message calls the answer.
 
     Example:
         >>> name("F1 score", ["accuracy", "f1"]), name("MAE", {"l1": ["mae"], "l2": ["mse"]})
@@ -118,13 +123,13 @@ def name(answer: Any, names: Iterable[str] | Mapping[str, Iterable[str]]) -> str
         found = [one for one, spellings in same.items() if given and given in spellings]
         if len(found) == 1:
             return found[0]
-    raise _no_option(answer, list(others))
+    raise _no_option(answer, list(others), what)
 
 
 # Words beside the letters of an answer, and beside a name.
 FILLERS = {"only", "just", "and", "both", "the", "letters", "letter", "options", "option", "is",
            "answers", "answer", "are", "right", "correct", "of", "them", "these", "case",
-           "cases"}  # fmt: skip
+           "cases", "row", "rows", "run", "runs", "number", "numbers"}  # fmt: skip
 NONE, ALL = {"none", "neither", "nothing"}, {"all", "every", "everything"}
 KINDS = {"the", "a", "an", "only", "argument", "score", "loss", "metric", "function", "error",
          "optimizer", "method", "measure", "rule", "schedule", "regularization",
@@ -139,11 +144,21 @@ def _joined(text: str, leave_out: Iterable[str]) -> str:
     return "".join(word for word in _words(text) if word not in leave_out)
 
 
-def _no_option(answer, options: list[str], several: bool = False) -> Wrong:
+def _no_option(answer, options: list[str], what: str = "your answer") -> Wrong:
+    return Wrong("option", what=what, got=_quoted(answer), wanted=_listed(options))
+
+
+def _several(answer, options: list[str], what: str) -> Wrong:
+    return Wrong("options", what=what, got=_quoted(answer), wanted=_listed(options))
+
+
+def _quoted(answer) -> str:
+    return repr(shorten(plain(answer))) if is_a(answer, str) else brief(answer)
+
+
+def _listed(options: list[str]) -> str:
     quoted = [f'"{o}"' for o in options]
-    got = repr(shorten(plain(answer))) if is_a(answer, str) else brief(answer)
-    listed = " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
-    return Wrong("options" if several else "option", got=got, wanted=listed)
+    return " or ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
 
 
 def items(answer: Any, at_most: int, what: str = "the result") -> list:
@@ -173,6 +188,8 @@ def close(got: float, wanted: float, what: str = "your answer", tolerance: float
 def numeral(answer: Any, what: str = "your answer") -> float:
     """Return the answer as a float, as `number` does, also if it is written as a text.
 
+    A comma before three digits divides thousands, as in the lessons.
+
     Example:
         >>> numeral(" 0.5 "), numeral("1e-3"), numeral("1/3") == 1 / 3, numeral("25 %")
         (0.5, 0.001, True, 0.25)
@@ -197,18 +214,31 @@ NUMERAL = re.compile(rf"([+-]?(?=\.?\d){DIGITS})(?:\s*/\s*([+-]?(?=\.?\d){DIGITS
 def is_rounded(got: float, right: float, digits: int = 2) -> bool:
     """Say whether a number is the right one, rounded to so many digits that count or more.
 
+    A number with more digits may be off by half a unit of the last of its own, or by that part of
+    the right one which `digits` stand for: 0.5 % for two. Rounded steps on the way add up to more.
+
     Example:
         >>> is_rounded(0.33, 1 / 3), is_rounded(0.3, 1 / 3), is_rounded(0.66, 2 / 3)
         (True, False, False)
-        >>> is_rounded(1200, 1234.5), is_rounded(-0.33, 1 / 3)
-        (True, False)
+        >>> is_rounded(1200, 1234.5), is_rounded(-0.33, 1 / 3), is_rounded(1.04, 1.0)
+        (True, False, False)
     """
     if not (math.isfinite(got) and math.isfinite(right)):
         return False
     if right == 0:
         return got == 0
-    unit = 10.0 ** (math.floor(math.log10(abs(right))) - digits + 1)
-    return abs(got - right) <= unit / 2 * (1 + 1e-9)
+    unit = 10.0 ** (math.floor(math.log10(abs(right))) + 1 - max(digits, _digits(got)))
+    return abs(got - right) <= max(unit, abs(right) * 10.0**-digits) / 2 * (1 + 1e-9)
+
+
+def _digits(value: float) -> int:
+    """Count the digits of a number, as it is written in the least type that holds it."""
+    with np.errstate(over="ignore", under="ignore"):
+        kinds = [
+            kind for kind in (np.float16, np.float32, np.float64) if float(kind(value)) == value
+        ]
+    text = np.format_float_scientific(kinds[0](value), trim="-")
+    return len(text.lstrip("-").partition("e")[0].replace(".", ""))
 
 
 def _as_numpy(answer, what, wanted) -> np.ndarray:

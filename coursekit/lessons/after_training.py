@@ -745,7 +745,7 @@ def alarms(count, level, unseen, then):
         if np.isclose(got, 0.01 / 3, rtol=0.02):
             key = "level_one"
         raise Wrong(key, got=brief(got), makes=brief(900 * got))
-    letters = expect.letters(unseen, "ABC")
+    letters = expect.letters(unseen, "ABC", "`unseen`")
     if "C" not in letters:
         raise Wrong("renamed_seen")
     if len(letters) > 1:

@@ -416,7 +416,7 @@ def diseases(at_best, helps):
     for disease, right in HELPS.items():
         if has_dots(helps[disease]):
             raise NotDone
-        letters = expect.letters(helps[disease], "ABCD")
+        letters = expect.letters(helps[disease], "ABCD", f"what helps against {disease}")
         for letter in "ABCD":
             if (letter in letters) != (letter in right):
                 why = REASONS[disease, letter]

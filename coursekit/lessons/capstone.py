@@ -81,7 +81,7 @@ def steps(in_epoch, in_last, at_most, augmented):
         if got != right:
             expect.no_slips(got, right, what, n=128)
             raise Wrong("type", what=what, wanted="another number", got=f"{got:,.10g}")
-    named = expect.letters(augmented, "ABC")
+    named = expect.letters(augmented, "ABC", "`augmented`")
     extra = [name for name, letter in (("validation rows", "B"), ("test rows", "C"))
              if letter in named]  # fmt: skip
     if extra:

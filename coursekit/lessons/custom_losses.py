@@ -96,7 +96,7 @@ def always_no(accuracy, recall, precision, f1, watch):
     if not expect.is_rounded(both, 2 / 3):
         _name(both, F1S, f1)
         raise Wrong("f1", got=f1)
-    watch = expect.name(watch, ["accuracy", "recall", "f1"])
+    watch = expect.name(watch, ["accuracy", "recall", "f1"], "`watch`")
     if watch != "f1":
         raise Wrong(f"watch_{watch}")
 

@@ -142,7 +142,7 @@ def ten_rows(floor, verdicts):
     for run, right in RUNS.items():
         if has_dots(verdicts[run]):
             raise NotDone
-        letter = expect.choice(verdicts[run], "PBR")
+        letter = expect.choice(verdicts[run], "PBR", f"the verdict on run {run}")
         if letter not in right:
             raise Wrong("verdict", run=run, letter=letter, why=VERDICTS[run, letter])
 
@@ -395,7 +395,8 @@ def projects(found):
         if any(has_dots(one) for one in pair):
             raise NotDone
         test = pair[1].strip(" .()") if isinstance(pair[1], str) else pair[1]
-        chosen[name] = expect.name(pair[0], BUGS), expect.name(test, TESTS)
+        bug = expect.name(pair[0], BUGS, f"the bug of {name}")
+        chosen[name] = bug, expect.name(test, TESTS, f"the test of {name}")
     for name, (bug, test) in chosen.items():
         right, tests = FOUND[name]
         if bug != right:

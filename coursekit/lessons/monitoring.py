@@ -52,7 +52,10 @@ def clinic(healthy, turns_up, levelled_high, hardly_moves, wild):
     given = dict(zip(GROUPS, (healthy, turns_up, levelled_high, hardly_moves, wild), strict=True))
     if any(map(has_dots, given.values())):
         raise NotDone
-    found = {group: expect.letters(letters, "ABCDEFGHI") for group, letters in given.items()}
+    found = {
+        group: expect.letters(letters, "ABCDEFGHI", f"`{group}`")
+        for group, letters in given.items()
+    }
     placed = {letter for letters in found.values() for letter in letters}
     for letter in "ABCDEFGHI":
         names = [group for group, letters in found.items() if letter in letters]

@@ -275,9 +275,8 @@ def bytes_kept(float32, mixed, halved):
         named |= dict.fromkeys((20.0, 24.0, 28.0), "more")
         named |= dict.fromkeys((32.0, 64.0, 96.0, 128.0), "bits")
         raise Wrong(named.get(mixed, "mixed"), what="`mixed`", got=mixed)
-    halved = expect.name(
-        halved, {"activations": ["activation"], **{part: [] for part in PARTS[:3]}}
-    )
+    parts = {"activations": ["activation"], **{part: [] for part in PARTS[:3]}}
+    halved = expect.name(halved, parts, "`halved`")
     if halved != "activations":
         raise Wrong("part", got=halved)
 
@@ -375,7 +374,7 @@ def clip(answer, argument):
                 what = f"at the threshold {threshold} the norm of what comes back"
                 expect.no_slips(_norm(got), threshold, what, tolerance=SIXTEEN_BITS)
             raise Wrong("other", threshold=threshold, got=_norm(got))
-    argument = expect.name(argument, CLIPS)
+    argument = expect.name(argument, CLIPS, "`argument`")
     if argument != "global_clipnorm":
         does = {"clipnorm": "takes a norm for each variable", "clipvalue": "clips each number"}
         raise Wrong("argument", got=argument, does=does[argument])
@@ -483,7 +482,7 @@ def threshold(answer, norms, cases):
         raise Wrong("above_maximum", got=answer)
     if missed:
         raise Wrong("misses", got=answer, cut=int(cut.sum()), missed=missed)
-    named = expect.letters(cases, "abcd")
+    named = expect.letters(cases, "abcd", "`cases`")
     for letter, key in (("b", "vanishing"), ("c", "not_a_number")):
         if letter in named:
             raise Wrong(key)

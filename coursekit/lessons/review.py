@@ -89,7 +89,9 @@ MENDS = {"A": "a", "B": "c", "C": "f", "D": "g"}
 )
 def prescriptions(answer):
     given = _asked(answer, MENDS, "mends")
-    chosen = {run: expect.choice(letter, CHANGES) for run, letter in given.items()}
+    chosen = {
+        run: expect.choice(letter, CHANGES, f"the mend of {run}") for run, letter in given.items()
+    }
     for run, letter in sorted(chosen.items()):
         if letter == MENDS[run]:
             continue
@@ -150,7 +152,7 @@ ZERO_SLIPS = {
     alternative='The letters as a list, `["J", "O"]`.',
 )
 def corrected(rows, by_keras, by_row, zero):
-    named = expect.letters(rows, ROWS)
+    named = expect.letters(rows, ROWS, "`rows`")
     level, theirs = expect.numeral(by_keras, "`by_keras`"), expect.numeral(by_row, "`by_row`")
     given = _asked(zero, ZERO, "zero")
     for letter in named:
@@ -358,7 +360,7 @@ def reading(plan):
         key: [*others, f"{key} et al", f"arxiv {others[-1]}"]
         for key, (others, _) in READING.items()
     }
-    chosen = {name: expect.name(given[name], names) for name in QUESTIONS}
+    chosen = {name: expect.name(given[name], names, f"`{name}`") for name in QUESTIONS}
     for name, key in chosen.items():
         right, look = QUESTIONS[name]
         if key != right:

@@ -433,7 +433,7 @@ def quiet(average, baseline, harmless):
         if got not in slips:
             expect.no_slips(got, 10.5, "`best`")
         raise Wrong(slips.get(got, "quiet"), got=f"{got:g}")
-    letters = expect.letters(harmless, "ABCD")
+    letters = expect.letters(harmless, "ABCD", "`harmless`")
     for letter in "ABCD":
         if (letter in letters) != (letter in "ABC"):
             key = "extra" if letter in letters else "missing"

@@ -433,7 +433,7 @@ def split_ways(answer):
         "phones": "The rows are spread over phones, and stay there.",
     }
     for case, right in RIGHT_WAYS.items():
-        got = expect.name(answer[case], WAYS)
+        got = expect.name(answer[case], WAYS, f"the way for {case}")
         if got == right:
             continue
         if case == "digits":

@@ -269,7 +269,7 @@ def triplet(cost_of_b, useless, stuck):
             if np.isclose(got, slip, atol=1e-3):
                 raise Wrong(key, got=cost_of_b)
         raise Wrong("loss", got=cost_of_b)
-    letters = expect.letters(useless, "ABC")
+    letters = expect.letters(useless, "ABC", "`useless`")
     if len(letters) != 1:
         raise Wrong("two_letters", got=" and ".join(letters) or "none")
     if letters[0] != "C":

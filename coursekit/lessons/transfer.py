@@ -514,7 +514,7 @@ def remedies(answer):
     for case, right in RIGHT.items():
         if has_dots(answer[case]):
             raise NotDone
-        letter = expect.name(answer[case], REMEDIES)
+        letter = expect.name(answer[case], REMEDIES, f"the remedy for {case}")
         if letter != right:
             raise Wrong("one", case=case, letter=letter, why=REASONS[case, letter])
 

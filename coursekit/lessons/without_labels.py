@@ -241,7 +241,7 @@ def agree(lost, letters):
         if key == "lost":
             expect.no_slips(got, 0.4, "`lost`", n=5, tolerance=0.01)
         raise Wrong(key, got=f"{got:g}")
-    named = expect.letters(letters, "ABCD")
+    named = expect.letters(letters, "ABCD", "`letters`")
     for letter, why in AGREE.items():
         if (letter in named) != (letter in "BC"):
             raise Wrong("extra" if letter in named else "missing", letter=letter, why=why)

@@ -1,7 +1,6 @@
 """What a run stood on, in a file that a later run is compared with, in words."""
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -15,13 +14,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from coursekit import _settings
 from coursekit._checks import place
 from coursekit._files import write_whole
 
 PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "numpy", "scipy", "scikit-learn", "pandas",
             "keras-coursekit")  # fmt: skip
-FLAGS = ("KERAS_BACKEND", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS", "XLA_FLAGS",
-         "JAX_ENABLE_X64", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED", "OMP_NUM_THREADS")  # fmt: skip
+FLAGS = (*_settings.ENVIRONMENT, "KERAS_BACKEND", "JAX_ENABLE_X64", "CUDA_VISIBLE_DEVICES",
+         "PYTHONHASHSEED", "OMP_NUM_THREADS")  # fmt: skip
 # What may change the bits of the same code; the others say where to find them again.
 DECISIVE = "versions", "machine", "flags", "seeds"
 
@@ -99,7 +99,7 @@ def environment() -> Environment:
     """
     return Environment(
         {
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": {"python": platform.python_version(), **_settings.versions(*PACKAGES)},
             "machine": {
                 "system": platform.platform(),
                 "processor": _processor(),
@@ -107,7 +107,8 @@ def environment() -> Environment:
                 "devices": _devices(),
             },
             "flags": {name: os.environ.get(name) for name in FLAGS}
-            | {"backend": keras.backend.backend(), "floatx": keras.config.floatx()},
+            | _settings.settings()
+            | {"dtype_policy": keras.config.dtype_policy().name},
             "seeds": _seeds(),
             "code": _git(),
         }
@@ -116,16 +117,6 @@ def environment() -> Environment:
 
 def _word(value) -> str:
     return "not there" if value is None else str(value)
-
-
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
 
 
 def _processor() -> str:

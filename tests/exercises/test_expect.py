@@ -205,7 +205,9 @@ def test_no_choice(answer):
 
 def test_the_sentence_of_a_choice():
     text = sentence(expect.choice, "z", {"a": 1, "b": 2, "c": 3})
-    assert text == '\'z\' is not one of the options: answer with "a", "b" or "c", in quotes.'
+    assert text.startswith("Your answer is 'z', which is not one of the options: answer with")
+    assert text.endswith(' with "a", "b" or "c", in quotes.')
+    assert sentence(expect.choice, 1, "ab", "`loss`").startswith("`loss` is 1, which is not one")
     assert 'answer with "a", in' in sentence(expect.choice, "z", ["a"])
     assert len(sentence(expect.choice, "z" * 10_000, ["a"])) < 250
 

@@ -24,7 +24,7 @@ def key(function, *args, **kwargs):
 @pytest.mark.parametrize(
     "answer",
     ["only A and C", "Only C and A.", "a, c", "A,C", "ac", "CA", "a c", "A & C", "a/c",
-     "(a) and (c)",
+     "(a) and (c)", "rows A, C",
      "A and C are right", "the options a and c", "cases a and c", "case A and case C", "a, c, a",
      ["A", "C"], ("c", "a"), {"a", "c"},
      frozenset("ac"), np.array(["A", "C"]), ["a and c"], ["(A)", " c "], "{a, c}", "[A; C]"],
@@ -98,7 +98,8 @@ def test_a_name_that_fits_two():
     "answer, wanted",
     [("0.5", 0.5), (" .5 ", 0.5), ("5e-1", 0.5), ("+0.5", 0.5), ("1/2", 0.5), ("1 / 2", 0.5),
      ("50 %", 0.5), ("50%", 0.5), ("-3", -3), ("\N{MINUS SIGN}3", -3), ("1,000", 1000),
-     ("1,234,567.5", 1234567.5), ("3.", 3), (np.str_("2"), 2), (0.5, 0.5), ([0.5], 0.5),
+     ("1,234.5", 1234.5), ("1,234,567.5", 1234567.5), ("3.", 3), (np.str_("2"), 2),
+     (0.5, 0.5), ([0.5], 0.5),
      (np.array([[0.5]]), 0.5), (np.float32(0.5), 0.5), (np.int8(3), 3),
      (fractions.Fraction(1, 2), 0.5), (decimal.Decimal("0.5"), 0.5)],
 )  # fmt: skip
@@ -126,7 +127,12 @@ def test_no_numeral(answer, expected):
      (-0.33, -1 / 3, 2, True), (1200, 1234.5, 2, True), (1234, 1234.5, 2, True),
      (1000, 1234.5, 2, False), (0.0012, 0.00123, 2, True), (0.0, 0.00123, 2, False),
      (0.0, 0.0, 2, True), (0.001, 0.0, 2, False), (2.3, 2.25, 2, True), (2.2, 2.25, 2, True),
-     (1.0, 0.999, 2, True), (10, 9.96, 2, True), (float("nan"), 1.0, 2, False),
+     (1.0, 0.999, 2, True), (10, 9.96, 2, True), (1.04, 1.0, 2, False), (1.004, 1.0, 2, True),
+     (1.08, 1.04, 2, False), (1.0, 1.04, 2, True), (105, 101, 2, False), (100, 101, 2, True),
+     (0.2505, 0.25, 2, True), (float(np.float32(0.33)), 1 / 3, 2, True),
+     (float(np.float16(0.33)), 1 / 3, 2, True), (1e300, 1.04e300, 2, True),
+     (0.254, 0.25, 2, False), (9.95, 9.9, 2, False),
+     (float("nan"), 1.0, 2, False),
      (float("inf"), float("inf"), 2, False), (1e-300, 1.04e-300, 2, True)],
 )  # fmt: skip
 def test_rounded(got, right, digits, is_right):

@@ -84,7 +84,7 @@ def test_all_right(course, shown):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("03.1 d", "03.1 d is not one of the options: answer with"),
+        ("03.1 d", "The answer to 03.1 is 'd', which is not one of the options: answer with"),
         ("99.1 a", "lesson of 99.1 should be one of 03, 04, 09"),
         ("03.7 a", "question of 03.7 should be from 1 to 2 in lesson 03"),
         ("03.0 a", "question of 03.0 should be from 1 to 2"),

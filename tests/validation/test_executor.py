@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from coursekit._elsewhere import TRIES, elsewhere
+from coursekit._settings import environment, settings
 from coursekit.tuning import CrossValidationTuner
 from coursekit.validation import bias_variance, cross_validate, nested_cross_validate
 
@@ -266,6 +268,33 @@ def test_what_cannot_be_is_refused(pool):
 def settings_seen(shared, piece):
     time.sleep(0.01)
     return keras.config.floatx(), keras.config.dtype_policy().name, keras.config.epsilon()
+
+
+def all_seen(shared, piece):
+    return settings(), environment()
+
+
+@pytest.mark.any_backend
+def test_what_decides_numbers_travels(pool, monkeypatch):
+    """To workers that had begun before it was set, too."""
+    here = [dict(elsewhere(pool, all_seen, None, [1]))[0], (settings(), environment())]
+    assert here[0] == here[1]
+    for name, value in environment():
+        monkeypatch.setenv(name, "1" if value is None else "")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    if keras.backend.backend() == "jax":
+        jax = pytest.importorskip("jax")
+        switch = partial(jax.config.update, "jax_enable_x64")
+    else:
+        tf = pytest.importorskip("tensorflow")
+        switch = tf.config.experimental.enable_tensor_float_32_execution
+    was = settings()
+    switch(keras.backend.backend() == "jax")
+    try:
+        assert settings() != was
+        assert dict(elsewhere(pool, all_seen, None, [1]))[0] == (settings(), environment())
+    finally:
+        switch(keras.backend.backend() != "jax")
 
 
 def test_keras_settings_travel(pool):
