@@ -74,7 +74,7 @@ def save() -> Callable[[], None]:
 
 def state() -> dict[str, Any]:
     """Return every random state as numbers, words and arrays."""
-    eager, operations, keras = _context(), _generators(), _tracked().get(GENERATOR)
+    eager, operations, keras = _context(), _generators(), tracked_by_keras().get(GENERATOR)
     context = {} if eager is None else vars(eager)
     counter, generator = context.get("_rng"), getattr(operations, "global_generator", None)
     return {
@@ -93,7 +93,7 @@ def set_state(state: dict[str, Any]) -> None:
     """Put back what `state` returned, in this process or in another one."""
     random.setstate(_untold(state["python"]))
     np.random.set_state(state["numpy"])
-    tracked = _tracked()
+    tracked = tracked_by_keras()
     if state["keras"] is None:
         tracked.pop(GENERATOR, None)
     elif tracked:
@@ -137,11 +137,11 @@ def _numpy():
 
 
 def _keras():
-    generator = _tracked().get(GENERATOR)
+    generator = tracked_by_keras().get(GENERATOR)
     values = [] if generator is None else read(generator.state)
 
     def restore():
-        tracked = _tracked()  # anew: clearing the session makes another one
+        tracked = tracked_by_keras()  # anew: clearing the session makes another one
         tracked.pop(GENERATOR, None)
         if generator is not None:
             tracked[GENERATOR] = generator
@@ -150,7 +150,7 @@ def _keras():
     return restore
 
 
-def _tracked() -> dict:
+def tracked_by_keras() -> dict:
     """Return what Keras keeps for the session; an empty dict before Keras is loaded."""
     module = sys.modules.get("keras.src.backend.common.global_state")
     return vars(module.GLOBAL_STATE_TRACKER) if hasattr(module, "GLOBAL_STATE_TRACKER") else {}

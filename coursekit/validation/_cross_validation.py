@@ -263,10 +263,12 @@ def cross_validate(
     told = Told(plan, {k: of_kept(fold, plan.folds[k][1]) for k, fold in found.items()})
     models: dict[int, Any] = {}
     todo = [Job(0, k) for k in range(len(plan.folds)) if k not in found]
-    kept = folder.path if folder is not None else None
+    where = folder.path if folder is not None else None
+    handed_out = keep_models or on_fold is not None
     for (_, k), trained in train_folds(
-        plan, [candidate], todo, folder=kept, executor=executor, verbose=verbose
-    ):
+        plan, [candidate], todo,
+        folder=where, executor=executor, verbose=verbose, kept=handed_out,
+    ):  # fmt: skip
         found[k] = trained.fold
         told.add(k, trained)
         if folder is not None:

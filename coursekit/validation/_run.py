@@ -1,5 +1,6 @@
 """Builds, trains and scores the folds of a plan, as many side by side as memory allows."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from coursekit.validation._models import (
     look_at,
     overlap,
 )
+from coursekit.validation._names import SameNames
 from coursekit.validation._outputs import halves, outputs_of
 from coursekit.validation._plan import Candidate, Plan
 from coursekit.validation._reports import broken_because
@@ -68,6 +70,7 @@ def train_folds(
     folder: Path | None = None,
     executor: Any = None,
     verbose: int | str = 0,
+    kept: bool = False,
 ) -> Iterator[tuple[Job, Trained]]:
     """Train and score folds; those of several candidates, side by side.
 
@@ -81,6 +84,7 @@ def train_folds(
             goes on in its middle.
         executor: whose workers train; they get the recipes.
         verbose: as in `fit_many`.
+        kept: whether the models outlive this, and so need names of their own.
     """
     if executor is not None:
         yield from _train_elsewhere(plan, candidates, todo, executor, folder is not None)
@@ -88,10 +92,13 @@ def train_folds(
     ready = {Job(k, 0): candidate.first for k, candidate in enumerate(candidates)}
     firsts = [candidate.first for candidate in candidates]
 
+    names = contextlib.nullcontext() if kept else SameNames()
+
     def made(job: Job):
         model = ready.pop(job, None)
         if model is None:
-            model = build(candidates[job.candidate].build_model, job.fold, plan.seed)
+            with names:
+                model = build(candidates[job.candidate].build_model, job.fold, plan.seed)
         return model
 
     for job in todo[:2]:  # to look at both before anything is trained
