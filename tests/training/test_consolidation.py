@@ -223,6 +223,13 @@ def test_the_same_seed_draws_the_same():
     assert not np.allclose(one, other)
 
 
+def test_labels_of_the_data_are_not_drawn_again():
+    model = single(CE(from_logits=True))
+    once, thrice = (fisher(model, X, CLASSES, draws=draws) for draws in (1, 3))
+    for name, values in once.items():
+        np.testing.assert_array_equal(values, thrice[name])
+
+
 def masked():
     model = keras.Sequential(
         [keras.Input((4,), dtype="int32"), L.Embedding(5, 3, mask_zero=True), L.Dense(3)]
@@ -283,6 +290,15 @@ def test_the_penalty_is_the_formula():
     again = EWC.from_config(penalty.get_config())
     assert float(again(w.astype("float32"))) == pytest.approx(want, rel=1e-5)
     assert float(EWC(home)(w)) == pytest.approx(np.sum((w - home) ** 2) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_penalty_of_a_low_precision_is_summed_in_float32(dtype):
+    """In float16 the sum of these would be infinite, in bfloat16 off by a tenth."""
+    x = keras.ops.full((4000,), 6.0, dtype)
+    found = EWC(np.zeros(4000), 1.0, 2.0)(x)
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    assert float(found) == 144_000
 
 
 def test_its_gradient_pulls_home():
