@@ -9,7 +9,9 @@ BIN := .venv/bin
 LAB_ARGS ?=
 OLDEST := keras==3.13.2 tensorflow==2.20.0 tensorboard==2.20.0
 
-INSTALL := pip install -q --no-compile  # Python compiles what is imported, when it is
+# Python compiles what is imported, when it is, and keeps that: Keras takes seconds to compile.
+INSTALL := pip install -q --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q -n 2
 
 .PHONY: course test test-rest test-later test-replicas test-jax test-untouched-jax test-all lesson lint \
@@ -34,7 +36,8 @@ test-replicas: .venv/dev
 	$(PYTEST) --no-loadscope-reorder tests/replicas  # its longest file has few tests: first
 
 test-jax: .venv/dev
-	KERAS_BACKEND=jax $(PYTEST) -m any_backend $$(grep -rl any_backend tests --include='test_*.py')
+	KERAS_BACKEND=jax $(PYTEST) --dist=worksteal -m any_backend \
+		$$(grep -rl any_backend tests --include='test_*.py')
 
 # Untouched notebooks on JAX.
 test-untouched-jax: .venv/dev
@@ -79,7 +82,7 @@ test-oldest: .venv-oldest/dev
 tpu-check: export KERAS_BACKEND = jax
 tpu-check: export JAX_PLATFORMS = cpu
 tpu-check: .venv-tpu/dev
-	.venv-tpu/bin/python -m pytest -q tests/tpu
+	.venv-tpu/bin/python -m pytest -q -n 2 --dist=worksteal tests/tpu
 	PYTHONPATH=tests/tpu/as_on_a_tpu .venv-tpu/bin/python tools/run_on_jax.py --solved
 	$(MAKE) tpu-strategy-check
 
