@@ -18,7 +18,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 QUICK = "--xla_backend_optimization_level=0"  # tiny models: compiling is most of the time
-OPTIMIZED = {"optimizers", "regularization", "transfer"}  # their convolutions would take minutes
+OPTIMIZED = {"optimizers", "regularization", "transfer"}  # their convolutions are slow otherwise
 ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
 OURS = ON_JAX and os.environ.setdefault("XLA_FLAGS", QUICK) == QUICK
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run in the background has no Ctrl-C
