@@ -14,8 +14,8 @@ INSTALL := pip install -q --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q -n 2
 
-.PHONY: course test test-rest test-later test-replicas test-jax test-untouched-jax test-all lesson lint \
-	build site wheel wheel-alone class test-oldest tpu-check tpu-strategy-check colab-check clean
+.PHONY: course test test-rest test-later test-replicas test-jax test-all lesson lint build \
+	site wheel wheel-alone class test-oldest tpu-check tpu-strategy-check colab-check clean
 
 course: .venv/course
 	$(BIN)/python tools/open_course.py $(LAB_ARGS)
@@ -39,11 +39,7 @@ test-jax: .venv/dev
 	KERAS_BACKEND=jax $(PYTEST) --dist=worksteal -m any_backend \
 		$$(grep -rl any_backend tests --include='test_*.py')
 
-# Untouched notebooks on JAX.
-test-untouched-jax: .venv/dev
-	KERAS_BACKEND=jax $(BIN)/python tools/run_on_jax.py --untouched
-
-test-all: test test-rest tpu-check test-untouched-jax
+test-all: test test-rest tpu-check
 
 # One lesson, built and tested alone.
 lesson: .venv/dev
@@ -77,13 +73,13 @@ test-oldest: .venv-oldest/dev
 	.venv-oldest/bin/python -m pytest -q -n 2 tests coursekit
 	.venv-oldest/bin/python -m pytest -q -n 2 tests/replicas
 
-# What the TPU's compiler takes, asked on a CPU; and the lessons, without TensorFlow and with
-# products of float32 as rough as a TPU's.
+# What the TPU's compiler takes, asked on a CPU; and the lessons, solved and untouched, without
+# TensorFlow and with products of float32 as rough as a TPU's.
 tpu-check: export KERAS_BACKEND = jax
 tpu-check: export JAX_PLATFORMS = cpu
 tpu-check: .venv-tpu/dev
 	.venv-tpu/bin/python -m pytest -q -n 2 --dist=worksteal tests/tpu
-	PYTHONPATH=tests/tpu/as_on_a_tpu .venv-tpu/bin/python tools/run_on_jax.py --solved
+	PYTHONPATH=tests/tpu/as_on_a_tpu .venv-tpu/bin/python tools/run_on_jax.py
 	$(MAKE) tpu-strategy-check
 
 # TensorFlow's own build for TPUs: `runtime()` and its operations, where there is none.

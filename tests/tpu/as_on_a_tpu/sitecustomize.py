@@ -1,6 +1,6 @@
 """Makes JAX on a CPU multiply float32 matrices as a TPU does: with factors rounded to bfloat16.
 
-    PYTHONPATH=tests/tpu/as_on_a_tpu KERAS_BACKEND=jax python tools/run_on_jax.py --solved
+    PYTHONPATH=tests/tpu/as_on_a_tpu KERAS_BACKEND=jax python tools/run_on_jax.py
 
 Python loads a file of this name when it starts, so that kernels of notebooks do too. What a
 precision of "high" or "highest" asks for stays exact, as there. Forward and backward products and
